@@ -1,0 +1,62 @@
+"""Recurrent networks that behave like scikit-learn estimators.
+
+Public names are imported from their modules when first asked for, and TensorFlow not before a
+network is needed.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from . import baselines, datasets, display, networks, regression, scikeras, windows
+    from .baselines import NaiveRegressor, backtest, skill_score
+    from .display import ForecastDisplay, LossCurveDisplay
+    from .networks import build_rnn
+    from .regression import CompleteWindowsRegressor, RNNRegressor
+    from .windows import WindowArray, WindowTransformer, sliding_windows
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CompleteWindowsRegressor",
+    "ForecastDisplay",
+    "LossCurveDisplay",
+    "NaiveRegressor",
+    "RNNRegressor",
+    "WindowArray",
+    "WindowTransformer",
+    "backtest",
+    "baselines",
+    "build_rnn",
+    "datasets",
+    "display",
+    "networks",
+    "regression",
+    "scikeras",
+    "skill_score",
+    "sliding_windows",
+    "windows",
+]
+
+_ROOMS = {
+    "baselines": ["NaiveRegressor", "backtest", "skill_score"],
+    "datasets": [],
+    "display": ["ForecastDisplay", "LossCurveDisplay"],
+    "networks": ["build_rnn"],
+    "regression": ["CompleteWindowsRegressor", "RNNRegressor"],
+    "scikeras": [],
+    "windows": ["WindowArray", "WindowTransformer", "sliding_windows"],
+}
+
+
+def __getattr__(name):
+    """Import a public name when it is first asked for."""
+    for room, names in _ROOMS.items():
+        if name == room or name in names:
+            module = importlib.import_module(f".{room}", __name__)
+            return module if name == room else getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})
