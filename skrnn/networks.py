@@ -1,0 +1,176 @@
+"""Builders: pure functions from shapes and sizes to an uncompiled `keras.Model`."""
+
+import random
+
+import keras
+
+from ._validation import check_name
+
+__all__ = ["CELLS", "build_rnn"]
+
+CELLS = {
+    "rnn": keras.layers.SimpleRNN,
+    "lstm": keras.layers.LSTM,
+    "gru": keras.layers.GRU,
+}
+
+
+def build_rnn(
+    input_shape=None,
+    n_outputs=None,
+    cell="lstm",
+    units=64,
+    *,
+    activation="tanh",
+    bidirectional=False,
+    dropout=0.0,
+    seed=None,
+    meta=None,
+):
+    """Build recurrent layers, one after the other, with a linear layer on the last state.
+
+    A window of shape (n_timesteps, n_features) goes through one layer of `cell` for each entry of
+    `units`, each followed by dropout if there is any, and the last layer's last output through a
+    dense layer of `n_outputs` linear units.
+
+    Parameters
+    ----------
+    input_shape : tuple (n_timesteps, n_features)
+        The shape of one window. n_timesteps may be None.
+    n_outputs : int
+        Values to predict.
+    cell : {"rnn", "lstm", "gru"}, default="lstm"
+        Elman's simple recurrent network [1]_, the long short-term memory [2]_ with a forget gate,
+        or the gated recurrent unit [3]_.
+    units : int or sequence of int, default=64
+        Units in the recurrent layer; one number a layer for stacked ones.
+    activation : str, default="tanh"
+        The activation of the cells' output. Gates keep their sigmoid.
+    bidirectional : bool, default=False
+        Whether each layer also reads the window backwards; its outputs are put side by side.
+    dropout : float in [0, 1), default=0.0
+        The share of each recurrent layer's outputs dropped in training.
+    seed : int, default=None
+        Seeds every initialiser and dropout layer. The global random state is neither read nor
+        changed if given.
+    meta : dict, default=None
+        What scikeras knows of the data; `input_shape` and `n_outputs` default to it, so that
+        ``scikeras.wrappers.KerasRegressor(model=build_rnn, model__units=32)`` works.
+
+    Returns
+    -------
+    model : keras.Model
+        Not compiled, made of `keras.layers` alone.
+
+    Raises
+    ------
+    ValueError
+        If `cell` is unknown, a size is not a positive int, or the shapes are missing.
+
+    References
+    ----------
+    .. [1] J. L. Elman (1990). Finding structure in time. Cognitive Science 14(2).
+    .. [2] S. Hochreiter, J. Schmidhuber (1997). Long short-term memory. Neural Computation 9(8);
+       F. Gers, J. Schmidhuber, F. Cummins (2000). Learning to forget. Neural Computation 12(10).
+    .. [3] K. Cho et al. (2014). Learning phrase representations using RNN encoder-decoder.
+
+    Examples
+    --------
+    >>> from skrnn import build_rnn
+    >>> build_rnn((60, 1), n_outputs=1, cell="lstm", units=125).count_params()
+    63626
+    >>> build_rnn((60, 1), n_outputs=1, cell="gru", units=125).count_params()
+    48126
+    """
+    if meta is not None:
+        input_shape = input_shape or meta["X_shape_"][1:]
+        n_outputs = n_outputs or meta["n_outputs_"]
+    if input_shape is None or n_outputs is None:
+        raise ValueError(
+            f"build_rnn needs input_shape=(n_timesteps, n_features) and n_outputs, got "
+            f"input_shape={input_shape} and n_outputs={n_outputs}."
+        )
+    layer_class = CELLS[check_name("cell", cell, CELLS)]
+    sizes = check_units(units)
+    seeds = random.Random(seed)
+
+    def new_seed():
+        return seeds.getrandbits(31)
+
+    shape = tuple(input_shape)
+    inputs = keras.Input(shape if len(shape) == 2 else (*shape, 1))
+    x = inputs
+    for i, size in enumerate(sizes):
+        layer = layer_class(
+            size,
+            activation=activation,
+            return_sequences=i < len(sizes) - 1,
+            kernel_initializer=keras.initializers.GlorotUniform(new_seed()),
+            recurrent_initializer=keras.initializers.Orthogonal(seed=new_seed()),
+            seed=new_seed(),
+        )
+        if bidirectional:
+            backward = layer_class.from_config(
+                layer.get_config()
+                | {
+                    "name": f"{layer.name}_backward",
+                    "go_backwards": True,
+                    "kernel_initializer": keras.initializers.GlorotUniform(new_seed()),
+                    "recurrent_initializer": keras.initializers.Orthogonal(seed=new_seed()),
+                    "seed": new_seed(),
+                }
+            )
+            layer = keras.layers.Bidirectional(layer, backward_layer=backward)
+        x = layer(x)
+        if dropout:
+            x = keras.layers.Dropout(dropout, seed=new_seed())(x)
+    head = keras.layers.Dense(
+        n_outputs, kernel_initializer=keras.initializers.GlorotUniform(new_seed())
+    )
+    return keras.Model(inputs, head(x))
+
+
+def check_units(units):
+    """Return `units` as a tuple of positive ints, one a layer, or raise a ValueError."""
+    sizes = tuple(units) if isinstance(units, (tuple, list)) else (units,)
+    if not sizes or not all(
+        hasattr(size, "__index__") and not isinstance(size, bool) and size >= 1 for size in sizes
+    ):
+        raise ValueError(
+            f"units={units!r} must be a positive int, or a non-empty tuple of them, one a layer."
+        )
+    return tuple(int(size) for size in sizes)
+
+
+def add_base(model, columns, scales, shifts):
+    """Let `model` learn the change from a base, ``scale * last + shift``, instead of the value.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From (n_samples, n_timesteps, n_features) to (n_samples, n_outputs). Its last dense layer,
+        if it ends in one, is set to zero, so that training starts at the base.
+    columns : sequence of int, of length n_outputs
+        Which column of a window's last row each output starts from.
+    scales, shifts : sequence of float, of length n_outputs
+
+    Returns
+    -------
+    model : keras.Model
+        Made of the same layers and a frozen one that holds the base.
+    """
+    window = model.inputs[0]
+    n_timesteps, n_features = window.shape[1:]
+    head = model.layers[-1]
+    if isinstance(head, keras.layers.Dense):
+        for variable in head.trainable_variables:
+            variable.assign(keras.ops.zeros_like(variable))
+    base = keras.layers.Dense(len(columns), trainable=False, name="base")
+    last = keras.layers.Flatten()(keras.layers.Cropping1D((n_timesteps - 1, 0))(window))
+    base_output = base(last)
+    kernel = [
+        [scale if column == row else 0.0 for column, scale in zip(columns, scales, strict=True)]
+        for row in range(n_features)
+    ]
+    base.set_weights([keras.ops.convert_to_numpy(kernel), keras.ops.convert_to_numpy(shifts)])
+    return keras.Model(model.inputs, keras.layers.Add()([model.outputs[0], base_output]))

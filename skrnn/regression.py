@@ -1,0 +1,670 @@
+"""Regressors behind a window: recurrent networks, and any regressor on complete windows."""
+
+import re
+from contextlib import nullcontext
+from dataclasses import replace
+from inspect import signature
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
+from sklearn.metrics import r2_score
+from sklearn.utils import get_tags
+
+from . import _fork
+from ._inputs import (
+    check_inputs,
+    check_outputs,
+    check_weights,
+    n_incomplete,
+    score_windows,
+    window_regressor_tags,
+)
+from ._validation import (
+    CallbackSupportMixin,
+    FitProgress,
+    HasMethods,
+    Interval,
+    NotFittedError,
+    check_is_fitted,
+    fit_context,
+    n_samples_of,
+    rows_of,
+    unchanged_on_error,
+)
+from .baselines import check_columns, match_target
+from .windows import is_windows
+
+__all__ = ["CompleteWindowsRegressor", "RNNRegressor"]
+
+
+class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
+    """Recurrent network that predicts numbers from windows of a series.
+
+    Stacked recurrent layers read each window, and a linear layer turns the last state into the
+    outputs. It goes behind a `WindowTransformer` in a stock `Pipeline`, where it learns from the
+    complete windows alone, and also takes plain arrays of sequences.
+
+    Parameters
+    ----------
+    cell : {"lstm", "gru", "rnn"}, default="lstm"
+        Long short-term memory, gated recurrent unit, or Elman's simple recurrent network.
+    units : int or tuple of int, default=64
+        Units of the recurrent layer; a tuple stacks layers.
+    activation : str, default="tanh"
+        Activation of the cells' output.
+    bidirectional : bool, default=False
+        Whether each layer also reads the window backwards.
+    dropout : float in [0, 1), default=0.0
+        Share of each recurrent layer's outputs dropped in training.
+    residual : bool, int or sequence of int, default=False
+        Whether to learn the change from a base, ``a * last + b``, where `last` is the window's
+        last value of the column that is the target. True finds the column by matching y to the
+        series; an int (one for each output, if several) names it. a and b are found in `fit`
+        (y may have been scaled apart from X). Training starts at the naive forecast.
+    network : callable, default=None
+        A builder of your own: called with those of the keywords ``input_shape``, ``n_outputs``,
+        ``cell``, ``units``, ``activation``, ``bidirectional``, ``dropout`` and ``seed`` that its
+        signature names, it returns a `keras.Model`. A model it compiled itself keeps its own
+        loss and optimizer. None is `build_rnn`.
+    loss : str or keras.losses.Loss or callable, default="mse"
+    optimizer : str or keras.optimizers.Optimizer, default="adam"
+        Never changed: training uses a copy.
+    learning_rate : float, default=None
+        Overrides the optimizer's own.
+    clipnorm : float, default=None
+        Clips each gradient to this norm.
+    epochs : int, default=50
+        Passes over the data; at most, with early stopping.
+    batch_size : int, default=32
+    early_stopping : bool, default=False
+        Whether to stop when the loss on the validation part has not fallen for
+        `n_iter_no_change` epochs, and to return to the best weights. The part is the *last* in
+        time, and the windows before it that share rows with it are left out of training.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the complete windows in the validation part.
+    n_iter_no_change : int, default=10
+    warm_start : bool, default=False
+        Whether `fit` goes on training the fitted network.
+    random_state : int, RandomState instance or None, default=None
+        Seeds weights, dropout and the order of the batches. The same int gives the same bits.
+        None takes fresh entropy. No global random state is read or changed.
+    callbacks : list of keras.callbacks.Callback, default=None
+        `sklearn.callback` ones go to `set_callbacks`, where scikit-learn has it.
+    verbose : int, default=0
+        Keras' verbosity: 0 silent, 1 a progress bar, 2 a line an epoch.
+
+    Attributes
+    ----------
+    model_ : keras.Model
+        The fitted network, a plain Keras model; with `residual`, base included.
+    loss_curve_ : list of float
+        Training loss of each epoch.
+    validation_loss_curve_, validation_scores_ : lists of float
+        Loss and R² on the validation part after each epoch, with `early_stopping`.
+    n_iter_ : int
+        Epochs trained in total.
+    n_outputs_ : int
+        Values predicted a row.
+    input_shape_ : tuple (n_timesteps, n_features)
+        The shape of one window.
+    n_features_in_ : int
+        Columns of a 2-D X; features of a 3-D X.
+
+    See Also
+    --------
+    WindowTransformer : Makes the windows.
+    NaiveRegressor : The baseline to beat.
+    SciKerasRNNRegressor : The same networks with scikeras' routed parameters.
+
+    Notes
+    -----
+    Predictions have the network's dtype, float32 unless Keras is set otherwise. Sample weights
+    are scaled to mean 1. Ctrl-C ends training with KeyboardInterrupt and leaves the estimator
+    fitted with what was learnt.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skrnn import RNNRegressor, WindowTransformer
+    >>> series = np.sin(np.arange(120) / 4).reshape(-1, 1)
+    >>> rnn = RNNRegressor("gru", units=8, epochs=20, learning_rate=0.01, random_state=0)
+    >>> model = make_pipeline(WindowTransformer(10), rnn).fit(series[:100])
+    >>> model.predict(series[100:]).shape
+    (20, 1)
+    >>> model.score(series[100:]) > 0.9
+    True
+    """
+
+    _parameter_constraints = {
+        "cell": [str],
+        "units": [Interval(Integral, 1, None, closed="left"), tuple, list],
+        "activation": [str, callable],
+        "bidirectional": ["boolean"],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "residual": ["boolean", Integral, "array-like"],
+        "network": [callable, None],
+        "loss": [str, callable],
+        "optimizer": [str, HasMethods(["apply_gradients", "get_config"])],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
+        "clipnorm": [Interval(Real, 0, None, closed="neither"), None],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "callbacks": [list, tuple, None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        cell="lstm",
+        units=64,
+        *,
+        activation="tanh",
+        bidirectional=False,
+        dropout=0.0,
+        residual=False,
+        network=None,
+        loss="mse",
+        optimizer="adam",
+        learning_rate=None,
+        clipnorm=None,
+        epochs=50,
+        batch_size=32,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        warm_start=False,
+        random_state=None,
+        callbacks=None,
+        verbose=0,
+    ):
+        self.cell = cell
+        self.units = units
+        self.activation = activation
+        self.bidirectional = bidirectional
+        self.dropout = dropout
+        self.residual = residual
+        self.network = network
+        self.loss = loss
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.clipnorm = clipnorm
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.callbacks = callbacks
+        self.verbose = verbose
+
+    @fit_context
+    def fit(self, X, y=None, sample_weight=None):
+        """Train the network on the complete windows of X.
+
+        Parameters
+        ----------
+        X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
+            Windows. 2-D means one feature.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Target; None stands for the series that a WindowArray was made from.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, scaled to mean 1.
+
+        Returns
+        -------
+        self : RNNRegressor
+
+        Raises
+        ------
+        ValueError
+            If no window is complete, a value inside one is not finite, or a parameter is off.
+        KeyboardInterrupt
+            On Ctrl-C; the estimator is then fitted with what was learnt.
+        """
+        go_on = self.warm_start and hasattr(self, "_network")
+        return self._fit(X, y, sample_weight, epochs=self.epochs, go_on=go_on)
+
+    @fit_context
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Train for one epoch more on the complete windows of X.
+
+        Parameters
+        ----------
+        X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
+            Windows like those before.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Target; None stands for the series that a WindowArray was made from.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, scaled to mean 1.
+
+        Returns
+        -------
+        self : RNNRegressor
+
+        Raises
+        ------
+        ValueError
+            As `fit`, and if X or y has another shape than before, or early_stopping is set.
+        """
+        if self.early_stopping:
+            raise ValueError(
+                "partial_fit does not support early_stopping=True: it sees one epoch only. Set "
+                "early_stopping=False."
+            )
+        return self._fit(X, y, sample_weight, epochs=1, go_on=hasattr(self, "_network"))
+
+    def _fit(self, X, y, sample_weight, *, epochs, go_on):
+        progress = FitProgress(self, epochs)
+        with unchanged_on_error(self):
+            _fork.check_not_forked()
+            import keras
+
+            series = X
+            X = check_inputs(self, X, reset=not go_on, dtype=keras.config.floatx())
+            y_given = y is not None
+            y, y_ndim = check_outputs(self, series, y)
+            weights = check_weights(X, sample_weight)
+            progress.begin(series, y, sample_weight)
+            network = self._network_to_train(series, y, y_given, go_on)
+            self._y_ndim = y_ndim
+            for name in () if go_on else _CURVES:
+                self.__dict__.pop(name, None)
+            self._train(network, X, y, weights, epochs, progress, go_on)
+            progress.end(self._state(network))
+        return self
+
+    def _network_to_train(self, X, y, y_given, go_on):
+        """Return the network to train, compiled: the fitted one to go on with, or a new one."""
+        from ._training import Network, compile_network, seeded
+        from .networks import add_base, build_rnn
+
+        compile_settings = {
+            "optimizer": self.optimizer,
+            "loss": self.loss,
+            "learning_rate": self.learning_rate,
+            "clipnorm": self.clipnorm,
+        }
+        settings = {name: getattr(self, name) for name in _ARCHITECTURE}
+        if go_on:
+            network = self._network
+            for name, value in network.settings.items():
+                if not np.array_equal(settings[name], value):
+                    raise ValueError(
+                        f"The network was fitted with {name}={value!r} and cannot go on with "
+                        f"{name}={settings[name]!r}: set it back, or fit anew with "
+                        "warm_start=False."
+                    )
+            if y.shape[1] != self.n_outputs_:
+                raise ValueError(
+                    f"The network has {self.n_outputs_} outputs and cannot go on with a y of "
+                    f"{y.shape[1]}. Pass y like before, or fit anew with warm_start=False."
+                )
+            network.compiled(**compile_settings)
+            return network
+
+        base = self._base(X, y, y_given)
+        seed = self._seed()
+        available = {
+            "input_shape": self.input_shape_,
+            "n_outputs": y.shape[1],
+            **{name: settings[name] for name in _BUILDER_OPTIONS},
+            "seed": seed,
+        }
+        build = self.network if self.network is not None else build_rnn
+        named = signature(build).parameters.values()
+        takes_all = any(p.kind is p.VAR_KEYWORD for p in named)
+        names = {p.name for p in named}
+        options = {k: v for k, v in available.items() if takes_all or k in names}
+        with seeded(seed) if self.network is not None else nullcontext():
+            model = build(**options)
+            if tuple(model.output_shape[1:]) != (y.shape[1],):
+                raise ValueError(
+                    f"The network's outputs have shape {model.output_shape}, but y needs (None, "
+                    f"{y.shape[1]})."
+                )
+            if base is not None:
+                model = add_base(model, *base)
+            compile_network(model, **compile_settings)
+        return Network(model, seed, settings)
+
+    def _base(self, X, y, y_given):
+        """Return columns, scales and shifts of the base that `residual` asks for, or None."""
+        if self.residual is False or self.residual is None:
+            return None
+        n_outputs = y.shape[1]
+        if not is_windows(X):
+            raise ValueError(
+                f"residual={self.residual!r} needs windows made by WindowTransformer, which know "
+                "the series that y is matched to; X is a plain array. Set residual=False."
+            )
+        if X.horizon == 0:
+            raise ValueError(
+                f"residual={self.residual!r} with horizon=0 would start from the row to be "
+                "predicted itself. Take horizon >= 1, or residual=False."
+            )
+        named = None if self.residual is True else self.residual
+        columns = check_columns("residual", named, n_outputs, self.input_shape_[1])
+        if not y_given and columns is None:
+            columns = [*range(n_outputs)]
+        target, skip = X.target, X.n_incomplete
+        return match_target(target[skip:], y[skip:], columns)
+
+    def _seed(self):
+        if self.random_state is None:
+            return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
+        if isinstance(self.random_state, np.random.RandomState):
+            return int(self.random_state.randint(2**31 - 1))
+        return int(np.random.RandomState(self.random_state).randint(2**31 - 1))
+
+    def _train(self, network, X, y, weights, epochs, progress, go_on):
+        """Train `network`, and take it over with its record, also when interrupted."""
+        from ._training import fit_network
+
+        rows, validation = np.arange(n_incomplete(X), len(X)), None
+        if self.early_stopping:
+            rows, held_out = self._split(X, rows)
+            validation = self._validation(network, X, y, weights, held_out)
+        n_before = len(self.loss_curve_) if go_on else 0
+        curves = {
+            name: part
+            for name, part in _CURVES.items()
+            if part == "losses" or self.early_stopping or (go_on and hasattr(self, name))
+        }
+        before = {name: getattr(self, name, []) if go_on else [] for name in curves}
+
+        def state(record):
+            # Epochs without a validation part have NaN there, so that all curves align.
+            return self._state(network) | {
+                name: _padded(before[name], n_before)
+                + _padded(getattr(record, part), len(record.losses))
+                for name, part in curves.items()
+            }
+
+        try:
+            record = fit_network(
+                network,
+                X,
+                y.astype(X.dtype),
+                None if weights is None else weights.astype(X.dtype),
+                rows=rows,
+                epochs=epochs,
+                batch_size=self.batch_size,
+                validation=validation,
+                patience=self.n_iter_no_change,
+                callbacks=self.callbacks,
+                verbose=self.verbose,
+                begin_epoch=progress.begin_epoch,
+                end_epoch=lambda record: progress.end_epoch(lambda: state(record)),
+            )
+        except KeyboardInterrupt as interrupt:
+            self.__dict__.update(state(interrupt.record))  # type: ignore[attr-defined]
+            raise
+        self.__dict__.update(state(record))
+
+    def _state(self, network):
+        """Return the fitted attributes that `network` stands for."""
+        return {
+            "_network": network,
+            "_y_ndim": self._y_ndim,
+            "input_shape_": self.input_shape_,
+            "n_features_in_": self.n_features_in_,
+            "n_iter_": network.epochs_done,
+            "n_outputs_": network.n_outputs,
+        }
+
+    def _split(self, X, rows):
+        """Part the complete windows in time, and leave out those that share rows with both."""
+        n_held_out = max(1, round(self.validation_fraction * len(rows)))
+        n_shared = X.window_length + X.horizon - 1 if is_windows(X) else 0
+        n_train = len(rows) - n_held_out - n_shared
+        if n_train < 1:
+            raise ValueError(
+                f"early_stopping with validation_fraction={self.validation_fraction} holds out "
+                f"{n_held_out} of {len(rows)} complete windows, and {n_shared} more share rows "
+                f"with them: {max(0, n_train)} are left to train on. Fit on more rows, or set "
+                "early_stopping=False."
+            )
+        return rows[:n_train], rows[-n_held_out:]
+
+    @staticmethod
+    def _validation(network, X, y, weights, rows):
+        """Return a function that gives the loss and R² on some consecutive rows."""
+        from ._training import predict_network
+
+        X, y = np.asarray(X)[rows[0] : rows[-1] + 1], y[rows]
+        weights = None if weights is None else weights[rows]
+
+        def validate():
+            y_pred = predict_network(network, X)
+            loss = network.model.compute_loss(
+                y=y.astype(y_pred.dtype), y_pred=y_pred, sample_weight=weights
+            )
+            score = r2_score(y, y_pred, sample_weight=weights) if len(y) > 1 else np.nan
+            return float(loss), float(score)
+
+        return validate
+
+    def predict(self, X):
+        """Predict the row that each window comes before.
+
+        Parameters
+        ----------
+        X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
+            Windows like those seen in `fit`. Incomplete ones are answered too.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            In the shape of the y seen in `fit`, and the network's dtype.
+
+        Raises
+        ------
+        ValueError
+            If a window holds NaN or inf, or has another length or other features than in `fit`.
+        NotFittedError
+            Before `fit`.
+        """
+        check_is_fitted(self)
+        _fork.check_not_forked()
+        from ._training import predict_network
+
+        model = self._network.model
+        y = predict_network(
+            self._network, check_inputs(self, X, reset=False, dtype=model.compute_dtype)
+        )
+        return y[:, 0] if self._y_ndim == 1 else y
+
+    def score(self, X, y=None, sample_weight=None):
+        """Return R² of the prediction; without y, on the complete windows of the series itself.
+
+        Parameters
+        ----------
+        X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+        """
+        return score_windows(self, X, y, sample_weight)
+
+    @property
+    def model_(self):
+        """The fitted `keras.Model`."""
+        if not hasattr(self, "_network"):
+            raise NotFittedError(
+                f"This {type(self).__name__} is not fitted yet, so it has no model_. Call fit."
+            )
+        return self._network.model
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "_network")
+
+    def __sklearn_tags__(self):
+        tags = window_regressor_tags(super().__sklearn_tags__())
+        tags.non_deterministic = False
+        return tags
+
+
+def _padded(curve, length):
+    return curve + [float("nan")] * (length - len(curve))
+
+
+_BUILDER_OPTIONS = ("cell", "units", "activation", "bidirectional", "dropout")
+_ARCHITECTURE = (*_BUILDER_OPTIONS, "residual", "network")
+_CURVES = {
+    "loss_curve_": "losses",
+    "validation_loss_curve_": "validation_losses",
+    "validation_scores_": "validation_scores",
+}
+
+
+class CompleteWindowsRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
+    """Train any tabular regressor on the complete windows alone.
+
+    The first windows of a series repeat its first row, and a `Ridge` put straight behind
+    ``WindowTransformer(flatten=True)`` would learn from them. This leaves them out of `fit`, as
+    `RNNRegressor` does, so that the two can stand in one grid search.
+
+    Parameters
+    ----------
+    regressor : estimator
+        It is cloned and fitted on the flattened windows.
+
+    Attributes
+    ----------
+    regressor_ : estimator
+        The fitted clone.
+    n_features_in_ : int
+        Columns of the flattened windows.
+
+    Notes
+    -----
+    Where flattened windows come as a DataFrame (`set_output`), how many are incomplete is read
+    from the columns' names: ``close_lag60`` lacks 60 rows. Plain arrays are taken as complete.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skrnn import CompleteWindowsRegressor, WindowTransformer
+    >>> series = np.sin(np.arange(100.0))[:, None]
+    >>> ridge = CompleteWindowsRegressor(Ridge(1e-6))
+    >>> model = make_pipeline(WindowTransformer(3, flatten=True), ridge).fit(series[:80])
+    >>> round(model.score(series[80:]), 3)
+    1.0
+    """
+
+    _parameter_constraints = {"regressor": [HasMethods(["fit", "predict"])]}
+
+    def __init__(self, regressor):
+        self.regressor = regressor
+
+    @fit_context
+    def fit(self, X, y=None, sample_weight=None):
+        """Fit a clone of the regressor on the complete windows.
+
+        Parameters
+        ----------
+        X : WindowArray, DataFrame or array-like of shape (n_samples, n_features)
+            Windows, flattened or not.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Target; None stands for the series that a WindowArray was made from.
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        self : CompleteWindowsRegressor
+
+        Raises
+        ------
+        ValueError
+            If no window is complete.
+        """
+        given, skip, n_samples = y is not None, self._n_incomplete(X), n_samples_of(X)
+        if skip and skip >= n_samples:
+            raise ValueError(
+                f"None of the {n_samples} windows is complete, so there is nothing to learn from: "
+                f"{skip} rows come before the first complete one. Fit on more rows."
+            )
+        self._y_ndim = getattr(y, "ndim", None)
+        if not given or is_windows(X):
+            checked, self._y_ndim = check_outputs(self, X, y)
+            y = checked[:, 0] if self._y_ndim == 1 else checked
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        if skip:
+            rows = slice(skip, None)
+            y = rows_of(y, rows)
+            weights = {name: np.asarray(value)[rows] for name, value in weights.items()}
+        flat = self._flat(X)
+        regressor = clone(self.regressor)
+        regressor.fit(rows_of(flat, slice(skip, None)) if skip else flat, y, **weights)
+        self.regressor_ = regressor
+        return self
+
+    def predict(self, X):
+        """Predict every window, the incomplete ones too.
+
+        Parameters
+        ----------
+        X : WindowArray, DataFrame or array-like of shape (n_samples, n_features)
+            Windows, flattened or not, like those seen in `fit`.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        """
+        check_is_fitted(self)
+        y = self.regressor_.predict(self._flat(X))
+        return y[:, None] if self._y_ndim == 2 and y.ndim == 1 else y
+
+    def score(self, X, y=None, sample_weight=None):
+        """Return R² of the prediction; without y, on the complete windows of the series itself.
+
+        Parameters
+        ----------
+        X : WindowArray, DataFrame or array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+        """
+        return score_windows(self, X, y, sample_weight)
+
+    @staticmethod
+    def _flat(X):
+        return np.asarray(X).reshape(len(X), -1) if is_windows(X) and X.ndim == 3 else X
+
+    @staticmethod
+    def _n_incomplete(X):
+        if is_windows(X):
+            return X.n_incomplete
+        names = getattr(X, "columns", [])
+        lags = [lag for name in names if (lag := re.fullmatch(r".*_lag(\d+)", str(name)))]
+        return max(int(lag[1]) for lag in lags) if lags and len(lags) == len(names) else 0
+
+    @property
+    def n_features_in_(self):
+        """Columns of the flattened windows."""
+        return self.regressor_.n_features_in_
+
+    def __sklearn_tags__(self):
+        tags = window_regressor_tags(super().__sklearn_tags__())
+        inner = get_tags(self.regressor)
+        tags.input_tags = replace(inner.input_tags, three_d_array=True)
+        tags.regressor_tags = inner.regressor_tags
+        tags.target_tags.multi_output = inner.target_tags.multi_output
+        tags.non_deterministic = inner.non_deterministic
+        return tags
