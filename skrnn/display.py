@@ -1,0 +1,759 @@
+"""Plots of forecasts beside the naive one, and of training, in scikit-learn's Display grammar."""
+
+import datetime
+import warnings
+from copy import copy
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.metrics import root_mean_squared_error
+from sklearn.pipeline import Pipeline
+
+from ._validation import check_is_fitted, rows_of
+from .baselines import match_target, skill_score, window_value
+from .windows import WindowTransformer
+
+__all__ = ["ForecastDisplay", "LossCurveDisplay"]
+
+
+class ForecastDisplay:
+    """Real values, their forecast, and the naive forecast that it has to beat.
+
+    The legend carries the RMSE of both forecasts and the skill, ``1 - RMSE / RMSE_naive``, over
+    the rows where the real value and both forecasts are known. Make one with `from_estimator` or
+    `from_predictions`. All parameters are stored as attributes.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Real values; NaN where not yet observed.
+    y_pred : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Forecasts; NaN where there is none.
+    y_naive : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+        Naive forecasts; NaN where there is none.
+    index : array-like of shape (n_samples,), default=None
+        What the x axis shows, such as dates. None counts the rows from 0.
+    name : str, default=None
+        Label of the forecast; None is "Predicted".
+    output_names : sequence of str, default=None
+        Labels of the y axes, one for each output.
+
+    Attributes
+    ----------
+    rmse, rmse_naive, skill : float, or ndarray of shape (n_outputs,) for several outputs
+        RMSE of the forecast and of the naive one, in the units of y, and the skill of the one
+        against the other. NaN where no row has what they need.
+    ax_ : matplotlib Axes, or ndarray of them
+        Where the lines are; several for several outputs.
+    figure_ : matplotlib Figure
+    lines_ : list of matplotlib Line2D, or list of such lists for several outputs
+        The real, the predicted and the naive line, without those that have nothing to show.
+
+    See Also
+    --------
+    backtest : Forecasts of all folds of a splitter, which `from_predictions` takes.
+    skill_score : The skill alone.
+
+    Examples
+    --------
+    >>> from skrnn import ForecastDisplay
+    >>> display = ForecastDisplay([1.0, 2.0, 3.0], [1.0, 2.0, 2.5], y_naive=[0.0, 1.0, 2.0])
+    >>> round(display.rmse, 3), display.rmse_naive, round(display.skill, 3)
+    (0.289, 1.0, 0.711)
+    >>> [line.get_label() for line in display.plot().lines_]
+    ['Real', 'Predicted (RMSE 0.2887, skill 0.711)', 'Naive (RMSE 1)']
+    """
+
+    def __init__(self, y_true, y_pred, y_naive=None, *, index=None, name=None, output_names=None):
+        self.y_true = _numbers("y_true", y_true)
+        self.y_pred = _numbers("y_pred", y_pred)
+        self.y_naive = None if y_naive is None else _numbers("y_naive", y_naive)
+        self.index = index
+        self.name = name
+        self.output_names = output_names
+        _check_lengths(y_true=y_true, y_pred=y_pred, y_naive=y_naive, index=index)
+        n_outputs = {part: values.shape[1] for part, values in self._values().items()}
+        _check_equal("outputs", n_outputs)
+        self._n_outputs = n_outputs["y_true"]
+        if output_names is not None and len(output_names) != self._n_outputs:
+            raise ValueError(
+                f"output_names has {len(output_names)} names, but y has {self._n_outputs} outputs."
+            )
+        scores = [
+            _scores(**{part: values[:, output] for part, values in self._values().items()})
+            for output in range(self._n_outputs)
+        ]
+        self.rmse, self.rmse_naive, self.skill = (
+            scores[0] if self._n_outputs == 1 else np.transpose(scores)
+        )
+
+    def _values(self):
+        """Return what is known, as arrays of shape (n_samples, n_outputs)."""
+        parts = {"y_true": self.y_true, "y_pred": self.y_pred, "y_naive": self.y_naive}
+        return {
+            part: values.reshape(len(values), -1)
+            for part, values in parts.items()
+            if values is not None
+        }
+
+    def plot(
+        self,
+        ax=None,
+        *,
+        output=None,
+        name=None,
+        true_kwargs=None,
+        pred_kwargs=None,
+        naive_kwargs=None,
+    ):
+        """Draw the lines.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, or array-like of them, default=None
+            Where to draw, one for each output drawn. None makes a figure; several outputs stand
+            one below the other.
+        output : int, default=None
+            The output to draw; None draws all.
+        name : str, default=None
+            Label of the forecast; None is the display's `name`.
+        true_kwargs, pred_kwargs, naive_kwargs : dict, default=None
+            Style of the real, the predicted and the naive line: keywords of `Axes.plot`.
+
+        Returns
+        -------
+        display : ForecastDisplay
+            The object itself, with `ax_`, `figure_` and `lines_`.
+
+        Raises
+        ------
+        ValueError
+            If y has no such output, or there are not as many axes as outputs.
+        ImportError
+            If matplotlib is not installed.
+        """
+        last = self._n_outputs - 1
+        known = output is None or (isinstance(output, Integral) and 0 <= int(output) <= last)
+        if not known:
+            raise ValueError(f"output={output!r}, but y has the outputs 0 to {last}.")
+        outputs = range(self._n_outputs) if output is None else [output]
+        axes = _axes(ax, len(outputs), type(self).__name__)
+        styles = {"y_true": true_kwargs, "y_pred": pred_kwargs, "y_naive": naive_kwargs}
+        label = name or self.name or "Predicted"
+        x, row_labels = _positions(self.index, len(self.y_true))
+        lines = [
+            self._draw(axis, x, output, label, styles)
+            for axis, output in zip(axes, outputs, strict=True)
+        ]
+        counts_rows = row_labels is None and x.dtype.kind in "iu"
+        axes[-1].set_xlabel(getattr(self.index, "name", None) or ("Row" if counts_rows else ""))
+        _thin_ticks(axes[-1].xaxis, row_labels, counts_rows)
+        several = len(axes) > 1
+        self.ax_ = axes if several else axes[0]
+        self.lines_: list = lines if several else lines[0]
+        self.figure_ = axes[0].figure
+        return self
+
+    def _draw(self, ax, x, output, name, styles):
+        rmse, rmse_naive, skill = (
+            np.atleast_1d(score)[output] for score in (self.rmse, self.rmse_naive, self.skill)
+        )
+        labels = {
+            "y_true": "Real",
+            "y_pred": _label(name, RMSE=f"{rmse:.4g}", skill=f"{skill:z.3f}"),
+            "y_naive": _label("Naive", RMSE=f"{rmse_naive:.4g}"),
+        }
+        lines = []
+        for part, values in self._values().items():
+            if not np.isnan(values[:, output]).all():
+                style = _LOOKS[part] | {"label": labels[part]}
+                if len(x) <= 60:  # also shows points that have no neighbour
+                    style |= {"marker": "."}
+                lines += ax.plot(x, values[:, output], **_styled(style, styles[part]))
+        if self.output_names is not None:
+            ax.set_ylabel(self.output_names[output])
+        elif self._n_outputs > 1:
+            ax.set_ylabel(f"Output {output}")
+        _add_legend(ax)
+        return lines
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true,
+        y_pred,
+        *,
+        y_naive=None,
+        y_past=None,
+        horizon=1,
+        index=None,
+        name=None,
+        output_names=None,
+        ax=None,
+        **style,
+    ):
+        """Plot given forecasts, beside given naive ones or the value `horizon` rows earlier.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Real values, oldest first. NaN, for rows not yet observed, leaves a gap and is not
+            scored.
+        y_pred : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Forecasts.
+        y_naive : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Naive forecasts; None repeats the real value `horizon` rows earlier.
+        y_past : array-like of shape (n_past,) or (n_past, n_outputs), default=None
+            The real values right before `y_true`, which the first naive forecasts repeat.
+            Without it the first `horizon` rows have none, and are not scored.
+        horizon : int, default=1
+            How many rows ahead the forecasts were made.
+        index : array-like of shape (n_samples,), default=None
+            What the x axis shows; None is the pandas index of `y_true` or `y_pred`, or else
+            counts the rows from 0.
+        name : str, default=None
+            Label of the forecast; None is "Predicted".
+        output_names : sequence of str, default=None
+            Labels of the y axes; None is the column names of a pandas `y_true`.
+        ax : matplotlib Axes, or array-like of them, default=None
+            Where to draw, one for each output drawn. None makes a figure; several outputs stand
+            one below the other.
+        **style : dict
+            `output`, `true_kwargs`, `pred_kwargs` and `naive_kwargs`, as in `plot`.
+
+        Returns
+        -------
+        display : ForecastDisplay
+
+        Raises
+        ------
+        ValueError
+            If lengths or numbers of outputs differ, there are no rows, a value is infinite, or
+            horizon is below 1.
+
+        Examples
+        --------
+        >>> from skrnn import ForecastDisplay
+        >>> display = ForecastDisplay.from_predictions([4.0, 6.0], [3.5, 6.0], y_past=[3.0])
+        >>> display.y_naive
+        array([3., 4.])
+        """
+        index = _index_of(y_true, y_pred) if index is None else index
+        output_names = _names_of(y_true) if output_names is None else output_names
+        if y_naive is None:
+            y_naive = _shifted(_numbers("y_true", y_true), y_past, horizon)
+        display = cls(y_true, y_pred, y_naive, index=index, name=name, output_names=output_names)
+        return display.plot(ax, **style)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y=None,
+        *,
+        index=None,
+        name=None,
+        output_names=None,
+        ax=None,
+        **style,
+    ):
+        """Plot the forecasts of a fitted regressor of rows beside the naive ones.
+
+        The naive forecast repeats the last value that each window holds of y's column, so it is
+        known from the first row on. Where there is no window, or y is none of its columns up to
+        scale and shift (three known rows tell), it repeats y `horizon` rows earlier, and the
+        first rows have none.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted pipeline with a `WindowTransformer`, a `TransformedTargetRegressor` around or
+            inside it, a search over it, or any other regressor.
+        X : array-like of shape (n_samples, n_features)
+            Rows as `predict` takes them, oldest first. Rows whose windows are incomplete are no
+            forecasts, and are left out.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Real values; NaN where not yet observed. None is the series as it reaches the
+            windows, which a pipeline fitted without y has learnt to predict.
+        index : array-like of shape (n_samples,), default=None
+            What the x axis shows; None is the pandas index of X or y, or else counts the rows of
+            X from 0.
+        name : str, default=None
+            Label of the forecast; None is "Predicted".
+        output_names : sequence of str, default=None
+            Labels of the y axes; None is the column names of a pandas y, or of X without y.
+        ax : matplotlib Axes, or array-like of them, default=None
+            Where to draw, one for each output drawn. None makes a figure; several outputs stand
+            one below the other.
+        **style : dict
+            `output`, `true_kwargs`, `pred_kwargs` and `naive_kwargs`, as in `plot`.
+
+        Returns
+        -------
+        display : ForecastDisplay
+
+        Raises
+        ------
+        ValueError
+            If lengths differ, no window is complete, or y is left out but cannot be told from X.
+        NotFittedError
+            If the estimator is not fitted.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.linear_model import Ridge
+        >>> from sklearn.pipeline import make_pipeline
+        >>> from skrnn import ForecastDisplay, WindowTransformer
+        >>> series = np.sin(np.arange(100.0))[:, None]
+        >>> model = make_pipeline(WindowTransformer(3, flatten=True), Ridge(1e-3))
+        >>> model.fit(series[:80], series[:80])
+        Pipeline(...)
+        >>> display = ForecastDisplay.from_estimator(model, series[80:], series[80:])
+        >>> display.skill > 0.9, bool(display.y_naive[0] == series[79])
+        (True, True)
+        """
+        check_is_fitted(estimator)
+        y_pred = np.asarray(estimator.predict(X))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the index: `predict` has just given them
+            windows = _windows(estimator, X)
+        names = _names_of(y)
+        if y is None:
+            y = _series(estimator, windows, y_pred)
+            names = _names_of(X)
+            names = names if names is not None and len(names) == y.shape[1] else None
+        if index is None:
+            index = _index_of(X, y)
+            index = np.arange(len(y_pred)) if index is None else index
+        y_true = _numbers("y", y)
+        _check_lengths(y=y_true, predictions=y_pred, index=index)
+        y_naive = _last_known(windows, y_true)
+        if y_naive is None:
+            horizon = windows.horizon if windows is not None else 1
+            y_naive = _shifted(y_true, None, max(1, horizon))
+        skip = 0 if windows is None else windows.n_incomplete
+        if skip == len(y_pred):
+            raise ValueError(
+                f"None of the {len(y_pred)} windows is complete, so there is no forecast to "
+                "show. Pass more rows, or rows that follow the fitted ones."
+            )
+        return cls.from_predictions(
+            y_true[skip:],
+            y_pred[skip:],
+            y_naive=y_naive[skip:],
+            index=rows_of(index, slice(skip, None)),
+            name=name,
+            output_names=names if output_names is None else output_names,
+            ax=ax,
+            **style,
+        )
+
+
+class LossCurveDisplay:
+    """Loss of each epoch, on the training and on the validation part.
+
+    Make one with `from_estimator`. All parameters are stored as attributes.
+
+    Parameters
+    ----------
+    loss_curve : array-like of shape (n_epochs,)
+        Training loss of each epoch.
+    validation_loss_curve : array-like of shape (n_epochs,), default=None
+        Loss on the validation part.
+    naive_loss : float, default=None
+        Loss of the naive forecast, in the same units (those that reach the network), drawn as a
+        level.
+    name : str, default=None
+        Name of the model, put before the labels of its lines.
+
+    Attributes
+    ----------
+    best_epoch : int or None
+        Epoch of the lowest validation loss, counted from 1. None without validation.
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    lines_ : list of matplotlib Line2D
+        Training loss, and where known validation loss, its minimum and the naive level.
+
+    See Also
+    --------
+    RNNRegressor : Has the curves as `loss_curve_` and `validation_loss_curve_`.
+
+    Examples
+    --------
+    >>> from skrnn import LossCurveDisplay
+    >>> display = LossCurveDisplay([0.9, 0.5, 0.4], [0.8, 0.6, 0.7]).plot()
+    >>> display.best_epoch, display.ax_.get_yscale()
+    (2, 'log')
+    """
+
+    def __init__(self, loss_curve, validation_loss_curve=None, *, naive_loss=None, name=None):
+        self.loss_curve = np.asarray(loss_curve, dtype=np.float64)
+        self.validation_loss_curve = self.best_epoch = None
+        if validation_loss_curve is not None:
+            curve = self.validation_loss_curve = np.asarray(validation_loss_curve, np.float64)
+            if not np.isnan(curve).all():
+                self.best_epoch = int(np.nanargmin(curve)) + 1
+        self.naive_loss = naive_loss
+        self.name = name
+        _check_lengths(loss_curve=loss_curve, validation_loss_curve=validation_loss_curve)
+
+    def plot(
+        self,
+        ax=None,
+        *,
+        log=True,
+        name=None,
+        train_kwargs=None,
+        validation_kwargs=None,
+        naive_kwargs=None,
+    ):
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+        log : bool, default=True
+            Whether the loss is on a logarithmic scale; if not all are positive, it is linear.
+        name : str, default=None
+            Name of the model; None is the display's `name`.
+        train_kwargs, validation_kwargs, naive_kwargs : dict, default=None
+            Style of the curves and of the naive level: keywords of `Axes.plot`.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            The object itself, with `ax_`, `figure_` and `lines_`.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        (ax,) = _axes(ax, 1, type(self).__name__)
+        name = self.name if name is None else name
+
+        def label(text):
+            return text if name is None else f"{name}: {text[0].lower()}{text[1:]}"
+
+        epochs = np.arange(1, len(self.loss_curve) + 1)
+        looks: dict[str, Any] = {"marker": "."} if len(epochs) <= 60 else {}
+        style = looks | {"label": label("Training loss")}
+        lines = ax.plot(epochs, self.loss_curve, **_styled(style, train_kwargs))
+        losses = [self.loss_curve]
+        if self.validation_loss_curve is not None:
+            curve = self.validation_loss_curve
+            losses.append(curve)
+            style = looks | {"label": label("Validation loss")}
+            lines += ax.plot(epochs, curve, **_styled(style, validation_kwargs))
+            if self.best_epoch is not None:
+                lowest, color = curve[self.best_epoch - 1], lines[-1].get_color()
+                text = label(f"Lowest {lowest:.4g}, in epoch {self.best_epoch}")
+                style = {"marker": "o", "linestyle": "", "color": color, "label": text}
+                lines += ax.plot([self.best_epoch], [lowest], **style)
+        if self.naive_loss is not None:
+            losses.append(np.atleast_1d(self.naive_loss))
+            style = _LOOKS["y_naive"] | {"label": f"Naive {self.naive_loss:.4g}"}
+            lines += [ax.axhline(self.naive_loss, **_styled(style, naive_kwargs))]
+        if log and all((values[~np.isnan(values)] > 0).all() for values in losses):
+            ax.set_yscale("log")
+        ax.set(xlabel="Epoch", ylabel="Loss")
+        _thin_ticks(ax.xaxis)
+        _add_legend(ax)
+        self.ax_, self.figure_, self.lines_ = ax, ax.figure, lines
+        return self
+
+    @classmethod
+    def from_estimator(cls, estimator, *, naive_loss=None, name=None, ax=None, **style):
+        """Plot the curves of a fitted network.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted `RNNRegressor` or other estimator with `loss_curve_` (such as
+            `MLPRegressor`), or a pipeline, `TransformedTargetRegressor` or search with one inside.
+        naive_loss : float, default=None
+            Loss of the naive forecast, in the same units (those that reach the network), drawn
+            as a level.
+        name : str, default=None
+            Name of the model, put before the labels of its lines.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+        **style : dict
+            `log`, `train_kwargs`, `validation_kwargs` and `naive_kwargs`, as in `plot`.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+
+        Raises
+        ------
+        ValueError
+            If nothing inside the estimator has a `loss_curve_`.
+        NotFittedError
+            If the estimator is not fitted.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.neural_network import MLPRegressor
+        >>> from skrnn import LossCurveDisplay
+        >>> X = np.linspace(-1, 1, 50)[:, None]
+        >>> mlp = MLPRegressor(max_iter=500, random_state=0).fit(X, X.ravel())
+        >>> display = LossCurveDisplay.from_estimator(mlp)
+        >>> len(display.loss_curve) == mlp.n_iter_
+        True
+        """
+        check_is_fitted(estimator)
+        network = next((e for e in _nested(estimator) if hasattr(e, "loss_curve_")), None)
+        if network is None:
+            raise ValueError(
+                f"{type(estimator).__name__} has no loss_curve_, nor has any estimator inside it: "
+                "only what is trained in epochs has one, such as RNNRegressor."
+            )
+        validation = getattr(network, "validation_loss_curve_", None)
+        display = cls(network.loss_curve_, validation, naive_loss=naive_loss, name=name)
+        return display.plot(ax, **style)
+
+
+# What is shown: values, names and the naive forecast.
+
+
+def _numbers(name, y):
+    """Return y as floats, of shape (n,) or (n, n_outputs)."""
+    y = np.asarray(y, dtype=np.float64)
+    if y.ndim not in (1, 2) or y.size == 0:
+        raise ValueError(
+            f"{name} must be of shape (n,) or (n, n_outputs) and hold values, got {y.shape}."
+        )
+    if np.isinf(y).any():
+        row = int(np.argwhere(np.isinf(y))[0, 0])
+        raise ValueError(f"{name} is infinite in row {row}, which cannot be drawn or scored.")
+    return y
+
+
+def _check_lengths(**parts):
+    lengths = {name: len(values) for name, values in parts.items() if values is not None}
+    _check_equal("rows", lengths)
+
+
+def _check_equal(what, counts):
+    if len({*counts.values()}) > 1:
+        found = ", ".join(f"{name} has {count}" for name, count in counts.items())
+        raise ValueError(f"Each needs as many {what} as the others, but {found}.")
+
+
+def _scores(y_true, y_pred, y_naive=None):
+    """RMSE, naive RMSE and skill of one output, on the rows where all of them are known."""
+    known = ~(np.isnan(y_true) | np.isnan(y_pred))
+    with_naive = known & ~np.isnan(y_true if y_naive is None else y_naive)
+    if y_naive is None or not with_naive.any():
+        rmse = root_mean_squared_error(y_true[known], y_pred[known]) if known.any() else np.nan
+        return float(rmse), np.nan, np.nan
+    y_true, y_pred, y_naive = (values[with_naive] for values in (y_true, y_pred, y_naive))
+    rmse, rmse_naive = (float(root_mean_squared_error(y_true, y)) for y in (y_pred, y_naive))
+    return rmse, rmse_naive, skill_score(y_true, y_pred, y_naive)
+
+
+def _shifted(y, y_past, horizon):
+    """Return y `horizon` rows earlier, whose first rows come from `y_past`, or are NaN."""
+    if not (isinstance(horizon, Integral) and int(horizon) >= 1):
+        raise ValueError(f"horizon must be an int of at least 1, got {horizon!r}.")
+    past = y[:0] if y_past is None else _numbers("y_past", y_past)
+    if past.size // max(1, len(past)) != y.size // len(y) and len(past):
+        raise ValueError(f"y_past has shape {past.shape} and y_true {y.shape}: other outputs.")
+    past = past.reshape(len(past), *y.shape[1:])[-horizon:]
+    unknown = np.full((horizon - len(past), *y.shape[1:]), np.nan)
+    return np.concatenate([unknown, past, y])[: len(y)]
+
+
+def _index_of(*arrays):
+    """Return the pandas index of the first array that has one."""
+    return next((values.index for values in arrays if hasattr(values, "iloc")), None)
+
+
+def _names_of(y):
+    """Return the names of the columns of pandas data, None where there are none."""
+    names = [*y.columns] if hasattr(y, "columns") else [getattr(y, "name", None)]
+    return None if None in names else [str(name) for name in names]
+
+
+# What lies inside a fitted estimator.
+
+
+def _nested(estimator):
+    """Yield a fitted estimator and those inside it, outermost first."""
+    yield estimator
+    for name in ("best_estimator_", "regressor_"):
+        if hasattr(estimator, name):
+            yield from _nested(getattr(estimator, name))
+    for _, step in getattr(estimator, "steps", []):
+        if step not in (None, "passthrough"):
+            yield from _nested(step)
+
+
+def _windows(estimator, X):
+    """Return the windows, 3-D, that X becomes inside a fitted estimator; None without any."""
+    if isinstance(estimator, WindowTransformer):
+        return copy(estimator).set_params(flatten=False).transform(X)
+    for name in ("best_estimator_", "regressor_"):
+        if hasattr(estimator, name):
+            return _windows(getattr(estimator, name), X)
+    if isinstance(estimator, Pipeline):
+        for _, step in estimator.steps:
+            if step in (None, "passthrough"):
+                continue
+            windows = _windows(step, X)
+            if windows is not None or not hasattr(step, "transform"):
+                return windows
+            X = step.transform(X)
+    return None
+
+
+def _series(estimator, windows, y_pred):
+    """Return the series that a pipeline fitted without y predicts."""
+    problem = None
+    if windows is None:
+        problem = "there is no WindowTransformer inside the estimator"
+    elif windows.horizon == 0:
+        problem = "with horizon=0 the windows hold the rows of the series themselves"
+    elif any(isinstance(inner, TransformedTargetRegressor) for inner in _nested(estimator)):
+        problem = "a TransformedTargetRegressor was fitted with a y"
+    elif windows.shape[2] != y_pred.size // len(y_pred):
+        problem = (
+            f"the series has {windows.shape[2]} columns and the predictions "
+            f"{y_pred.size // len(y_pred)}"
+        )
+    if problem:
+        raise ValueError(f"y cannot be left out: {problem}. Pass y.")
+    return windows.target
+
+
+def _last_known(windows, y):
+    """Return what each window last knew of y, in y's units; None where y is not in it."""
+    if windows is None or windows.horizon == 0:
+        return None
+    target, rows = windows.target, y.reshape(len(y), -1)
+    known = np.isfinite(rows).all(axis=1) & np.isfinite(target).all(axis=1)
+    if known.sum() < 3:  # a line goes through any two points
+        return None
+    try:
+        columns, scales, shifts = match_target(target, rows)
+    except ValueError:
+        return None
+    return (window_value(windows, columns) * scales + shifts).reshape(y.shape)
+
+
+# How it is drawn.
+
+# The real line is broad and pale, so that two lines on top of it do not hide it. The predicted
+# one takes the next colour of the axes: a second model in the same axes gets another one.
+_LOOKS: dict[str, dict[str, Any]] = {
+    "y_true": {"color": "0.6", "linewidth": 3.5},
+    "y_pred": {"linewidth": 1.5},
+    "y_naive": {"color": "tab:red", "linewidth": 1.2, "linestyle": (0, (2, 1)), "zorder": 2.5},
+}
+
+
+def _styled(style, kwargs):
+    """Return the keywords of a line, the user's before ours, whichever alias they use."""
+    from matplotlib.cbook import normalize_kwargs
+    from matplotlib.lines import Line2D
+
+    return style | normalize_kwargs(kwargs or {}, Line2D)
+
+
+def _axes(ax, n_plots, caller):
+    """Return as many axes as plots, as an array: those given, or those of a new figure."""
+    try:
+        import matplotlib as mpl
+    except ImportError as error:
+        raise ImportError(
+            f"{caller}.plot needs matplotlib. Install it with `pip install matplotlib`."
+        ) from error
+    if ax is None:
+        from matplotlib import pyplot as plt
+
+        width, height = mpl.rcParams["figure.figsize"]
+        _, axes = plt.subplots(
+            n_plots,
+            sharex=True,
+            squeeze=False,
+            layout="constrained",
+            figsize=(width, height * (1 + n_plots) / 2),
+        )
+        return axes[:, 0]
+    axes = np.ravel(np.asarray(ax, dtype=object))
+    if len(axes) != n_plots:
+        raise ValueError(
+            f"{n_plots} plots need as many Axes, got {len(axes)}. Pass {n_plots}, or choose one "
+            "output with output=."
+        )
+    return axes
+
+
+def _label(name, **scores):
+    known = ", ".join(f"{score} {value}" for score, value in scores.items() if value != "nan")
+    return f"{name} ({known})" if known else name
+
+
+def _positions(index, n_samples):
+    """Return x and its labels: numbers and dates as they are, rows for labels of other kinds."""
+    if index is None:
+        return np.arange(n_samples), None
+    if hasattr(index, "to_timestamp"):  # periods
+        index = index.to_timestamp()
+    x = np.asarray(index)
+    is_date = x.dtype.kind == "M" or (x.ndim == 1 and isinstance(x[0], datetime.date))
+    if is_date or x.dtype.kind in "iuf":
+        return x, None
+    return np.arange(n_samples), [str(label) for label in index]
+
+
+def _thin_ticks(axis, row_labels=None, counts=True):
+    """Keep dates short, labels of rows few, and ticks that count rows or epochs whole."""
+    from matplotlib import dates, ticker
+
+    if row_labels is not None:
+        n_samples = len(row_labels)
+        axis.set_major_locator(ticker.MaxNLocator(4, integer=True))
+        axis.set_major_formatter(
+            lambda x, _: row_labels[round(x)] if 0 <= round(x) < n_samples else ""
+        )
+    elif isinstance(axis.get_major_formatter(), dates.AutoDateFormatter):
+        axis.set_major_formatter(dates.ConciseDateFormatter(axis.get_major_locator()))
+    elif counts and isinstance(axis.get_major_locator(), ticker.MaxNLocator):
+        axis.get_major_locator().set_params(integer=True)
+
+
+def _add_legend(ax):
+    """Put the legend into a corner without lines, or make room for it above them."""
+    handles, labels = ax.get_legend_handles_labels()
+    entries = dict(zip(labels, handles, strict=True))  # one "Real" for two models in one plot
+
+    def legend_at(corner, n_columns=1):
+        legend = ax.legend(
+            entries.values(), entries.keys(), loc=corner, ncols=n_columns, fontsize="small"
+        )
+        return legend.get_window_extent()
+
+    low, high = ax.yaxis.get_transform().transform(ax.get_ylim())
+    paths = [line.get_path().transformed(line.get_transform()) for line in ax.lines]
+    for corner in ("upper left", "upper right", "lower left", "lower right"):
+        box = legend_at(corner).padded(4)
+        if not any(path.intersects_bbox(box, filled=False) for path in paths):
+            return
+    if not ax.get_autoscaley_on():
+        return
+    axes_box = ax.get_window_extent()
+    box = legend_at("upper left", len(entries))
+    if box.x1 > axes_box.x1:
+        box = legend_at("upper left")
+    share = min(0.5, (axes_box.y1 - box.y0) / axes_box.height)
+    top = low + (high - low) / (1 - share)
+    ax.set_ylim(top=ax.yaxis.get_transform().inverted().transform(top), auto=True)
