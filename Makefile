@@ -8,7 +8,7 @@ BENCH_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-# TensorFlow's notices about the machine at hand would drown the output (2.21 prints some all the same).
+# Fewer of TensorFlow's notices about the machine at hand (2.21 prints some all the same).
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -31,7 +31,7 @@ demo: $(VENV)/.ready-progress
 
 # A worker holds about 1 GB (TensorFlow): never more than four.
 test: $(VENV)/.ready-test
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
 
 lint: $(VENV)/.ready-lint
 	$(BIN)/ruff check .

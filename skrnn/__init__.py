@@ -8,7 +8,13 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from . import baselines, datasets, display, networks, regression, scikeras, windows
+    from . import baselines as baselines
+    from . import datasets as datasets
+    from . import display as display
+    from . import networks as networks
+    from . import regression as regression
+    from . import scikeras as scikeras
+    from . import windows as windows
     from .baselines import NaiveRegressor, backtest, skill_score
     from .display import ForecastDisplay, LossCurveDisplay
     from .networks import build_rnn
@@ -26,16 +32,9 @@ __all__ = [
     "WindowArray",
     "WindowTransformer",
     "backtest",
-    "baselines",
     "build_rnn",
-    "datasets",
-    "display",
-    "networks",
-    "regression",
-    "scikeras",
     "skill_score",
     "sliding_windows",
-    "windows",
 ]
 
 _ROOMS = {

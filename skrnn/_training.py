@@ -117,9 +117,11 @@ class Network:
     def predict(self, batch):
         if self._predict is None:
             model = self.model
+            # One trace for every number of rows: another one could round the last bit otherwise.
+            shape = tf.TensorSpec((None, *batch.shape[1:]), batch.dtype)
             self._predict = tf.function(
-                lambda x: model(x, training=False), reduce_retracing=True, autograph=False
-            )
+                lambda x: model(x, training=False), autograph=False
+            ).get_concrete_function(shape)
         return self._predict(batch)
 
     def __getstate__(self):

@@ -51,8 +51,8 @@ def build_rnn(
     dropout : float in [0, 1), default=0.0
         The share of each recurrent layer's outputs dropped in training.
     seed : int, default=None
-        Seeds every initialiser and dropout layer. The global random state is neither read nor
-        changed if given.
+        Seeds every initialiser and dropout layer. None draws it from Python's `random`, which
+        scikeras seeds by its `random_state`; the global random state is not touched otherwise.
     meta : dict, default=None
         What scikeras knows of the data; `input_shape` and `n_outputs` default to it, so that
         ``scikeras.wrappers.KerasRegressor(model=build_rnn, model__units=32)`` works.
@@ -92,7 +92,7 @@ def build_rnn(
         )
     layer_class = CELLS[check_name("cell", cell, CELLS)]
     sizes = check_units(units)
-    seeds = random.Random(seed)
+    seeds = random.Random(random.getrandbits(31) if seed is None else seed)
 
     def new_seed():
         return seeds.getrandbits(31)
@@ -159,7 +159,7 @@ def add_base(model, columns, scales, shifts):
     model : keras.Model
         Made of the same layers and a frozen one that holds the base.
     """
-    window = model.inputs[0]
+    window = model.input
     n_timesteps, n_features = window.shape[1:]
     head = model.layers[-1]
     if isinstance(head, keras.layers.Dense):
@@ -173,4 +173,4 @@ def add_base(model, columns, scales, shifts):
         for row in range(n_features)
     ]
     base.set_weights([keras.ops.convert_to_numpy(kernel), keras.ops.convert_to_numpy(shifts)])
-    return keras.Model(model.inputs, keras.layers.Add()([model.outputs[0], base_output]))
+    return keras.Model(model.input, keras.layers.Add()([model.output, base_output]))

@@ -281,11 +281,11 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
     ----------
     n_samples_fit_ : int
         Rows seen in `fit`.
-    context_ : ndarray of shape (min(n_samples_fit_, window_length + horizon - 1), n_features)
+    context_ : ndarray of shape (min(n_samples, window_length + horizon - 1), n_features)
         The last rows of the fitted data.
     n_features_in_ : int
         Columns seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, where X had any.
 
     See Also

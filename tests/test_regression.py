@@ -20,6 +20,7 @@ from skrnn import (
     NaiveRegressor,
     RNNRegressor,
     WindowTransformer,
+    build_rnn,
     sliding_windows,
 )
 
@@ -141,6 +142,24 @@ def test_global_random_states_stay_as_they_were(random_state, windows, small_rnn
     small_rnn(dropout=0.2, random_state=random_state).fit(windows).predict(windows)
     small_rnn(network=build, random_state=random_state).fit(windows).predict(windows)
     assert states() == expected
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
+def test_trains_as_plain_keras_does_on_the_same_batches(optimizer, windows, small_rnn):
+    settings = {"cell": "lstm", "units": (5, 4), "dropout": 0.3}
+    rnn = small_rnn(**settings, optimizer=optimizer, epochs=3).fit(windows)
+    seed = rnn._network.seed
+    model = build_rnn((6, 1), 1, **settings, seed=seed)
+    model.compile(optimizer, loss="mse")
+    model.optimizer.learning_rate = 0.01
+    X, y = np.asarray(windows, dtype="float32"), windows.target.astype("float32")
+    losses = []
+    for epoch in range(3):
+        order = np.random.default_rng([seed, epoch]).permutation(np.arange(6, 120))
+        fit = model.fit(X[order], y[order], batch_size=16, shuffle=False, verbose=0)
+        losses += fit.history["loss"]
+    np.testing.assert_allclose(rnn.loss_curve_, losses, rtol=1e-5)
+    np.testing.assert_allclose(rnn.predict(windows), model.predict(X, verbose=0), atol=1e-6)
 
 
 def test_a_seeded_network_of_ones_own_gives_the_same_bits(windows, small_rnn):

@@ -1,0 +1,49 @@
+"""Settings of the manual."""
+
+import os
+from importlib import metadata
+
+# Examples are to look the same wherever the manual is built.
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+project = "skrnn"
+author = "the skrnn developers"
+copyright = "2026, the skrnn developers"
+release = version = metadata.version("skrnn")
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "auto_examples/**/*.ipynb", "auto_examples/**/*.py"]
+# `RNNRegressor` in a docstring becomes a link where there is such a name, and code elsewhere.
+default_role = "autolink"
+add_module_names = False
+
+autosummary_generate = True
+numpydoc_class_members_toctree = False
+numpydoc_show_class_members = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"[/\\]plot_",
+    "ignore_pattern": r"^(?!plot_)",
+    "backreferences_dir": "api/generated/examples",
+    "doc_module": ("skrnn",),
+    "show_memory": False,
+    "show_signature": False,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"skrnn {version}"
+html_show_sourcelink = False
+html_theme_options = {
+    "navbar_align": "left",
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}

@@ -1,0 +1,350 @@
+import pickle
+import subprocess
+import sys
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+from scikeras.wrappers import KerasRegressor
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import (
+    GridSearchCV,
+    StratifiedKFold,
+    TimeSeriesSplit,
+    check_cv,
+    cross_val_score,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+from sklearn.utils import get_tags
+
+from skrnn import RNNRegressor, WindowTransformer, build_rnn, sliding_windows
+from skrnn.scikeras import SciKerasRNNClassifier, SciKerasRNNRegressor, with_probabilities
+
+SERIES = np.sin(np.arange(60) / 3).reshape(-1, 1)
+LABELS = np.where(np.diff(SERIES[:, 0], prepend=-1) > 0, "up", "down")
+TINY = {"model__cell": "rnn", "model__units": 3, "epochs": 1}
+
+# Keras' own `Model.save` converts its variables in a way that NumPy 2 warns of.
+keras_saves = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
+)
+
+
+def regressor(**params):
+    return SciKerasRNNRegressor(**(TINY | {"random_state": 0} | params))
+
+
+def classifier(**params):
+    return SciKerasRNNClassifier(**(TINY | {"random_state": 0} | params))
+
+
+def stock_regressor(**params):
+    settings = {"loss": "mse", "optimizer": "adam", "verbose": 0, "random_state": 0}
+    return KerasRegressor(model=build_rnn, model__seed=0, **(settings | TINY | params))
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """Both wrappers as the last step of a pipeline, trained on the first 50 rows."""
+    steps = {"regressor": regressor(model__cell="gru"), "classifier": classifier(model__cell="gru")}
+    targets = {"regressor": SERIES[:50], "classifier": LABELS[:50]}
+    return {
+        name: make_pipeline(WindowTransformer(5), step).fit(SERIES[:50], targets[name])
+        for name, step in steps.items()
+    }
+
+
+@pytest.mark.parametrize("make", [regressor, stock_regressor])
+@pytest.mark.parametrize("y", [SERIES[:, 0], SERIES, np.hstack([SERIES, -SERIES])], ids=np.shape)
+def test_last_step_predicts_a_row_for_each_row_in_the_shape_of_y(make, y):
+    model = make_pipeline(WindowTransformer(5), make()).fit(SERIES[:50], y[:50])
+    assert model.predict(SERIES[50:]).shape == y[50:].shape
+    assert model.predict(SERIES[50:51]).shape == y[50:51].shape
+
+
+def test_regressor_learns_the_series():
+    model = make_pipeline(
+        WindowTransformer(8),
+        regressor(model__units=8, epochs=20, batch_size=8, optimizer__learning_rate=0.02),
+    ).fit(SERIES)
+    assert model.score(SERIES) > 0.9
+
+
+@pytest.mark.parametrize("make", [regressor, stock_regressor])
+def test_search_over_routed_parameters(make):
+    model = make_pipeline(WindowTransformer(5), make(epochs=3, batch_size=8))
+    step = model.steps[-1][0]
+    # A network that hardly moves from its random weights loses to one that learns.
+    grid = [
+        {f"{step}__model__units": [units], f"{step}__optimizer__learning_rate": [learning_rate]}
+        for units, learning_rate in ((2, 1e-7), (4, 0.05))
+    ]
+    scoring = "neg_root_mean_squared_error"
+    search = GridSearchCV(model, grid, cv=TimeSeriesSplit(2), scoring=scoring).fit(SERIES, SERIES)
+    assert search.best_params_ == {name: values[0] for name, values in grid[1].items()}
+    best = search.best_estimator_[-1].model_
+    assert best.layers[1].units == 4
+    assert float(best.optimizer.learning_rate) == pytest.approx(0.05)
+
+
+def test_callbacks_are_routed():
+    model = regressor(
+        epochs=9,
+        callbacks=keras.callbacks.EarlyStopping,
+        callbacks__monitor="loss",
+        callbacks__min_delta=1e9,  # no fall of the loss is enough
+        callbacks__patience=1,
+    )
+    X = sliding_windows(SERIES, 5)
+    assert len(model.fit(X).history_["loss"]) == 2
+    assert len(model.set_params(callbacks__patience=3).fit(X).history_["loss"]) == 4
+
+
+def test_parameter_counts():
+    X, u, d = np.zeros((4, 5, 2)), 3, 2
+    lstm, y = {"model__cell": "lstm", "model__units": u}, np.array([0, 1, 2, 0])
+    counts = [
+        model.model_.count_params()
+        for model in (
+            regressor(**lstm).fit(X, y),
+            regressor(**lstm | {"model__units": (u, u)}).fit(X, np.c_[y, y]),
+            classifier(**lstm).fit(X, y),
+            classifier(**lstm).fit(X, y > 0),
+            classifier(**lstm, loss="sparse_categorical_crossentropy").fit(X, y > 0),
+        )
+    ]
+    layer = 4 * u * (d + u + 1)
+    assert counts == [
+        layer + u + 1,
+        layer + 4 * u * (u + u + 1) + 2 * (u + 1),
+        layer + 3 * (u + 1),
+        layer + u + 1,
+        layer + 2 * (u + 1),
+    ]
+
+
+def test_tags():
+    assert is_regressor(SciKerasRNNRegressor())
+    assert is_classifier(SciKerasRNNClassifier())
+    assert is_classifier(make_pipeline(WindowTransformer(5), SciKerasRNNClassifier()))
+    for model in (SciKerasRNNRegressor(), SciKerasRNNClassifier()):
+        tags = get_tags(model)
+        assert tags.input_tags.three_d_array
+        assert tags.target_tags.required == is_classifier(model)
+    cv = check_cv(3, LABELS, classifier=is_classifier(SciKerasRNNClassifier()))
+    assert isinstance(cv, StratifiedKFold)
+
+
+def test_stratified_folds_and_probability_scorers():
+    # The labels are sorted: an unstratified fold would lack one, and "roc_auc" be nan.
+    X, y = np.random.default_rng(0).normal(size=(20, 4)), np.repeat([0, 1], 10)
+    scores = cross_val_score(classifier(), X, y, cv=2, scoring="roc_auc", error_score="raise")
+    assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("make", [regressor, classifier])
+def test_incomplete_rows_are_not_trained_on(make):
+    windows = sliding_windows(SERIES, 5)
+    y = SERIES[:, 0].copy() if make is regressor else (LABELS == "up").astype(float)
+    weights = np.linspace(1.0, 2.0, len(y))
+    expected = make().fit(np.asarray(windows)[5:], y[5:], sample_weight=weights[5:])
+    y[:5], weights[:5] = np.nan, 1e9
+    model = make().fit(windows, y, sample_weight=weights)
+    np.testing.assert_array_equal(model.predict(windows), expected.predict(windows))
+    np.testing.assert_array_equal(model.model_.get_weights()[0], expected.model_.get_weights()[0])
+    assert model.n_features_in_ == 1
+
+
+def test_y_none_is_the_series_itself(fitted):
+    model = clone(fitted["regressor"]).fit(SERIES[:50])
+    expected = fitted["regressor"].predict(SERIES[50:])
+    np.testing.assert_array_equal(model.predict(SERIES[50:]), expected)
+    assert model.score(SERIES[50:]) == pytest.approx(
+        fitted["regressor"].score(SERIES[50:], SERIES[50:])
+    )
+    with pytest.raises(ValueError, match="SciKerasRNNRegressor requires y to be passed"):
+        regressor().fit(np.zeros((9, 5, 1)))
+    with pytest.raises(ValueError, match="SciKerasRNNClassifier requires y to be passed"):
+        classifier().fit(sliding_windows(SERIES, 5), None)
+
+
+def test_weights_of_zero_and_of_another_scale():
+    X = np.random.default_rng(0).normal(size=(16, 4))
+    y = X[:, 0]
+    some = np.arange(16) < 8
+    expected = regressor().fit(X[some], y[some]).predict(X)
+    np.testing.assert_array_equal(regressor().fit(X, y, 7.0 * some).predict(X), expected)
+
+
+@pytest.mark.parametrize("make", [regressor, classifier])
+def test_too_few_rows(make):
+    windows = sliding_windows(SERIES[:20], 24, 6)
+    model = make()
+    with pytest.raises(
+        ValueError, match="window_length=24 and horizon=6 need at least 30 rows to fit, got 20"
+    ):
+        model.fit(windows, LABELS[:20] if make is classifier else SERIES[:20])
+    assert not model.initialized_
+    with pytest.raises(NotFittedError):
+        model.predict(sliding_windows(SERIES, 24, 6))
+
+
+def test_bad_input(fitted):
+    windows = sliding_windows(SERIES, 5)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        classifier().fit(windows, LABELS[:-1])
+    with pytest.raises(ValueError, match="Unknown label type"):
+        classifier().fit(windows, SERIES[:, 0])
+    with pytest.raises(ValueError, match="cell='gur' is not known"):
+        regressor(model__cell="gur").fit(windows)
+    with pytest.raises(ValueError, match="windows of 6 time steps and 1 features"):
+        fitted["regressor"][-1].predict(sliding_windows(SERIES, 6))
+
+
+def test_a_failed_fit_changes_nothing(fitted):
+    model = fitted["classifier"][-1]
+    before = model.__dict__.copy()
+    with pytest.raises(ValueError, match="Unknown label type"):
+        model.fit(sliding_windows(SERIES, 7), SERIES[:, 0])
+    with pytest.raises(ValueError, match="Sample weights"):
+        model.fit(sliding_windows(SERIES, 7), LABELS, sample_weight=np.zeros(60))
+    assert model.__dict__ == before
+
+
+@pytest.mark.parametrize(("n_outputs", "expected"), [(1, [[0.75]]), (3, [[0.1, 0.3, 0.6]])])
+def test_with_probabilities(n_outputs, expected):
+    model = with_probabilities(build_rnn((2, 1), n_outputs, units=2))
+    head = model.layers[-2]
+    head.set_weights([np.zeros((2, n_outputs)), np.log([3.0] if n_outputs == 1 else [1, 3, 6])])
+    np.testing.assert_allclose(model(np.zeros((1, 2, 1))), expected, rtol=1e-6)
+
+
+def test_inside_a_transformed_target():
+    series = 500 + 100 * SERIES
+    model = TransformedTargetRegressor(
+        make_pipeline(MinMaxScaler(), WindowTransformer(5), regressor()),
+        transformer=MinMaxScaler(),
+    ).fit(series[:50], series[:50])
+    predicted = model.predict(series[50:])
+    assert predicted.shape == (10, 1)
+    assert 200 < predicted.mean() < 800
+
+
+def test_classifier_labels_and_probabilities(fitted):
+    model = fitted["classifier"]
+    assert model.classes_.tolist() == ["down", "up"]
+    probabilities = model.predict_proba(SERIES[50:])
+    assert (probabilities > 0).all()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+    likeliest = model.classes_[probabilities.argmax(axis=1)]
+    np.testing.assert_array_equal(model.predict(SERIES[50:]), likeliest)
+    assert model.predict_proba(SERIES[50:51]).shape == (1, 2)
+    assert model.score(SERIES[50:], LABELS[50:]) == np.mean(likeliest == LABELS[50:])
+
+
+def test_partial_fit_and_warm_start():
+    X, y = np.random.default_rng(0).normal(size=(12, 4)), np.repeat([3, 1], 6)
+    model = classifier().partial_fit(X, y, classes=[5, 3, 1]).partial_fit(X, y)
+    assert model.predict_proba(X).shape == (12, 3)
+    assert model.classes_.tolist() == [1, 3, 5]
+    assert len(model.history_["loss"]) == 2
+    with pytest.raises(ValueError, match="unknown categories"):
+        model.partial_fit(X, y + 1)
+    weights = np.ones(12)
+    model = classifier(warm_start=True, class_weight="balanced").fit(X, y, weights).fit(X, y)
+    assert model.classes_.tolist() == [1, 3]
+    np.testing.assert_array_equal(weights, 1)
+
+
+@keras_saves
+def test_pickle_predicts_the_same_bits(fitted):
+    for model, method in (
+        (fitted["regressor"], "predict"),
+        (fitted["classifier"], "predict_proba"),
+    ):
+        again = pickle.loads(pickle.dumps(model))
+        np.testing.assert_array_equal(
+            getattr(again, method)(SERIES), getattr(model, method)(SERIES)
+        )
+
+
+def test_random_state(fitted):
+    X = sliding_windows(SERIES[:50], 5)
+    weights = fitted["regressor"][-1].model_.get_weights()
+
+    def refit(random_state):
+        model = regressor(model__cell="gru", random_state=random_state)
+        return model.fit(X).model_.get_weights()
+
+    numpys = np.random.get_state()[1].copy()  # noqa: NPY002
+    np.testing.assert_array_equal(refit(np.int64(0))[0], weights[0])
+    others = [
+        refit(random_state)[0] for random_state in (None, *map(np.random.RandomState, (1, 2)))
+    ]
+    np.testing.assert_array_equal(np.random.get_state()[1], numpys)  # noqa: NPY002
+    assert len({kernel.tobytes() for kernel in [weights[0], *others]}) == 4
+
+
+def test_optimizer_objects_are_not_used_up():
+    optimizer = keras.optimizers.SGD(0.5)
+    model = regressor(optimizer=optimizer)
+    X = sliding_windows(SERIES, 5)
+    first = model.fit(X).predict(X)
+    np.testing.assert_array_equal(model.fit(X).predict(X), first)
+    assert not optimizer.built
+    assert float(model.model_.optimizer.learning_rate) == 0.5
+
+
+def run_alone(code):
+    """Run `code` in a process of its own, where nothing has been imported yet."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_our_own_estimators_leave_scikeras_unloaded():
+    run_alone(
+        """
+        import pickle, sys
+        import keras
+        reducers = [c.__reduce__ for c in (keras.Model, keras.losses.Loss, keras.Optimizer)]
+        import numpy as np
+        from skrnn import RNNRegressor, WindowTransformer
+        from sklearn.pipeline import make_pipeline
+        series = np.arange(20.0)[:, None]
+        model = make_pipeline(WindowTransformer(3), RNNRegressor(units=2, epochs=1)).fit(series)
+        again = pickle.loads(pickle.dumps(model))
+        assert np.array_equal(again.predict(series), model.predict(series))
+        assert not [name for name in sys.modules if name.split(".")[0] == "scikeras"]
+        assert "skrnn.scikeras" not in sys.modules
+        now = [c.__reduce__ for c in (keras.Model, keras.losses.Loss, keras.Optimizer)]
+        assert now == reducers
+        """
+    )
+
+
+def test_a_seeded_fit_leaves_no_determinism_behind():
+    # Training without a seed is an error while TensorFlow's op determinism is on.
+    run_alone(
+        """
+        import numpy as np
+        from skrnn.scikeras import SciKerasRNNRegressor
+        X, y = np.zeros((4, 3)), np.zeros(4)
+        for random_state in (0, None):
+            SciKerasRNNRegressor(model__units=2, epochs=1, random_state=random_state).fit(X, y)
+        """
+    )
+
+
+def test_same_networks_as_our_own(fitted):
+    ours = RNNRegressor("gru", units=3, epochs=1).fit(sliding_windows(SERIES, 5))
+    theirs = fitted["regressor"][-1]
+    assert [type(layer) for layer in ours.model_.layers] == [
+        type(layer) for layer in theirs.model_.layers
+    ]
+    assert ours.model_.count_params() == theirs.model_.count_params()
