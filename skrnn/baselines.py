@@ -317,7 +317,7 @@ class Backtest:
     fold : ndarray of shape (n_predicted,)
         The split that predicted each.
     y_true, y_pred, y_naive : ndarrays of shape (n_predicted,) or (n_predicted, n_outputs)
-        Observed, predicted, and the value `horizon` rows (or a season) earlier.
+        Observed, predicted, and the value `horizon` rows (or a season) earlier, in y's shape.
     fit_time : ndarray of shape (n_splits,)
         Seconds.
     """
@@ -411,12 +411,12 @@ def backtest(estimator, X, y=None, *, cv=None, season_length=None, n_jobs=None):
 
     results = Parallel(n_jobs=n_jobs)(delayed(run)(train, test) for train, test in splits)
     rows = np.concatenate([test for _, test in splits])
-    y_pred = np.concatenate([predicted for _, predicted in results])
+    y_true = observed[rows]
     return Backtest(
         rows=rows,
         fold=np.repeat(np.arange(len(splits)), [len(test) for _, test in splits]),
-        y_true=observed[rows].reshape(y_pred.shape),
-        y_pred=y_pred,
-        y_naive=observed[rows - lag].reshape(y_pred.shape),
+        y_true=y_true,
+        y_pred=np.concatenate([y_pred for _, y_pred in results]).reshape(y_true.shape),
+        y_naive=observed[rows - lag],
         fit_time=np.array([fit_time for fit_time, _ in results]),
     )
