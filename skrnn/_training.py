@@ -283,6 +283,11 @@ def _batches(X, y, sample_weight, order, batch_size, n_batches):
     window = tf.range(X.window_length, dtype=tf.int64) if is_windows(X) else None
     parts = [tf.constant(y)] + ([] if sample_weight is None else [tf.constant(sample_weight)])
 
+    @tf.autograph.experimental.do_not_convert
+    def in_order(_):
+        return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+
+    @tf.autograph.experimental.do_not_convert
     def gather(rows):
         index = rows if window is None else rows[:, None] + window
         return (tf.gather(series, index), *(tf.gather(part, rows) for part in parts))
@@ -291,7 +296,7 @@ def _batches(X, y, sample_weight, order, batch_size, n_batches):
     options.autotune.enabled = False
     return (
         tf.data.Dataset.from_tensors(0)
-        .flat_map(lambda _: tf.data.Dataset.from_tensor_slices(order).batch(batch_size))
+        .flat_map(in_order)
         .map(gather)
         .apply(tf.data.experimental.assert_cardinality(n_batches))
         .with_options(options)
