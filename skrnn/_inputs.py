@@ -1,5 +1,7 @@
 """X, y and weights as the estimators behind a window take them: one clear error for each fault."""
 
+import re
+
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
@@ -18,6 +20,7 @@ __all__ = [
     "check_outputs",
     "check_weights",
     "n_incomplete",
+    "n_rows_before",
     "score_windows",
     "window_regressor_tags",
 ]
@@ -40,7 +43,11 @@ def check_inputs(estimator, X, *, reset, dtype):
         X = _check_windows(name, X.stacked(), reset=reset, dtype=dtype)
     elif getattr(X, "ndim", None) == 3 or (isinstance(X, (list, tuple)) and np.ndim(X) == 3):
         X = check_array(X, dtype=dtype, allow_nd=True, input_name="X", estimator=estimator)
+    elif not reset and estimator.n_features_in_ != estimator.input_shape_[0]:
+        # Fitted on three dimensions, where the columns were not counted.
+        X = check_array(X, dtype=dtype, input_name="X", estimator=estimator)[:, :, None]
     else:
+        _refuse_lag_columns(name, X)
         X = validate_data(estimator, X, dtype=dtype, allow_nd=True, reset=reset)
         if X.ndim != 2:
             raise ValueError(
@@ -49,6 +56,8 @@ def check_inputs(estimator, X, *, reset, dtype):
             )
         n_columns = X.shape[1]
         X = X[:, :, None]
+    if 0 in X.shape[1:]:
+        raise ValueError(f"{name} needs time steps and features, got X of shape {X.shape}.")
     if reset:
         estimator.input_shape_ = X.shape[1:]
         estimator.n_features_in_ = X.shape[2] if n_columns is None else n_columns
@@ -61,6 +70,23 @@ def check_inputs(estimator, X, *, reset, dtype):
             "features. Predict with the same windows and columns, or fit again."
         )
     return X
+
+
+def n_rows_before(X):
+    """How many rows come before the first complete window, by a frame's columns: close_lag60."""
+    names = getattr(X, "columns", [])
+    lags = [lag for name in names if (lag := re.fullmatch(r".*_lag(\d+)", str(name)))]
+    return max(int(lag[1]) for lag in lags) if lags and len(lags) == len(names) else 0
+
+
+def _refuse_lag_columns(name, X):
+    if n_rows_before(X):
+        raise ValueError(
+            f"X is a DataFrame of lags ({X.columns[0]}, ...), which says neither how many features "
+            f"a window has nor which windows are complete. Give {name} the windows themselves: "
+            "WindowTransformer(flatten=False), or set_output(transform='default'); or pass "
+            "X.to_numpy() if each row is a window of one feature, oldest value first."
+        )
 
 
 def _check_windows(name, X, *, reset, dtype):
@@ -153,7 +179,7 @@ def score_windows(estimator, X, y=None, sample_weight=None):
             "Score more rows, or rows that follow the fitted ones."
         )
     y, _ = check_outputs(estimator, X, y)
-    weights = None if sample_weight is None else np.asarray(sample_weight)[skip:]
+    weights = None if sample_weight is None else check_sample_weight(sample_weight, X)[skip:]
     y_pred = np.asarray(estimator.predict(X)).reshape(len(y), -1)
     return r2_score(y[skip:], y_pred[skip:], sample_weight=weights)
 

@@ -10,11 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from ._fork import check_not_forked
-from ._validation import check_name
+from .networks import check_keras_name
 from .windows import is_windows
 
-# Windows that one prediction call may hold, in values: 64 MiB of float32.
+# What one prediction call may hold: values in windows (64 MiB of float32), and rows, as layers
+# that return sequences hold many times as much. More at once would not be faster.
 _PREDICT_VALUES = 2**24
+_PREDICT_ROWS = 2**12
 # Batches that one graph call runs through, where no callback asks to see each of them.
 _STEPS_PER_CALL = 32
 
@@ -37,31 +39,18 @@ def seeded(seed):
 
 def compile_network(model, *, optimizer, loss, learning_rate, clipnorm):
     """Compile `model`, leaving the caller's optimizer as it is; one compiled already is kept."""
+    optimizer = check_keras_name("optimizer", optimizer, keras.optimizers)
+    check_keras_name("loss", loss, keras.losses)
     if model.compiled:
-        return model
-    if isinstance(optimizer, str):
-        optimizer = _by_name("optimizer", optimizer, keras.optimizers)
-    if isinstance(loss, str):
-        _by_name("loss", loss, keras.losses)
+        return
     settings = optimizer.get_config()
     settings.pop("name", None)
     if learning_rate is not None:
-        settings["learning_rate"] = learning_rate
+        settings["learning_rate"] = float(learning_rate)
     if clipnorm is not None:
-        settings["clipnorm"] = clipnorm
+        settings["clipnorm"] = float(clipnorm)
     # XLA compiles for longer than networks of this size train.
     model.compile(optimizer=type(optimizer).from_config(settings), loss=loss, jit_compile=False)
-    return model
-
-
-def _by_name(kind, name, module):
-    try:
-        return module.get(name)
-    except ValueError:
-        own = {"get", "serialize", "deserialize", "legacy", "schedules", "optimizer", "loss"}
-        known = {key.lower() for key in vars(module) if not key.startswith("_")} - own
-        check_name(kind, name, sorted(known | ({"mse", "mae"} if kind == "loss" else set())))
-        raise
 
 
 class Network:
@@ -74,14 +63,20 @@ class Network:
         What the order of the rows is drawn from.
     settings : dict
         The estimator's settings that it was built with.
+    input_dtype : str
+        What windows are cast to.
+    own_compile : bool
+        Whether the model came compiled from its builder.
     """
 
-    def __init__(self, model, seed, settings):
+    def __init__(self, model, seed, settings, input_dtype, own_compile):
         self._model = model
         self._saved: dict | None = None  # what a pickle holds, until training goes on
         self._predict = None
         self.seed = seed
         self.settings = settings
+        self.input_dtype = input_dtype
+        self.own_compile = own_compile
         self.epochs_done = 0
         self.n_outputs = int(model.output_shape[-1])
 
@@ -90,19 +85,24 @@ class Network:
         if self._model is None:
             check_not_forked()
             assert self._saved is not None
-            self._model = keras.saving.deserialize_keras_object(json.loads(self._saved["config"]))
+            self._model = keras.saving.deserialize_keras_object(
+                json.loads(self._saved["config"]), safe_mode=False
+            )
             _assign(self._model.variables, self._saved["variables"])
         return self._model
 
-    def compiled(self, **settings):
-        """Return the model ready to train, with the optimizer where it stood when pickled."""
-        model = compile_network(self.model, **settings)
-        if self._saved is not None:
-            if self._saved["optimizer"]:
-                model.optimizer.build(model.trainable_variables)
-                _assign(model.optimizer.variables, self._saved["optimizer"])
-            self._saved = None
-        return model
+    def make_ready(self, **settings):
+        """Compile the model, if it is not, and put its optimizer where it stood when pickled."""
+        model, saved = self.model, self._saved
+        if saved is not None and saved["compile"]:
+            model.compile_from_config(json.loads(saved["compile"]))
+        compile_network(model, **settings)
+        if saved is not None and saved["optimizer"]:
+            model.optimizer.build(model.trainable_variables)
+            _assign(model.optimizer.variables, saved["optimizer"])
+        self._saved = None
+        if settings["learning_rate"] is not None and not self.own_compile:
+            model.optimizer.learning_rate = float(settings["learning_rate"])
 
     def snapshot(self):
         """Return what `restore` needs to undo training that failed."""
@@ -130,9 +130,10 @@ class Network:
             model = self._model
             optimizer = getattr(model, "optimizer", None)
             config = keras.saving.serialize_keras_object(model)
-            config.pop("compile_config", None)
+            own_compile = config.pop("compile_config", None)
             saved = {
                 "config": json.dumps(config),
+                "compile": json.dumps(own_compile) if self.own_compile else None,
                 "variables": _values(model.variables),
                 "optimizer": _values(optimizer.variables) if optimizer and optimizer.built else [],
             }
@@ -264,7 +265,9 @@ def fit_network(
             _assign(model.variables, record.best_weights)
             record.best_weights = None
         for callback in [record, *callbacks]:
-            callback.set_model(None)  # or a pickle of the callback would hold the network
+            # Or a pickle of the callback would hold the network. Callbacks that do more when
+            # they get a model need not know of this.
+            keras.callbacks.Callback.set_model(callback, None)
     return record
 
 
@@ -303,6 +306,16 @@ def _batches(X, y, sample_weight, order, batch_size, n_batches):
     )
 
 
+def loss_of(model, y, y_pred, sample_weight=None):
+    """Return the model's loss on predictions made outside of training, as a float."""
+    loss = keras.losses.get(model.loss)
+    y = y.astype(y_pred.dtype)
+    if isinstance(loss, keras.losses.Loss):
+        return float(loss(y, y_pred, sample_weight=sample_weight))
+    values = np.asarray(keras.ops.convert_to_numpy(loss(y, y_pred)))
+    return float(np.average(values.reshape(len(y), -1).mean(axis=1), weights=sample_weight))
+
+
 def predict_network(network, X):
     """Return the network's outputs for every row of X, batch by batch.
 
@@ -317,7 +330,7 @@ def predict_network(network, X):
     """
     check_not_forked()
     windows = np.asarray(X)
-    size = max(1, _PREDICT_VALUES // max(1, windows[:1].size))
+    size = min(_PREDICT_ROWS, max(1, _PREDICT_VALUES // max(1, windows[:1].size)))
     outputs = [
         network.predict(tf.constant(windows[start : start + size])).numpy()
         for start in range(0, len(windows), size)

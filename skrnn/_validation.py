@@ -60,12 +60,15 @@ def fit_context(fit_method):
 def unchanged_on_error(estimator):
     """Leave `estimator` as it was if the body raises an error: nothing is half-fitted.
 
-    KeyboardInterrupt passes without a restore, as what was learnt until then is worth keeping.
+    A KeyboardInterrupt with a `record` passes without a restore: it came from training, and what
+    was learnt until then is worth keeping.
     """
     before = estimator.__dict__.copy()
     try:
         yield
-    except Exception:
+    except BaseException as error:
+        if getattr(error, "record", None) is not None:
+            raise
         estimator.__dict__.clear()
         estimator.__dict__.update(before)
         raise

@@ -4,6 +4,7 @@ import random
 
 import keras
 
+from ._fork import check_not_forked
 from ._validation import check_name
 
 __all__ = ["CELLS", "build_rnn"]
@@ -90,7 +91,9 @@ def build_rnn(
             f"build_rnn needs input_shape=(n_timesteps, n_features) and n_outputs, got "
             f"input_shape={input_shape} and n_outputs={n_outputs}."
         )
+    check_not_forked()
     layer_class = CELLS[check_name("cell", cell, CELLS)]
+    check_keras_name("activation", activation, keras.activations)
     sizes = check_units(units)
     seeds = random.Random(random.getrandbits(31) if seed is None else seed)
 
@@ -130,6 +133,46 @@ def build_rnn(
     return keras.Model(inputs, head(x))
 
 
+def check_keras_name(kind, name, module):
+    """Return what `name` stands for in a Keras module, or raise a ValueError with a suggestion."""
+    if isinstance(name, type):
+        raise ValueError(f"{kind}={name!r} is a class; pass an instance of it, or its name.")
+    if not isinstance(name, str):
+        return name
+    try:
+        return module.get(name)
+    except ValueError:
+        others = {"get", "serialize", "deserialize", "legacy", "schedules", "optimizer", "loss"}
+        known = {key.lower() for key in vars(module) if not key.startswith("_")} - others
+        check_name(kind, name, sorted(known | ({"mse", "mae"} if kind == "loss" else set())))
+        raise
+
+
+def check_network(model, input_shape, n_outputs):
+    """Return a builder's model with inputs and outputs of its own, or raise a ValueError."""
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"network must return a keras.Model, got {type(model).__name__}.")
+    if not model.built and isinstance(model, keras.Sequential):
+        model.build((None, *input_shape))
+    if not getattr(model, "inputs", None):
+        inputs = keras.Input(input_shape)
+        model = as_compiled(model, keras.Model(inputs, model(inputs)))
+    shape = tuple(model.outputs[0].shape)
+    if len(model.outputs) != 1 or shape[1:] != (n_outputs,):
+        raise ValueError(
+            f"The network's outputs have shape {shape}, but y needs (None, {n_outputs})."
+        )
+    return model
+
+
+def as_compiled(model, other):
+    """Compile `other` as `model` is, if it is."""
+    if model.compiled:
+        optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
+        other.compile(optimizer, loss=model.loss, run_eagerly=model.run_eagerly, jit_compile=False)
+    return other
+
+
 def check_units(units):
     """Return `units` as a tuple of positive ints, one a layer, or raise a ValueError."""
     sizes = tuple(units) if isinstance(units, (tuple, list)) else (units,)
@@ -159,8 +202,13 @@ def add_base(model, columns, scales, shifts):
     model : keras.Model
         Made of the same layers and a frozen one that holds the base.
     """
-    window = model.input
+    window = model.inputs[0]
     n_timesteps, n_features = window.shape[1:]
+    if n_timesteps is None:
+        raise ValueError(
+            "residual needs to know where a window ends: build the network on the input_shape "
+            f"that it is given, not on {tuple(window.shape[1:])}."
+        )
     head = model.layers[-1]
     if isinstance(head, keras.layers.Dense):
         for variable in head.trainable_variables:
@@ -173,4 +221,5 @@ def add_base(model, columns, scales, shifts):
         for row in range(n_features)
     ]
     base.set_weights([keras.ops.convert_to_numpy(kernel), keras.ops.convert_to_numpy(shifts)])
-    return keras.Model(model.input, keras.layers.Add()([model.output, base_output]))
+    sum_of_both = keras.layers.Add()([model.outputs[0], base_output])
+    return as_compiled(model, keras.Model(window, sum_of_both))

@@ -1,6 +1,5 @@
 """Regressors behind a window: recurrent networks, and any regressor on complete windows."""
 
-import re
 from contextlib import nullcontext
 from dataclasses import replace
 from inspect import signature
@@ -17,6 +16,7 @@ from ._inputs import (
     check_outputs,
     check_weights,
     n_incomplete,
+    n_rows_before,
     score_windows,
     window_regressor_tags,
 )
@@ -65,8 +65,8 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     network : callable, default=None
         A builder of your own: called with those of the keywords ``input_shape``, ``n_outputs``,
         ``cell``, ``units``, ``activation``, ``bidirectional``, ``dropout`` and ``seed`` that its
-        signature names, it returns a `keras.Model`. A model it compiled itself keeps its own
-        loss and optimizer. None is `build_rnn`.
+        signature names, it returns a new `keras.Model`. A model it compiled itself keeps its
+        own loss and optimizer. None is `build_rnn`.
     loss : str or keras.losses.Loss or callable, default="mse"
     optimizer : str or keras.optimizers.Optimizer, default="adam"
         Never changed: training uses a copy.
@@ -80,12 +80,14 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     early_stopping : bool, default=False
         Whether to stop when the loss on the validation part has not fallen for
         `n_iter_no_change` epochs, and to return to the best weights. The part is the *last* in
-        time, and the windows before it that share rows with it are left out of training.
+        time, and the windows before it that share rows with it are left out of training (of
+        plain arrays nobody knows which do, and none are).
     validation_fraction : float in (0, 1), default=0.1
         Share of the complete windows in the validation part.
     n_iter_no_change : int, default=10
     warm_start : bool, default=False
-        Whether `fit` goes on training the fitted network.
+        Whether `fit` goes on training the fitted network, base included. The network's
+        settings, loss and optimizer must be those of the first fit; learning_rate may change.
     random_state : int, RandomState instance or None, default=None
         Seeds weights, dropout and the order of the batches. The same int gives the same bits.
         None takes fresh entropy. No global random state is read or changed.
@@ -267,13 +269,14 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             _fork.check_not_forked()
             import keras
 
+            self._check_callbacks(keras.callbacks.Callback)
             series = X
             X = check_inputs(self, X, reset=not go_on, dtype=keras.config.floatx())
             y_given = y is not None
             y, y_ndim = check_outputs(self, series, y)
             weights = check_weights(X, sample_weight)
             progress.begin(series, y, sample_weight)
-            network = self._network_to_train(series, y, y_given, go_on)
+            network = self._network_to_train(series, y, y_given, go_on, keras.config.floatx())
             self._y_ndim = y_ndim
             for name in () if go_on else _CURVES:
                 self.__dict__.pop(name, None)
@@ -281,10 +284,10 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             progress.end(self._state(network))
         return self
 
-    def _network_to_train(self, X, y, y_given, go_on):
+    def _network_to_train(self, X, y, y_given, go_on, dtype):
         """Return the network to train, compiled: the fitted one to go on with, or a new one."""
         from ._training import Network, compile_network, seeded
-        from .networks import add_base, build_rnn
+        from .networks import add_base, build_rnn, check_network
 
         compile_settings = {
             "optimizer": self.optimizer,
@@ -292,11 +295,11 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             "learning_rate": self.learning_rate,
             "clipnorm": self.clipnorm,
         }
-        settings = {name: getattr(self, name) for name in _ARCHITECTURE}
+        settings = {name: getattr(self, name) for name in _KEPT_SETTINGS}
         if go_on:
             network = self._network
             for name, value in network.settings.items():
-                if not np.array_equal(settings[name], value):
+                if not _same(settings[name], value):
                     raise ValueError(
                         f"The network was fitted with {name}={value!r} and cannot go on with "
                         f"{name}={settings[name]!r}: set it back, or fit anew with "
@@ -307,7 +310,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
                     f"The network has {self.n_outputs_} outputs and cannot go on with a y of "
                     f"{y.shape[1]}. Pass y like before, or fit anew with warm_start=False."
                 )
-            network.compiled(**compile_settings)
+            network.make_ready(**compile_settings)
             return network
 
         base = self._base(X, y, y_given)
@@ -325,19 +328,16 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         options = {k: v for k, v in available.items() if takes_all or k in names}
         with seeded(seed) if self.network is not None else nullcontext():
             model = build(**options)
-            if tuple(model.output_shape[1:]) != (y.shape[1],):
-                raise ValueError(
-                    f"The network's outputs have shape {model.output_shape}, but y needs (None, "
-                    f"{y.shape[1]})."
-                )
+            model = check_network(model, self.input_shape_, y.shape[1])
             if base is not None:
                 model = add_base(model, *base)
+            own_compile = model.compiled
             compile_network(model, **compile_settings)
-        return Network(model, seed, settings)
+        return Network(model, seed, settings, dtype, own_compile)
 
     def _base(self, X, y, y_given):
         """Return columns, scales and shifts of the base that `residual` asks for, or None."""
-        if self.residual is False or self.residual is None:
+        if isinstance(self.residual, (bool, np.bool_)) and not self.residual:
             return None
         n_outputs = y.shape[1]
         if not is_windows(X):
@@ -350,7 +350,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
                 f"residual={self.residual!r} with horizon=0 would start from the row to be "
                 "predicted itself. Take horizon >= 1, or residual=False."
             )
-        named = None if self.residual is True else self.residual
+        named = None if isinstance(self.residual, (bool, np.bool_)) else self.residual
         columns = check_columns("residual", named, n_outputs, self.input_shape_[1])
         if not y_given and columns is None:
             columns = [*range(n_outputs)]
@@ -371,6 +371,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         rows, validation = np.arange(n_incomplete(X), len(X)), None
         if self.early_stopping:
             rows, held_out = self._split(X, rows)
+            weights = _mean_one_each(weights, rows, held_out)
             validation = self._validation(network, X, y, weights, held_out)
         n_before = len(self.loss_curve_) if go_on else 0
         curves = {
@@ -405,7 +406,8 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
                 end_epoch=lambda record: progress.end_epoch(lambda: state(record)),
             )
         except KeyboardInterrupt as interrupt:
-            self.__dict__.update(state(interrupt.record))  # type: ignore[attr-defined]
+            if (record := getattr(interrupt, "record", None)) is not None:
+                self.__dict__.update(state(record))
             raise
         self.__dict__.update(state(record))
 
@@ -419,6 +421,14 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             "n_iter_": network.epochs_done,
             "n_outputs_": network.n_outputs,
         }
+
+    def _check_callbacks(self, keras_callback):
+        for callback in self.callbacks or ():
+            if not isinstance(callback, keras_callback):
+                raise ValueError(
+                    f"callbacks takes Keras callbacks, got {callback!r}. Those of scikit-learn go "
+                    "to set_callbacks(...)."
+                )
 
     def _split(self, X, rows):
         """Part the complete windows in time, and leave out those that share rows with both."""
@@ -437,18 +447,16 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     @staticmethod
     def _validation(network, X, y, weights, rows):
         """Return a function that gives the loss and R² on some consecutive rows."""
-        from ._training import predict_network
+        from ._training import loss_of, predict_network
 
         X, y = np.asarray(X)[rows[0] : rows[-1] + 1], y[rows]
         weights = None if weights is None else weights[rows]
 
         def validate():
             y_pred = predict_network(network, X)
-            loss = network.model.compute_loss(
-                y=y.astype(y_pred.dtype), y_pred=y_pred, sample_weight=weights
-            )
+            loss = loss_of(network.model, y, y_pred, weights)
             score = r2_score(y, y_pred, sample_weight=weights) if len(y) > 1 else np.nan
-            return float(loss), float(score)
+            return loss, float(score)
 
         return validate
 
@@ -476,10 +484,8 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         _fork.check_not_forked()
         from ._training import predict_network
 
-        model = self._network.model
-        y = predict_network(
-            self._network, check_inputs(self, X, reset=False, dtype=model.compute_dtype)
-        )
+        X = check_inputs(self, X, reset=False, dtype=self._network.input_dtype)
+        y = predict_network(self._network, X)
         return y[:, 0] if self._y_ndim == 1 else y
 
     def score(self, X, y=None, sample_weight=None):
@@ -519,8 +525,31 @@ def _padded(curve, length):
     return curve + [float("nan")] * (length - len(curve))
 
 
+def _same(one, other):
+    """Whether two parameters mean the same; Keras objects do if their settings are equal."""
+    if hasattr(one, "get_config") and type(one) is type(other):
+        return one is other or one.get_config() == other.get_config()
+    return one is other or np.array_equal(one, other)
+
+
+def _mean_one_each(weights, *parts):
+    """Return weights of mean 1 in each part."""
+    if weights is None:
+        return None
+    weights = weights.copy()
+    for rows, name in zip(parts, ("trained on", "held out for early stopping"), strict=True):
+        mean = weights[rows].mean()
+        if mean == 0:
+            raise ValueError(
+                f"Sample weights cannot all be zero in the {len(rows)} windows that are {name}. "
+                "Give at least one a positive weight."
+            )
+        weights[rows] /= mean
+    return weights
+
+
 _BUILDER_OPTIONS = ("cell", "units", "activation", "bidirectional", "dropout")
-_ARCHITECTURE = (*_BUILDER_OPTIONS, "residual", "network")
+_KEPT_SETTINGS = (*_BUILDER_OPTIONS, "residual", "network", "optimizer", "loss", "clipnorm")
 _CURVES = {
     "loss_curve_": "losses",
     "validation_loss_curve_": "validation_losses",
@@ -591,25 +620,27 @@ class CompleteWindowsRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator
         ValueError
             If no window is complete.
         """
-        given, skip, n_samples = y is not None, self._n_incomplete(X), n_samples_of(X)
-        if skip and skip >= n_samples:
-            raise ValueError(
-                f"None of the {n_samples} windows is complete, so there is nothing to learn from: "
-                f"{skip} rows come before the first complete one. Fit on more rows."
-            )
-        self._y_ndim = getattr(y, "ndim", None)
-        if not given or is_windows(X):
-            checked, self._y_ndim = check_outputs(self, X, y)
-            y = checked[:, 0] if self._y_ndim == 1 else checked
-        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        if skip:
-            rows = slice(skip, None)
-            y = rows_of(y, rows)
-            weights = {name: np.asarray(value)[rows] for name, value in weights.items()}
-        flat = self._flat(X)
-        regressor = clone(self.regressor)
-        regressor.fit(rows_of(flat, slice(skip, None)) if skip else flat, y, **weights)
-        self.regressor_ = regressor
+        with unchanged_on_error(self):
+            n_samples = n_samples_of(X)
+            skip = X.n_incomplete if is_windows(X) else n_rows_before(X)
+            if skip and skip >= n_samples:
+                raise ValueError(
+                    f"None of the {n_samples} windows is complete, so there is nothing to learn "
+                    f"from: {skip} rows come before the first complete one. Fit on more rows."
+                )
+            self._y_ndim = getattr(y, "ndim", None)
+            if y is None or is_windows(X):
+                checked, self._y_ndim = check_outputs(self, X, y)
+                y = checked[:, 0] if self._y_ndim == 1 else checked
+            weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+            if skip:
+                rows = slice(skip, None)
+                y = rows_of(y, rows)
+                weights = {name: np.asarray(value)[rows] for name, value in weights.items()}
+            flat = self._flat(X)
+            regressor = clone(self.regressor)
+            regressor.fit(rows_of(flat, slice(skip, None)) if skip else flat, y, **weights)
+            self.regressor_ = regressor
         return self
 
     def predict(self, X):
@@ -646,14 +677,6 @@ class CompleteWindowsRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator
     @staticmethod
     def _flat(X):
         return np.asarray(X).reshape(len(X), -1) if is_windows(X) and X.ndim == 3 else X
-
-    @staticmethod
-    def _n_incomplete(X):
-        if is_windows(X):
-            return X.n_incomplete
-        names = getattr(X, "columns", [])
-        lags = [lag for name in names if (lag := re.fullmatch(r".*_lag(\d+)", str(name)))]
-        return max(int(lag[1]) for lag in lags) if lags and len(lags) == len(names) else 0
 
     @property
     def n_features_in_(self):

@@ -7,8 +7,10 @@ import subprocess
 import sys
 import warnings
 
+import cloudpickle
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -91,6 +93,21 @@ def test_flattened_windows_are_stacked_again(wave, small_rnn):
         small_rnn().fit(flat).predict(flat),
         small_rnn().fit(flat.stacked()).predict(flat.stacked()),
     )
+
+
+def test_fitted_on_three_dimensions_predicts_two(windows, small_rnn):
+    X = windows[6:]
+    rnn = small_rnn().fit(X, windows.target[6:, 0])
+    np.testing.assert_array_equal(rnn.predict(X[:, :, 0]), rnn.predict(X))
+
+
+def test_many_rows_are_predicted_in_parts(windows, small_rnn, monkeypatch):
+    from skrnn import _training
+
+    rnn = small_rnn().fit(windows)
+    whole = rnn.predict(windows)
+    monkeypatch.setattr(_training, "_PREDICT_ROWS", 50)
+    np.testing.assert_allclose(rnn.predict(windows), whole, rtol=1e-5)
 
 
 def test_several_features_and_outputs(wave, small_rnn):
@@ -191,29 +208,73 @@ def test_network_gets_the_settings_that_it_names(windows, small_rnn):
     assert rnn.model_.count_params() == 4 * 7 * (1 + 7 + 1) + 8
 
 
-def test_a_network_compiled_by_its_builder_keeps_its_loss(windows, small_rnn):
+def keras_builder(head=True, **compile_settings):
+    """Return a builder of a `keras.Sequential`, compiled if there are settings for it."""
     import keras
 
     def build(input_shape, n_outputs):
-        model = keras.Sequential(
-            [keras.Input(input_shape), keras.layers.LSTM(3), keras.layers.Dense(n_outputs)]
-        )
-        model.compile("sgd", loss="mae")
+        layers = [keras.Input(input_shape), keras.layers.GRU(3)]
+        model = keras.Sequential(layers + ([keras.layers.Dense(n_outputs)] if head else []))
+        if compile_settings:
+            model.compile(**compile_settings)
         return model
 
-    assert small_rnn(network=build).fit(windows).model_.loss == "mae"
+    return build
+
+
+def test_a_sequential_network_learns_residuals(windows, small_rnn):
+    build = keras_builder(optimizer="sgd", loss="mae")
+    rnn = small_rnn(network=build, residual=True).fit(windows)
+    assert rnn.model_.loss == "mae"
+    assert type(rnn.model_.optimizer).__name__ == "SGD"
+    np.testing.assert_allclose(rnn.predict(windows)[6:], windows.target[5:-1], atol=0.2)
+
+
+def test_a_network_compiled_by_its_builder_goes_on_after_a_pickle(windows, small_rnn):
+    rnn = small_rnn(network=keras_builder(optimizer="rmsprop", loss="mae")).fit(windows)
+    copied = pickle.loads(cloudpickle.dumps(rnn)).partial_fit(windows)
+    assert copied.model_.loss == "mae"
+    np.testing.assert_array_equal(
+        copied.predict(windows), rnn.partial_fit(windows).predict(windows)
+    )
+
+
+def test_unbuilt_and_subclassed_networks(windows, small_rnn):
+    import keras
+
+    def unbuilt(n_outputs):
+        return keras.Sequential([keras.layers.GRU(3), keras.layers.Dense(n_outputs)])
+
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.cell, self.head = keras.layers.GRU(3), keras.layers.Dense(1)
+
+        def call(self, x):
+            return self.head(self.cell(x))
+
+    assert small_rnn(network=unbuilt).fit(windows).predict(windows).shape == (120, 1)
+    assert small_rnn(network=lambda: Own()).fit(windows).predict(windows).shape == (120, 1)
+    with pytest.raises(ValueError, match=r"network must return a keras\.Model, got int"):
+        small_rnn(network=lambda: 3).fit(windows)
+
+
+def test_a_lambda_layer_survives_a_pickle(windows, small_rnn):
+    import keras
+
+    def build(input_shape, n_outputs):
+        layers = [keras.layers.Lambda(lambda x: 2 * x), keras.layers.GRU(3)]
+        return keras.Sequential([keras.Input(input_shape), *layers, keras.layers.Dense(1)])
+
+    rnn = small_rnn(network=build).fit(windows)
+    copied = pickle.loads(cloudpickle.dumps(rnn))
+    np.testing.assert_array_equal(copied.predict(windows), rnn.predict(windows))
 
 
 def test_network_with_outputs_of_another_shape(windows, small_rnn):
-    import keras
-
-    def build(input_shape, n_outputs):
-        return keras.Sequential([keras.Input(input_shape), keras.layers.LSTM(3)])
-
-    with pytest.raises(
-        ValueError, match=r"outputs have shape \(None, 3\), but y needs \(None, 1\)"
-    ):
-        small_rnn(network=build).fit(windows)
+    message = r"outputs have shape \(None, 3\), but y needs \(None, 1\)"
+    with pytest.raises(ValueError, match=message):
+        small_rnn(network=keras_builder(head=False)).fit(windows)
 
 
 def test_optimizers_and_losses_as_keras_objects(windows, small_rnn):
@@ -247,7 +308,45 @@ def test_sample_weights_count(windows, wave, small_rnn):
     np.testing.assert_allclose(one, seven, rtol=1e-5)
 
 
+def test_weights_of_incomplete_windows_do_not_count(windows, small_rnn):
+    weight = np.ones(120)
+    weight[:6] = 1e6
+    one = small_rnn().fit(windows, sample_weight=weight)
+    assert one.loss_curve_ == small_rnn().fit(windows, sample_weight=np.ones(120)).loss_curve_
+
+
 # Early stopping
+
+
+def test_held_out_and_purged_rows_are_not_trained_on(windows, small_rnn):
+    rnn = small_rnn(early_stopping=True, epochs=1)
+    plain = rnn.fit(windows, windows.target).predict(windows)
+    other = windows.target.copy()
+    other[103:] = 99
+    np.testing.assert_array_equal(rnn.fit(windows, other).predict(windows), plain)
+    other[102] = 99
+    assert not np.array_equal(rnn.fit(windows, other).predict(windows), plain)
+
+
+def test_weights_count_in_validation(windows, small_rnn):
+    weight = np.ones(120)
+    weight[112:] = 0
+    rnn = small_rnn(early_stopping=True, epochs=1).fit(windows, sample_weight=weight)
+    error = (rnn.predict(windows) - windows.target)[109:112]
+    assert rnn.validation_loss_curve_[0] == pytest.approx(np.mean(error**2), rel=1e-4)
+    for zeros, part in ((slice(0, 103), "trained on"), (slice(109, None), "held out")):
+        weight = np.ones(120)
+        weight[zeros] = 0
+        with pytest.raises(ValueError, match=rf"all be zero in the \d+ windows that are {part}"):
+            rnn.fit(windows, sample_weight=weight)
+
+
+def test_curves_stay_aligned_when_early_stopping_comes_and_goes(windows, small_rnn):
+    rnn = small_rnn(warm_start=True, early_stopping=True).fit(windows)
+    rnn.set_params(early_stopping=False).fit(windows)
+    rnn.set_params(early_stopping=True).fit(windows)
+    assert np.isnan(rnn.validation_loss_curve_).tolist() == [False] * 2 + [True] * 2 + [False] * 2
+    assert len(rnn.loss_curve_) == len(rnn.validation_scores_) == 6
 
 
 def test_early_stopping_holds_out_the_last_part_purged_of_overlap(windows, small_rnn):
@@ -317,6 +416,20 @@ def test_warm_start_refuses_another_architecture(windows, small_rnn):
         rnn.fit(sliding_windows(np.zeros((20, 1)), 5))
 
 
+@pytest.mark.parametrize("pickled", [False, True])
+def test_going_on_with_other_training_settings(pickled, windows, small_rnn):
+    rnn = small_rnn(warm_start=True).fit(windows)
+    rnn = pickle.loads(pickle.dumps(rnn)) if pickled else rnn
+    for name, value in {"optimizer": "sgd", "loss": "mae", "clipnorm": 0.5}.items():
+        before = rnn.get_params()[name]
+        with pytest.raises(ValueError, match=f"cannot go on with {name}={value!r}"):
+            rnn.set_params(**{name: value}).fit(windows)
+        rnn.set_params(**{name: before})
+    before = rnn.predict(windows)
+    rnn.set_params(learning_rate=1e-12).fit(windows)
+    np.testing.assert_allclose(rnn.predict(windows), before, atol=1e-6)
+
+
 def test_partial_fit_with_early_stopping_is_refused(windows, small_rnn):
     with pytest.raises(ValueError, match="partial_fit does not support early_stopping"):
         small_rnn(early_stopping=True).partial_fit(windows)
@@ -331,7 +444,7 @@ def test_residual_starts_at_the_naive_forecast(wave, small_model, small_rnn):
     np.testing.assert_allclose(model.predict(wave[90:]), wave[89:-1], rtol=1e-5)
 
 
-@pytest.mark.parametrize("residual", [True, 1, [1]])
+@pytest.mark.parametrize("residual", [True, np.True_, 1, [1]])
 def test_residual_finds_the_column_of_the_target(residual, wave, small_rnn):
     two = np.hstack([np.cos(wave), wave / 50])
     windows = sliding_windows(two, 6)
@@ -347,6 +460,11 @@ def test_residual_with_several_outputs(wave, small_rnn):
     np.testing.assert_allclose(rnn.predict(windows)[8:], two[5:-3], atol=1e-5)
     swapped = small_rnn(residual=[1, 0], epochs=1, learning_rate=1e-12).fit(windows, two[:, ::-1])
     np.testing.assert_allclose(swapped.predict(windows)[8:], two[5:-3, ::-1], atol=1e-5)
+
+
+def test_numpy_false_is_false(windows, small_rnn):
+    model = small_rnn(residual=np.False_).fit(windows).model_
+    assert "base" not in [layer.name for layer in model.layers]
 
 
 def test_residual_learns(wave, small_model, small_rnn):
@@ -470,6 +588,45 @@ def test_ctrl_c_leaves_what_was_learnt_and_goes_on_up(windows, small_rnn):
     assert rnn.n_iter_ == 4
 
 
+@pytest.mark.parametrize("moment", ["building", "preparing"])
+def test_ctrl_c_before_training_leaves_the_earlier_fit(moment, windows, small_rnn, monkeypatch):
+    from skrnn import _training, networks
+
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    rnn = small_rnn().fit(windows)
+    before = rnn.predict(windows)
+    with monkeypatch.context() as patch:
+        room, name = (networks, "build_rnn") if moment == "building" else (_training, "_batches")
+        patch.setattr(room, name, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            rnn.fit(sliding_windows(np.zeros((50, 1)), 7))
+    np.testing.assert_array_equal(rnn.predict(windows), before)
+
+
+def test_verbose_is_that_of_keras(windows, small_rnn, capsys):
+    quiet = small_rnn().fit(windows)
+    assert capsys.readouterr().out == ""
+    loud = small_rnn(verbose=2).fit(windows)
+    assert "Epoch 2/2" in capsys.readouterr().out
+    np.testing.assert_allclose(loud.predict(windows), quiet.predict(windows), rtol=1e-5)
+
+
+def test_callbacks_that_do_more_when_they_get_a_model(windows, small_rnn):
+    import keras
+
+    class Counting(keras.callbacks.Callback):
+        def set_model(self, model):
+            super().set_model(model)
+            self.n_layers = len(model.layers)
+
+    callback = Counting()
+    small_rnn(callbacks=[callback]).fit(windows)
+    assert callback.n_layers == 3
+    assert callback.model is None
+
+
 # Pickles
 
 
@@ -534,6 +691,9 @@ def test_a_keras_file_opens_without_skrnn(windows, small_rnn, tmp_path):
         ({"learning_rate": 0.0}, "The 'learning_rate' parameter of RNNRegressor"),
         ({"optimizer": "adan"}, "optimizer='adan' is not known. Did you mean 'adam'"),
         ({"loss": "mss"}, "loss='mss' is not known. Did you mean 'mse'"),
+        ({"activation": "tahn"}, "activation='tahn' is not known. Did you mean 'tanh'"),
+        ({"loss": dict}, "loss=<class 'dict'> is a class; pass an instance"),
+        ({"callbacks": [print]}, r"callbacks takes Keras callbacks, got .*set_callbacks"),
     ],
 )
 def test_parameters_out_of_range(parameters, message, windows, small_rnn):
@@ -571,6 +731,12 @@ def bad_cells(value, row):
             None,
             "learns from numbers, but the windows hold symbols such as 'o'",
         ),
+        (np.zeros((9, 0, 1)), np.zeros(9), r"needs time steps and features, got .*\(9, 0, 1\)"),
+        (
+            pd.DataFrame(np.zeros((9, 2)), columns=["x_lag2", "x_lag1"]),
+            np.zeros(9),
+            r"X is a DataFrame of lags \(x_lag2, \.\.\.\)",
+        ),
         (np.zeros((0, 3)), np.zeros(0), r"Found array with 0 sample\(s\)"),
         (np.zeros((9, 3)), None, "requires y to be passed, but the target y is None"),
         (np.zeros((9, 3)), np.full(9, np.nan), "Input y contains NaN"),
@@ -599,10 +765,13 @@ def test_a_failed_fit_leaves_the_earlier_one(windows, small_rnn):
     with pytest.raises(ValueError, match="Training diverged: the loss of epoch 1 is"):
         rnn.set_params(learning_rate=1e38).fit(windows * 1e30, windows.target.ravel() * 1e18)
     np.testing.assert_array_equal(rnn.predict(windows), before)
+    rnn.set_params(learning_rate=0.01, warm_start=True)
     with pytest.raises(ValueError, match="Training diverged"):
-        rnn.set_params(warm_start=True).fit(windows, windows.target * 1e30)
+        rnn.fit(windows, windows.target * 1e30)
     np.testing.assert_array_equal(rnn.predict(windows), before)
     assert rnn.n_iter_ == 2
+    whole = small_rnn(epochs=4).fit(windows)
+    np.testing.assert_array_equal(rnn.fit(windows).predict(windows), whole.predict(windows))
 
 
 def test_predict_wants_what_fit_saw(windows, wave, small_rnn):
@@ -661,6 +830,14 @@ def test_complete_windows_regressor_takes_a_gradient_booster(wave):
     boosting = CompleteWindowsRegressor(HistGradientBoostingRegressor(max_iter=20))
     model = make_pipeline(WindowTransformer(6, flatten=True), boosting)
     assert model.fit(wave[:90], wave[:90].ravel()).score(wave[90:], wave[90:]) > 0.8
+
+
+def test_complete_windows_regressor_after_a_failed_fit(wave):
+    windows = sliding_windows(wave, 6)
+    model = CompleteWindowsRegressor(Ridge()).fit(windows, wave.ravel())
+    with pytest.raises((ValueError, IndexError)):
+        model.fit(windows, wave, sample_weight=np.ones(3))
+    assert model.predict(windows).shape == (120,)
 
 
 def test_complete_windows_regressor_with_no_complete_window():
