@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from . import networks as networks
     from . import regression as regression
     from . import scikeras as scikeras
+    from . import tabular as tabular
     from . import windows as windows
     from .baselines import NaiveRegressor, backtest, skill_score
     from .display import ForecastDisplay, LossCurveDisplay
     from .networks import build_rnn
-    from .regression import CompleteWindowsRegressor, RNNRegressor
+    from .regression import RNNRegressor
+    from .tabular import CompleteWindowsRegressor
     from .windows import WindowArray, WindowTransformer, sliding_windows
 
 __version__ = "0.1.0"
@@ -42,8 +44,9 @@ _ROOMS = {
     "datasets": [],
     "display": ["ForecastDisplay", "LossCurveDisplay"],
     "networks": ["build_rnn"],
-    "regression": ["CompleteWindowsRegressor", "RNNRegressor"],
+    "regression": ["RNNRegressor"],
     "scikeras": [],
+    "tabular": ["CompleteWindowsRegressor"],
     "windows": ["WindowArray", "WindowTransformer", "sliding_windows"],
 }
 

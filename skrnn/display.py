@@ -1,6 +1,5 @@
 """Plots of forecasts beside the naive one, and of training, in scikit-learn's Display grammar."""
 
-import datetime
 import warnings
 from copy import copy
 from numbers import Integral
@@ -11,6 +10,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.metrics import root_mean_squared_error
 from sklearn.pipeline import Pipeline
 
+from ._drawing import LOOKS, add_legend, check_axes, legend_label, positions, styled, thin_ticks
 from ._validation import check_is_fitted, rows_of
 from .baselines import match_target, skill_score, window_value
 from .windows import WindowTransformer
@@ -139,17 +139,17 @@ class ForecastDisplay:
         if not known:
             raise ValueError(f"output={output!r}, but y has the outputs 0 to {last}.")
         outputs = range(self._n_outputs) if output is None else [output]
-        axes = _axes(ax, len(outputs), type(self).__name__)
+        axes = check_axes(ax, len(outputs), type(self).__name__)
         styles = {"y_true": true_kwargs, "y_pred": pred_kwargs, "y_naive": naive_kwargs}
         label = name or self.name or "Predicted"
-        x, row_labels = _positions(self.index, len(self.y_true))
+        x, row_labels = positions(self.index, len(self.y_true))
         lines = [
             self._draw(axis, x, output, label, styles)
             for axis, output in zip(axes, outputs, strict=True)
         ]
         counts_rows = row_labels is None and x.dtype.kind in "iu"
         axes[-1].set_xlabel(getattr(self.index, "name", None) or ("Row" if counts_rows else ""))
-        _thin_ticks(axes[-1].xaxis, row_labels, counts_rows)
+        thin_ticks(axes[-1].xaxis, row_labels, counts_rows)
         several = len(axes) > 1
         self.ax_ = axes if several else axes[0]
         self.lines_: list = lines if several else lines[0]
@@ -162,21 +162,21 @@ class ForecastDisplay:
         )
         labels = {
             "y_true": "Real",
-            "y_pred": _label(name, RMSE=f"{rmse:.4g}", skill=f"{skill:z.3f}"),
-            "y_naive": _label("Naive", RMSE=f"{rmse_naive:.4g}"),
+            "y_pred": legend_label(name, RMSE=f"{rmse:.4g}", skill=f"{skill:z.3f}"),
+            "y_naive": legend_label("Naive", RMSE=f"{rmse_naive:.4g}"),
         }
         lines = []
         for part, values in self._values().items():
             if not np.isnan(values[:, output]).all():
-                style = _LOOKS[part] | {"label": labels[part]}
+                style = LOOKS[part] | {"label": labels[part]}
                 if len(x) <= 60:  # also shows points that have no neighbour
                     style |= {"marker": "."}
-                lines += ax.plot(x, values[:, output], **_styled(style, styles[part]))
+                lines += ax.plot(x, values[:, output], **styled(style, styles[part]))
         if self.output_names is not None:
             ax.set_ylabel(self.output_names[output])
         elif self._n_outputs > 1:
             ax.set_ylabel(f"Output {output}")
-        _add_legend(ax)
+        add_legend(ax)
         return lines
 
     @classmethod
@@ -435,7 +435,7 @@ class LossCurveDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        (ax,) = _axes(ax, 1, type(self).__name__)
+        (ax,) = check_axes(ax, 1, type(self).__name__)
         name = self.name if name is None else name
 
         def label(text):
@@ -444,13 +444,13 @@ class LossCurveDisplay:
         epochs = np.arange(1, len(self.loss_curve) + 1)
         looks: dict[str, Any] = {"marker": "."} if len(epochs) <= 60 else {}
         style = looks | {"label": label("Training loss")}
-        lines = ax.plot(epochs, self.loss_curve, **_styled(style, train_kwargs))
+        lines = ax.plot(epochs, self.loss_curve, **styled(style, train_kwargs))
         losses = [self.loss_curve]
         if self.validation_loss_curve is not None:
             curve = self.validation_loss_curve
             losses.append(curve)
             style = looks | {"label": label("Validation loss")}
-            lines += ax.plot(epochs, curve, **_styled(style, validation_kwargs))
+            lines += ax.plot(epochs, curve, **styled(style, validation_kwargs))
             if self.best_epoch is not None:
                 lowest, color = curve[self.best_epoch - 1], lines[-1].get_color()
                 text = label(f"Lowest {lowest:.4g}, in epoch {self.best_epoch}")
@@ -458,13 +458,13 @@ class LossCurveDisplay:
                 lines += ax.plot([self.best_epoch], [lowest], **style)
         if self.naive_loss is not None:
             losses.append(np.atleast_1d(self.naive_loss))
-            style = _LOOKS["y_naive"] | {"label": f"Naive {self.naive_loss:.4g}"}
-            lines += [ax.axhline(self.naive_loss, **_styled(style, naive_kwargs))]
+            style = LOOKS["y_naive"] | {"label": f"Naive {self.naive_loss:.4g}"}
+            lines += [ax.axhline(self.naive_loss, **styled(style, naive_kwargs))]
         if log and all((values[~np.isnan(values)] > 0).all() for values in losses):
             ax.set_yscale("log")
         ax.set(xlabel="Epoch", ylabel="Loss")
-        _thin_ticks(ax.xaxis)
-        _add_legend(ax)
+        thin_ticks(ax.xaxis)
+        add_legend(ax)
         self.ax_, self.figure_, self.lines_ = ax, ax.figure, lines
         return self
 
@@ -647,113 +647,3 @@ def _last_known(windows, y):
     except ValueError:
         return None
     return (window_value(windows, columns) * scales + shifts).reshape(y.shape)
-
-
-# How it is drawn.
-
-# The real line is broad and pale, so that two lines on top of it do not hide it. The predicted
-# one takes the next colour of the axes: a second model in the same axes gets another one.
-_LOOKS: dict[str, dict[str, Any]] = {
-    "y_true": {"color": "0.6", "linewidth": 3.5},
-    "y_pred": {"linewidth": 1.5},
-    "y_naive": {"color": "tab:red", "linewidth": 1.2, "linestyle": (0, (2, 1)), "zorder": 2.5},
-}
-
-
-def _styled(style, kwargs):
-    """Return the keywords of a line, the user's before ours, whichever alias they use."""
-    from matplotlib.cbook import normalize_kwargs
-    from matplotlib.lines import Line2D
-
-    return style | normalize_kwargs(kwargs or {}, Line2D)
-
-
-def _axes(ax, n_plots, caller):
-    """Return as many axes as plots, as an array: those given, or those of a new figure."""
-    try:
-        import matplotlib as mpl
-    except ImportError as error:
-        raise ImportError(
-            f"{caller}.plot needs matplotlib. Install it with `pip install matplotlib`."
-        ) from error
-    if ax is None:
-        from matplotlib import pyplot as plt
-
-        width, height = mpl.rcParams["figure.figsize"]
-        _, axes = plt.subplots(
-            n_plots,
-            sharex=True,
-            squeeze=False,
-            layout="constrained",
-            figsize=(width, height * (1 + n_plots) / 2),
-        )
-        return axes[:, 0]
-    axes = np.ravel(np.asarray(ax, dtype=object))
-    if len(axes) != n_plots:
-        raise ValueError(
-            f"{n_plots} plots need as many Axes, got {len(axes)}. Pass {n_plots}, or choose one "
-            "output with output=."
-        )
-    return axes
-
-
-def _label(name, **scores):
-    known = ", ".join(f"{score} {value}" for score, value in scores.items() if value != "nan")
-    return f"{name} ({known})" if known else name
-
-
-def _positions(index, n_samples):
-    """Return x and its labels: numbers and dates as they are, rows for labels of other kinds."""
-    if index is None:
-        return np.arange(n_samples), None
-    if hasattr(index, "to_timestamp"):  # periods
-        index = index.to_timestamp()
-    x = np.asarray(index)
-    is_date = x.dtype.kind == "M" or (x.ndim == 1 and isinstance(x[0], datetime.date))
-    if is_date or x.dtype.kind in "iuf":
-        return x, None
-    return np.arange(n_samples), [str(label) for label in index]
-
-
-def _thin_ticks(axis, row_labels=None, counts=True):
-    """Keep dates short, labels of rows few, and ticks that count rows or epochs whole."""
-    from matplotlib import dates, ticker
-
-    if row_labels is not None:
-        n_samples = len(row_labels)
-        axis.set_major_locator(ticker.MaxNLocator(4, integer=True))
-        axis.set_major_formatter(
-            lambda x, _: row_labels[round(x)] if 0 <= round(x) < n_samples else ""
-        )
-    elif isinstance(axis.get_major_formatter(), dates.AutoDateFormatter):
-        axis.set_major_formatter(dates.ConciseDateFormatter(axis.get_major_locator()))
-    elif counts and isinstance(axis.get_major_locator(), ticker.MaxNLocator):
-        axis.get_major_locator().set_params(integer=True)
-
-
-def _add_legend(ax):
-    """Put the legend into a corner without lines, or make room for it above them."""
-    handles, labels = ax.get_legend_handles_labels()
-    entries = dict(zip(labels, handles, strict=True))  # one "Real" for two models in one plot
-
-    def legend_at(corner, n_columns=1):
-        legend = ax.legend(
-            entries.values(), entries.keys(), loc=corner, ncols=n_columns, fontsize="small"
-        )
-        return legend.get_window_extent()
-
-    low, high = ax.yaxis.get_transform().transform(ax.get_ylim())
-    paths = [line.get_path().transformed(line.get_transform()) for line in ax.lines]
-    for corner in ("upper left", "upper right", "lower left", "lower right"):
-        box = legend_at(corner).padded(4)
-        if not any(path.intersects_bbox(box, filled=False) for path in paths):
-            return
-    if not ax.get_autoscaley_on():
-        return
-    axes_box = ax.get_window_extent()
-    box = legend_at("upper left", len(entries))
-    if box.x1 > axes_box.x1:
-        box = legend_at("upper left")
-    share = min(0.5, (axes_box.y1 - box.y0) / axes_box.height)
-    top = low + (high - low) / (1 - share)
-    ax.set_ylim(top=ax.yaxis.get_transform().inverted().transform(top), auto=True)
