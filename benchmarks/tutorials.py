@@ -1,0 +1,348 @@
+"""What the tutorials' models reach: training loss, test RMSE and skill, beside naive forecasts.
+
+    python benchmarks/tutorials.py --data FOLDER [--jobs 4] [--seeds 5] [--resume FILE]
+
+Prints Markdown tables, and writes them where --output says. Both sides of every ratio are trained
+in the same run, on the same rows, each run on one thread. Without --data only the series that ship
+with skrnn's dependencies are measured. The whole takes about two hours of one core.
+"""
+
+import argparse
+import os
+import pickle
+import platform
+import statistics
+import sys
+import time
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.metrics import root_mean_squared_error
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+
+from skrnn import RNNRegressor, WindowTransformer, datasets, skill_score
+
+
+@dataclass
+class Tutorial:
+    """A tutorial's model and data, and what it printed of them."""
+
+    name: str
+    stock: str
+    column: str
+    window_length: int
+    rnn: dict = field(repr=False)
+    printed_loss: float
+    printed_rmse: float | None = None
+
+
+TUTORIALS = [
+    Tutorial(
+        "Facebook 4×LSTM(45)",
+        "facebook",
+        "Open",
+        40,
+        {"units": (45,) * 4, "dropout": 0.2, "epochs": 100},
+        0.0017,
+    ),
+    Tutorial(
+        "Google 4×LSTM(50)",
+        "google",
+        "Open",
+        60,
+        {"units": (50,) * 4, "dropout": 0.2, "epochs": 100},
+        0.0014,
+    ),
+    Tutorial(
+        "Google LSTM(4), one step",
+        "google",
+        "Open",
+        1,
+        {"units": 4, "activation": "sigmoid", "epochs": 200},
+        2.5e-4,
+    ),
+    Tutorial(
+        "MasterCard LSTM(125)",
+        "mastercard",
+        "High",
+        60,
+        {"units": 125, "optimizer": "rmsprop", "epochs": 50},
+        3.2e-4,
+        6.70,
+    ),
+    Tutorial(
+        "MasterCard GRU(125)",
+        "mastercard",
+        "High",
+        60,
+        {"cell": "gru", "units": 125, "optimizer": "rmsprop", "epochs": 50},
+        2.7e-4,
+        5.50,
+    ),
+]
+
+
+def one_thread():
+    """Keep TensorFlow to one thread, so that parallel runs do not get in each other's way."""
+    import tensorflow as tf
+
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:
+        pass  # this worker has begun already, with these settings
+
+
+def run_skrnn(tutorial, train, test, seed, residual):
+    """Train the tutorial's model with skrnn; return its losses and test RMSE."""
+    one_thread()
+    model = TransformedTargetRegressor(
+        regressor=make_pipeline(
+            MinMaxScaler(),
+            WindowTransformer(tutorial.window_length),
+            RNNRegressor(**tutorial.rnn, residual=residual, random_state=seed),
+        ),
+        transformer=MinMaxScaler(),
+    )
+    start = time.perf_counter()
+    model.fit(train, train)
+    seconds = time.perf_counter() - start
+    losses = model.regressor_[-1].loss_curve_
+    return losses, root_mean_squared_error(test, model.predict(test)), seconds
+
+
+def run_keras(tutorial, train, test, seed):
+    """Train the tutorial's model as the tutorial does, in plain Keras; return losses and RMSE."""
+    one_thread()
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    settings = {"cell": "lstm", "activation": "tanh", "dropout": 0.0, "optimizer": "adam"}
+    settings |= tutorial.rnn
+    length, scaler = tutorial.window_length, MinMaxScaler().fit(train)
+    scaled = scaler.transform(train)
+    X = np.array([scaled[i - length : i] for i in range(length, len(scaled))])
+    layer_class = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[settings["cell"]]
+    sizes = np.atleast_1d(settings["units"])
+    model = keras.Sequential([keras.Input((length, 1))])
+    for i, size in enumerate(sizes):
+        last = i == len(sizes) - 1
+        model.add(
+            layer_class(int(size), activation=settings["activation"], return_sequences=not last)
+        )
+        if settings["dropout"]:
+            model.add(keras.layers.Dropout(settings["dropout"]))
+    model.add(keras.layers.Dense(1))
+    model.compile(optimizer=settings["optimizer"], loss="mean_squared_error")
+    start = time.perf_counter()
+    fit = model.fit(X, scaled[length:], epochs=settings["epochs"], batch_size=32, verbose=0)
+    seconds = time.perf_counter() - start
+    both = scaler.transform(np.concatenate([train[-length:], test]))
+    X_test = np.array([both[i - length : i] for i in range(length, len(both))])
+    y_pred = scaler.inverse_transform(model.predict(X_test, verbose=0))
+    return fit.history["loss"], root_mean_squared_error(test, y_pred), seconds
+
+
+def run_known(name, seed):
+    """Train a network on a series whose best or naive error is known; return the two errors.
+
+    For AR(2): test RMSE of the network and of the optimal forecast. For the others: MSE over the
+    *training* windows of the network and of the naive forecast, then test RMSE of both.
+    """
+    one_thread()
+    if name == "AR(2)":
+        coefficients = (1.2, -0.5)
+        series = datasets.make_ar(3000, coefficients, random_state=0)
+        train, test = series[:2000], series[2000:]
+        length, rnn = 10, {"units": 16, "epochs": 30}
+    elif name == "airline":
+        series = datasets.load_airline().to_numpy(dtype=float)
+        train, test = series[:-36], series[-36:]
+        length, rnn = 24, {"units": 32, "epochs": 200}
+    else:
+        series = datasets.load_google()[["Close"]].to_numpy(dtype=float)
+        train, test = series[:-200], series[-200:]
+        length, rnn = 30, {"units": 32, "epochs": 50}
+    if name != "AR(2)":
+        rnn |= {"residual": True, "learning_rate": 0.01}
+    model = TransformedTargetRegressor(
+        regressor=make_pipeline(
+            MinMaxScaler(), WindowTransformer(length), RNNRegressor(random_state=seed, **rnn)
+        ),
+        transformer=MinMaxScaler(),
+    ).fit(train, train)
+    rmse = root_mean_squared_error(test, model.predict(test))
+    previous = np.concatenate([train[-2:], test])
+    if name == "AR(2)":
+        a, b = coefficients
+        optimal = a * previous[1:-1] + b * previous[:-2]
+        return rmse, root_mean_squared_error(test, optimal)
+    fitted = model.predict(train)[length:]
+    mse = np.mean((train[length:] - fitted) ** 2)
+    naive_mse = np.mean((train[length:] - train[length - 1 : -1]) ** 2)
+    return mse, naive_mse, rmse, root_mean_squared_error(test, previous[1:-1])
+
+
+def table(header, rows):
+    """Return a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def measure(jobs, n_jobs, path):
+    """Run the jobs (key, function, arguments) whose results `path` does not hold yet."""
+
+    def run(key, function, *arguments):
+        return key, function(*arguments)
+
+    start = time.perf_counter()
+    results = pickle.loads(path.read_bytes()) if path is not None and path.exists() else {}
+    jobs = [job for job in jobs if job[0] not in results]
+    parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
+    for done, (key, value) in enumerate(parallel(delayed(run)(*job) for job in jobs), start=1):
+        results[key] = value
+        if path is not None:
+            path.write_bytes(pickle.dumps(results))
+        minutes = (time.perf_counter() - start) / 60
+        print(f"{done:3d} of {len(jobs)}, {minutes:5.1f} min: {key}", file=sys.stderr, flush=True)
+    return results
+
+
+def tutorial_tables(stocks, results, seeds):
+    """Return the tables of losses and of test RMSE."""
+
+    def median(tutorial, kind, figure, n_seeds=None):
+        chosen = [results[tutorial.name, kind, seed] for seed in seeds[:n_seeds]]
+        return statistics.median(figure(result) for result in chosen)
+
+    def final_loss(result):
+        return result[0][-1]
+
+    def late_loss(result):
+        return np.mean(result[0][-10:])
+
+    def rmse(result):
+        return result[1]
+
+    losses, scores = [], []
+    for tutorial in TUTORIALS:
+        train, test = stocks[tutorial.stock, tutorial.column]
+        naive = np.concatenate([train[-1:], test[:-1]])
+        rmse_naive = root_mean_squared_error(test, naive)
+        cells = [tutorial.name]
+        for figure, n_seeds in ((final_loss, 3), (late_loss, None)):
+            ours, theirs = (median(tutorial, kind, figure, n_seeds) for kind in ("own", "keras"))
+            cells += [f"{ours:.3g}", f"{theirs:.3g}", f"{ours / theirs:.2f}"]
+        finals = [final_loss(results[tutorial.name, "keras", seed]) for seed in seeds]
+        cells += [f"{min(finals):.3g} to {max(finals):.3g}", f"{tutorial.printed_loss:.2g}"]
+        losses.append(cells)
+        own = median(tutorial, "own", rmse)
+        residual = median(tutorial, "residual", rmse)
+        scores.append(
+            [
+                tutorial.name,
+                f"{rmse_naive:.2f}",
+                f"{own:.2f}",
+                f"{1 - own / rmse_naive:+.2f}",
+                f"{residual:.2f}",
+                f"{1 - residual / rmse_naive:+.3f}",
+                f"{residual / rmse_naive:.3f}",
+                f"{median(tutorial, 'keras', rmse):.2f}",
+                tutorial.printed_rmse or "–",
+            ]
+        )
+    loss_columns = ["model", "skrnn, last epoch", "plain Keras", "ratio"]
+    loss_columns += ["skrnn, last ten", "plain Keras", "ratio"]
+    loss_columns += ["plain Keras' last epoch over the seeds", "the tutorial prints"]
+    columns = ["model", "last value", "tutorial's settings", "skill", "`residual=True`", "skill"]
+    columns += ["residual / last value", "plain Keras", "tutorial reported"]
+    return [
+        "**Training loss** (MSE in scaled units: of the last epoch, median of three seeds; and, as "
+        "single epochs differ by chance, the mean of the last ten, median of five seeds)",
+        table(loss_columns, losses),
+        "**Test RMSE** (in the series' units, median of five seeds; skill is 1 − RMSE / RMSE of "
+        "repeating the last value)",
+        table(columns, scores),
+    ]
+
+
+def known_tables(results, seeds):
+    """Return the table of series whose best or naive error is known."""
+    rows = []
+    ratio, rmse, best = np.median(
+        [[r / b, r, b] for r, b in (results["AR(2)", seed] for seed in seeds)], axis=0
+    )
+    tables = [
+        "**A seeded AR(2) process**, whose optimal forecast is known (median of five seeds)",
+        table(
+            ["test RMSE", "of the optimal forecast", "ratio"],
+            [[f"{rmse:.3f}", f"{best:.3f}", f"{ratio:.3f}"]],
+        ),
+    ]
+    for name in ("airline", "Google, embedded"):
+        values = np.median(
+            [
+                [mse / naive, test, test_naive, skill_score([0], [test], [test_naive])]
+                for mse, naive, test, test_naive in (results[name, seed] for seed in seeds)
+            ],
+            axis=0,
+        )
+        rows.append([name, *(f"{value:.3f}" for value in values)])
+    tables += [
+        "**Did it learn more than its base?** `residual=True`, LSTM(32), learning rate 0.01 "
+        "(median of five seeds; 1.00 in the second column is a network that learnt nothing)",
+        table(
+            ["series", "training MSE / naive training MSE", "test RMSE", "last value", "skill"],
+            rows,
+        ),
+    ]
+    return tables
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--data", type=Path, help="folder with the tutorials' CSVs")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--epochs-factor", type=float, default=1.0, help="< 1 for a rehearsal")
+    parser.add_argument("--resume", type=Path, help="keep runs in this file, and go on from it")
+    parser.add_argument("--output", type=Path, help="also write the tables to this file")
+    arguments = parser.parse_args()
+    seeds = list(range(arguments.seeds))
+
+    jobs, stocks = [], {}
+    for tutorial in TUTORIALS if arguments.data else []:
+        tutorial.rnn["epochs"] = max(1, round(tutorial.rnn["epochs"] * arguments.epochs_factor))
+        train, test = datasets.load_stock(arguments.data, tutorial.stock)
+        train, test = (part[[tutorial.column]].to_numpy(dtype=float) for part in (train, test))
+        stocks[tutorial.stock, tutorial.column] = train, test
+        for seed in seeds:
+            for kind, residual in (("own", False), ("residual", True)):
+                key = tutorial.name, kind, seed
+                jobs.append((key, run_skrnn, tutorial, train, test, seed, residual))
+            key = tutorial.name, "keras", seed
+            jobs.append((key, run_keras, tutorial, train, test, seed))
+    for name in ("AR(2)", "airline", "Google, embedded"):
+        jobs += [((name, seed), run_known, name, seed) for seed in seeds]
+
+    results = measure(jobs, arguments.jobs, arguments.resume)
+    versions = ", ".join(
+        f"{name} {version(name)}" for name in ("scikit-learn", "tensorflow", "keras")
+    )
+    tables = tutorial_tables(stocks, results, seeds) if arguments.data else []
+    tables += known_tables(results, seeds)
+    text = "\n\n".join([*tables, f"Python {platform.python_version()}, {versions}."])
+    print(text)
+    if arguments.output:
+        arguments.output.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
