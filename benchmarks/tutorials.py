@@ -217,6 +217,7 @@ def measure(jobs, n_jobs, path):
 
 def tutorial_tables(stocks, results, seeds):
     """Return the tables of losses and of test RMSE."""
+    median_of = f"median of {len(seeds)} seeds"
 
     def median(tutorial, kind, figure, n_seeds=None):
         chosen = [results[tutorial.name, kind, seed] for seed in seeds[:n_seeds]]
@@ -265,9 +266,9 @@ def tutorial_tables(stocks, results, seeds):
     columns += ["residual / last value", "plain Keras", "tutorial reported"]
     return [
         "**Training loss** (MSE in scaled units: of the last epoch, median of three seeds; and, as "
-        "single epochs differ by chance, the mean of the last ten, median of five seeds)",
+        f"single epochs differ by chance, the mean of the last ten, {median_of})",
         table(loss_columns, losses),
-        "**Test RMSE** (in the series' units, median of five seeds; skill is 1 − RMSE / RMSE of "
+        f"**Test RMSE** (in the series' units, {median_of}; skill is 1 − RMSE / RMSE of "
         "repeating the last value)",
         table(columns, scores),
     ]
@@ -275,12 +276,12 @@ def tutorial_tables(stocks, results, seeds):
 
 def known_tables(results, seeds):
     """Return the table of series whose best or naive error is known."""
-    rows = []
+    rows, median_of = [], f"median of {len(seeds)} seeds"
     ratio, rmse, best = np.median(
         [[r / b, r, b] for r, b in (results["AR(2)", seed] for seed in seeds)], axis=0
     )
     tables = [
-        "**A seeded AR(2) process**, whose optimal forecast is known (median of five seeds)",
+        f"**A seeded AR(2) process**, whose optimal forecast is known ({median_of})",
         table(
             ["test RMSE", "of the optimal forecast", "ratio"],
             [[f"{rmse:.3f}", f"{best:.3f}", f"{ratio:.3f}"]],
@@ -297,7 +298,7 @@ def known_tables(results, seeds):
         rows.append([name, *(f"{value:.3f}" for value in values)])
     tables += [
         "**Did it learn more than its base?** `residual=True`, LSTM(32), learning rate 0.01 "
-        "(median of five seeds; 1.00 in the second column is a network that learnt nothing)",
+        f"({median_of}; 1.00 in the second column is a network that learnt nothing)",
         table(
             ["series", "training MSE / naive training MSE", "test RMSE", "last value", "skill"],
             rows,
