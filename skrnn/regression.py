@@ -116,9 +116,10 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
     Notes
     -----
-    Predictions have the network's dtype, float32 unless Keras is set otherwise. Sample weights
-    are scaled to mean 1. Ctrl-C ends training with KeyboardInterrupt and leaves the estimator
-    fitted with what was learnt.
+    Predictions have the network's dtype, float32 unless Keras is set otherwise (one of
+    scikit-learn's estimator checks, ``check_regressor_multioutput``, wants float64, and passes
+    where Keras is set so). Sample weights are scaled to mean 1. Ctrl-C ends training with
+    KeyboardInterrupt and leaves the estimator fitted with what was learnt.
 
     Examples
     --------
