@@ -4,7 +4,7 @@
 
 Prints Markdown tables, and writes them where --output says. Both sides of every ratio are trained
 in the same run, on the same rows, each run on one thread. Without --data only the series that ship
-with skrnn's dependencies are measured. The whole takes about two hours of one core.
+with skrnn's dependencies are measured. The whole takes about an hour and a half of one core.
 """
 
 import argparse

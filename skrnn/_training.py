@@ -235,7 +235,6 @@ def fit_network(
     KeyboardInterrupt
         With the record so far as its `record` attribute; the network keeps what it learnt.
     """
-    check_not_forked()
     model = network.model
     callbacks = list(callbacks or [])
     order = tf.Variable(rows, dtype=tf.int64, trainable=False)

@@ -411,9 +411,6 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         """Return the fitted attributes that `network` stands for."""
         return {
             "_network": network,
-            "_y_ndim": self._y_ndim,
-            "input_shape_": self.input_shape_,
-            "n_features_in_": self.n_features_in_,
             "n_iter_": network.epochs_done,
             "n_outputs_": network.n_outputs,
         }
@@ -477,7 +474,6 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             Before `fit`.
         """
         check_is_fitted(self)
-        _fork.check_not_forked()
         from ._training import predict_network
 
         X = check_inputs(self, X, reset=False, dtype=self._network.input_dtype)

@@ -10,6 +10,7 @@ from ._inputs import check_outputs, n_rows_before, score_windows, window_regress
 from ._validation import (
     HasMethods,
     check_is_fitted,
+    check_sample_weight,
     fit_context,
     n_samples_of,
     rows_of,
@@ -96,13 +97,14 @@ class CompleteWindowsRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator
                 checked, self._y_ndim = check_outputs(self, X, y)
                 y = checked[:, 0] if self._y_ndim == 1 else checked
             weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+            flat = self._flat(X)
             if skip:
                 rows = slice(skip, None)
-                y = rows_of(y, rows)
-                weights = {name: np.asarray(value)[rows] for name, value in weights.items()}
-            flat = self._flat(X)
+                flat, y = rows_of(flat, rows), rows_of(y, rows)
+                if weights:
+                    weights = {"sample_weight": check_sample_weight(sample_weight, X)[rows]}
             regressor = clone(self.regressor)
-            regressor.fit(rows_of(flat, slice(skip, None)) if skip else flat, y, **weights)
+            regressor.fit(flat, y, **weights)
             self.regressor_ = regressor
         return self
 

@@ -561,10 +561,18 @@ def test_scikit_learn_callbacks_see_epochs(windows, small_rnn):
 def test_progress_bar_shows_epochs(windows, small_rnn, capsys):
     callback = pytest.importorskip("sklearn.callback", reason="no callback API")
     pytest.importorskip("rich")
-    small_rnn().set_callbacks(callback.ProgressBar()).fit(windows)
+    ended = []
+
+    class Counting(callback.ProgressBar):
+        def on_fit_task_end(self, estimator, context):
+            ended.append(context.task_name)
+            super().on_fit_task_end(estimator, context)
+
+    small_rnn().set_callbacks(Counting()).fit(windows)
     shown = capsys.readouterr().out
     assert "RNNRegressor - fit" in shown
     assert "100%" in shown
+    assert ended == ["epoch", "epoch", "fit"]
 
 
 def test_ctrl_c_leaves_what_was_learnt_and_goes_on_up(windows, small_rnn):
