@@ -1,6 +1,7 @@
 """Training and prediction: the only room with a training loop."""
 
 import contextlib
+import copy
 import json
 import random
 import threading
@@ -9,8 +10,23 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ._fork import check_not_forked
-from .networks import check_keras_name
+from ._compiled import (
+    Data,
+    Predictor,
+    Trainer,
+    architecture_of,
+    assign,
+    compilation_of,
+    is_compilable,
+    per_row_loss,
+    predictor_for,
+    template_for,
+    trainer_for,
+    values_of,
+    variables_of,
+)
+from ._processes import check_not_forked
+from .networks import add_base, build_rnn, check_keras_name, reseed, set_base
 from .windows import is_windows
 
 # What one prediction call may hold: values in windows (64 MiB of float32), and rows, as layers
@@ -56,105 +72,249 @@ def compile_network(model, *, optimizer, loss, learning_rate, clipnorm):
 class Network:
     """A fitted `keras.Model` with what it takes to go on training, also after a pickle.
 
+    It is settings and arrays: fits of one architecture train in one compiled model, and take their
+    arrays with them. Once its own model was asked for, it is that model.
+
     Parameters
     ----------
     model : keras.Model
+        What the network starts as; compiled if it keeps its own loss and optimizer.
     seed : int
         What the order of the rows is drawn from.
     settings : dict
         The estimator's settings that it was built with.
     input_dtype : str
         What windows are cast to.
-    own_compile : bool
-        Whether the model came compiled from its builder.
     """
 
-    def __init__(self, model, seed, settings, input_dtype, own_compile):
-        self._model = model
-        self._saved: dict | None = None  # what a pickle holds, until training goes on
-        self._predict = None
+    def __init__(self, model, seed, settings, input_dtype):
         self.seed = seed
         self.settings = settings
         self.input_dtype = input_dtype
-        self.own_compile = own_compile
+        self.own_compile = model.compiled
         self.epochs_done = 0
         self.n_outputs = int(model.output_shape[-1])
+        config = keras.saving.serialize_keras_object(model)
+        own_config = config.pop("compile_config", None)
+        self._config = json.dumps(config)
+        self._own_config = json.dumps(own_config) if self.own_compile else None
+        self._values = values_of(variables_of(model))
+        self._optimizer: list = []  # its variables, once it has trained
+        self._compile: dict = {}  # what to train with
+        self._is_compilable = is_compilable(model)
+        self._architecture = architecture_of(model) if self._is_compilable else None
+        self._output = tuple(model.outputs[0].shape[1:]), model.outputs[0].dtype
+        self._forget()
+        if self._architecture is None:
+            self._model = model
+
+    def _forget(self):
+        """Leave behind what does not go into a pickle."""
+        self._model = None  # its own, once it was asked for
+        self._training = None  # the shared one in which it trains at the moment
+        self._trainer = self._predictor = self._tensors = None
+
+    def __getstate__(self):
+        state = copy.copy(self)
+        state._values, state._optimizer = self.values(), self._optimizer_values()
+        state._compile = {}
+        state._forget()
+        return vars(state)
+
+    def __copy__(self):
+        copied = object.__new__(type(self))
+        vars(copied).update(vars(self))
+        return copied
 
     @property
     def model(self):
+        """The model; from now on the network is what this model is."""
+        if self._training is not None:
+            return self._new_model()
         if self._model is None:
-            check_not_forked()
-            assert self._saved is not None
-            self._model = keras.saving.deserialize_keras_object(
-                json.loads(self._saved["config"]), safe_mode=False
-            )
-            _assign(self._model.variables, self._saved["variables"])
+            self._model = self._new_model()
+            self._tensors = None
         return self._model
 
-    def make_ready(self, **settings):
-        """Compile the model, if it is not, and put its optimizer where it stood when pickled."""
-        model, saved = self.model, self._saved
-        if saved is not None and saved["compile"]:
-            model.compile_from_config(json.loads(saved["compile"]))
-        compile_network(model, **settings)
-        if saved is not None and saved["optimizer"]:
-            model.optimizer.build(model.trainable_variables)
-            _assign(model.optimizer.variables, saved["optimizer"])
-        self._saved = None
-        if settings["learning_rate"] is not None and not self.own_compile:
-            model.optimizer.learning_rate = float(settings["learning_rate"])
+    def _new_model(self):
+        check_not_forked()
+        with seeded(0):  # layers without a seed would draw one
+            model = keras.saving.deserialize_keras_object(json.loads(self._config), safe_mode=False)
+        assign(variables_of(model), self.values())
+        self._compile_model(model)
+        return model
 
-    def snapshot(self):
-        """Return what `restore` needs to undo training that failed."""
+    def _current_model(self):
+        return self._training if self._training is not None else self._model
+
+    def values(self):
+        """Return the values of all variables, in the order of `variables_of`."""
+        model = self._current_model()
+        return self._values if model is None else values_of(variables_of(model))
+
+    def _optimizer_values(self):
+        optimizer = getattr(self._current_model(), "optimizer", None)
+        if optimizer is None or not optimizer.built:
+            return self._optimizer
+        return values_of(optimizer.variables)
+
+    def compile(self, **settings):
+        """Take what to train with; an optimizer that has trained goes on from where it stood."""
+        settings["optimizer"] = check_keras_name(
+            "optimizer", settings["optimizer"], keras.optimizers
+        )
+        check_keras_name("loss", settings["loss"], keras.losses)
+        self._compile = settings
+        if self._model is not None:
+            self._compile_model(self._model)
+
+    def _compile_model(self, model):
+        """Compile a model; if it was not, put its optimizer where the network's stood."""
+        is_new = not model.compiled
+        if self._own_config is not None and is_new:
+            model.compile_from_config(json.loads(self._own_config))
+        elif not self._compile:
+            return
+        else:
+            compile_network(model, **self._compile)
+        if is_new and self._optimizer:
+            if not model.optimizer.built:
+                model.optimizer.build(model.trainable_variables)
+            assign(model.optimizer.variables, self._optimizer)
+        if self._own_config is None and self._compile["learning_rate"] is not None:
+            model.optimizer.learning_rate = float(self._compile["learning_rate"])
+
+    def loss(self):
+        """Return the loss, as Keras takes it."""
+        return self.model.loss if self.own_compile else self._compile["loss"]
+
+    @contextlib.contextmanager
+    def trainer(self, callbacks):
+        """Lend what trains the network: a `Trainer`, or None if that is up to Keras.
+
+        The network takes over what was learnt, also on Ctrl-C; after any other error it is what
+        it was. Callbacks may keep the model that they get, so they get the network's own.
+        """
+        compilable = (
+            self._is_compilable
+            and not self.own_compile
+            and not any(_sees_batches(callback) for callback in callbacks)
+            and per_row_loss(self._compile["loss"], *self._output) is not None
+        )
+        compilation = compilation_of(*(self._compile[k] for k in ("optimizer", "loss", "clipnorm")))
+        if not compilable or callbacks or self._architecture is None or compilation is None:
+            if compilable and self._trainer is None:
+                self._trainer = Trainer(self.model)
+            with self._unchanged_on_error(self.model):
+                yield self._trainer if compilable else None
+            return
+        own, self._values, self._optimizer = self._model, self.values(), self._optimizer_values()
+        self._model = None
+        try:
+            with trainer_for((self._architecture, compilation), self._new_model) as trainer:
+                trainer.load(self._values, self._optimizer, self._learning_rate())
+                self._training, self._tensors = trainer.model, None
+                try:
+                    with self._unchanged_on_error(trainer.model):
+                        yield trainer
+                finally:
+                    self._values, self._optimizer = self.values(), self._optimizer_values()
+                    self._training = None
+        finally:
+            if own is not None:
+                self._compile_model(own)
+                own.optimizer.build(own.trainable_variables)
+                assign(variables_of(own), self._values)
+                assign(own.optimizer.variables, self._optimizer)
+                self._model = own
+
+    def _learning_rate(self):
+        """Return the number to set the learning rate to, or None to leave it."""
+        rate = self._compile["learning_rate"]
+        if rate is None and not self._optimizer:
+            rate = self._compile["optimizer"].get_config()["learning_rate"]
+        return float(rate) if isinstance(rate, (int, float)) else None
+
+    @contextlib.contextmanager
+    def _unchanged_on_error(self, model):
+        epochs_done, optimizer = self.epochs_done, self._optimizer_values()
+        values = self.values() if epochs_done else None
+        try:
+            yield
+        except Exception:
+            self.epochs_done = epochs_done
+            if values is not None:
+                assign(variables_of(model), values)
+                if optimizer:
+                    assign(model.optimizer.variables, optimizer)
+            raise
+
+    def predict(self, X):
+        """Return the outputs for all rows of X, a WindowArray or an array of windows."""
+        check_not_forked()
+        if not self._is_compilable:
+            return self._predict_by_keras(np.asarray(X))
+        model = self._current_model()
+        if model is not None:
+            tensors = [tf.convert_to_tensor(variable) for variable in variables_of(model)]
+        else:
+            if self._tensors is None:
+                self._tensors = [tf.constant(value) for value in self._values]
+            tensors = self._tensors
+        if self._predictor is None:
+            if self._architecture is not None:
+                self._predictor = predictor_for(self._architecture, self._new_model)
+            else:
+                self._predictor = Predictor(self._new_model())
+        return self._predictor(tensors, X)
+
+    def _predict_by_keras(self, windows):
         model = self.model
-        return self.epochs_done, _values(model.variables), _values(model.optimizer.variables)
-
-    def restore(self, snapshot):
-        self.epochs_done, variables, optimizer = snapshot
-        _assign(self.model.variables, variables)
-        _assign(self.model.optimizer.variables, optimizer)
-
-    def predict(self, batch):
-        if self._predict is None:
-            model = self.model
+        if self._predictor is None:
             # One trace for every number of rows: another one could round the last bit otherwise.
-            shape = tf.TensorSpec((None, *batch.shape[1:]), batch.dtype)
-            self._predict = tf.function(
+            shape = tf.TensorSpec((None, *windows.shape[1:]), windows.dtype)
+            self._predictor = tf.function(
                 lambda x: model(x, training=False), autograph=False
             ).get_concrete_function(shape)
-        return self._predict(batch)
-
-    def __getstate__(self):
-        saved = self._saved
-        if saved is None:
-            model = self._model
-            optimizer = getattr(model, "optimizer", None)
-            config = keras.saving.serialize_keras_object(model)
-            own_compile = config.pop("compile_config", None)
-            saved = {
-                "config": json.dumps(config),
-                "compile": json.dumps(own_compile) if self.own_compile else None,
-                "variables": _values(model.variables),
-                "optimizer": _values(optimizer.variables) if optimizer and optimizer.built else [],
-            }
-        return self.__dict__ | {"_model": None, "_predict": None, "_saved": saved}
+        size = min(_PREDICT_ROWS, max(1, _PREDICT_VALUES // max(1, windows[:1].size)))
+        outputs = [
+            self._predictor(tf.constant(windows[start : start + size])).numpy()
+            for start in range(0, len(windows), size)
+        ]
+        return np.concatenate(outputs)
 
 
-def _values(variables):
-    return [variable.value.numpy() for variable in variables]
+def new_network(base, seed, settings, input_dtype, **options):
+    """Return a network of `build_rnn`'s that was not trained yet.
 
+    Its model is made once for all seeds: variables take memory that TensorFlow does not give back.
+    """
 
-def _assign(variables, values):
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
+    def make_model():
+        model = build_rnn(**options, seed=seed)
+        return model if base is None else add_base(model, *base)
+
+    policy = keras.config.dtype_policy().name
+    key = (
+        repr((options, base is not None, policy))
+        if isinstance(options["activation"], str)
+        else None
+    )
+    with template_for(key, make_model) as (model, is_new):
+        if not is_new:
+            reseed(model, seed)
+            if base is not None:
+                set_base(model, *base)
+        return Network(model, seed, settings, input_dtype)
 
 
 class _Epochs(keras.callbacks.Callback):
     """Draw each epoch's order, record its losses, and stop early on the validation part."""
 
-    def __init__(self, order, rows, network, validation, patience, begin_epoch, end_epoch):
+    def __init__(self, rows, network, validation, patience, begin_epoch, end_epoch):
         super().__init__()
-        self.order, self.rows, self.network = order, rows, network
+        self.rows, self.network = rows, network
+        self.order = self.order_variable = None
         self.validation, self.patience = validation, patience
         self.begin_epoch, self.end_epoch = begin_epoch, end_epoch
         self.losses, self.validation_losses, self.validation_scores = [], [], []
@@ -162,7 +322,9 @@ class _Epochs(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         rng = np.random.default_rng([self.network.seed, self.network.epochs_done])
-        self.order.assign(rng.permutation(self.rows))
+        self.order = rng.permutation(self.rows)
+        if self.order_variable is not None:
+            self.order_variable.assign(self.order)
         self.begin_epoch()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -181,7 +343,7 @@ class _Epochs(keras.callbacks.Callback):
             self.validation_scores.append(score)
             if loss < self.best_loss:
                 self.best_loss, self.best_epoch = loss, epoch
-                self.best_weights = _values(self.model.variables)
+                self.best_weights = values_of(variables_of(self.model))
             elif epoch - self.best_epoch >= self.patience:
                 self.model.stop_training = True
         if self.end_epoch(self):
@@ -235,39 +397,80 @@ def fit_network(
     KeyboardInterrupt
         With the record so far as its `record` attribute; the network keeps what it learnt.
     """
-    model = network.model
     callbacks = list(callbacks or [])
-    order = tf.Variable(rows, dtype=tf.int64, trainable=False)
-    n_batches = -(-len(rows) // batch_size)
-    dataset = _batches(X, y, sample_weight, order, batch_size, n_batches)
-    record = _Epochs(order, rows, network, validation, patience, begin_epoch, end_epoch)
-    before = network.snapshot() if network.epochs_done else None
+    record = _Epochs(rows, network, validation, patience, begin_epoch, end_epoch)
+    data = (X, y, sample_weight)
+    try:
+        with network.trainer(callbacks) as trainer:
+            model = network.model if trainer is None else trainer.model
+            try:
+                if trainer is None:
+                    _train_by_keras(model, data, epochs, batch_size, record, callbacks, verbose)
+                else:
+                    _train_compiled(trainer, data, epochs, batch_size, record, callbacks, verbose)
+            finally:
+                if record.best_weights is not None:
+                    assign(variables_of(model), record.best_weights)
+                    record.best_weights = None
+    except KeyboardInterrupt as interrupt:
+        if record.order is not None:
+            interrupt.record = record  # type: ignore[attr-defined]
+        raise
+    finally:
+        for callback in [record, *callbacks]:
+            # Or a pickle of the callback would hold the network. Callbacks that do more when
+            # they get a model need not know of this.
+            keras.callbacks.Callback.set_model(callback, None)
+    return record
+
+
+def _train_compiled(trainer, data, epochs, batch_size, record, callbacks, verbose):
+    """Train by `_compiled`, with the callbacks' events at the epochs."""
+    model = trainer.model
+    data = Data(*data)
+    events = keras.callbacks.CallbackList(
+        [record, *callbacks],
+        add_progbar=bool(verbose),
+        model=model,
+        verbose=verbose,
+        epochs=epochs,
+        steps=-(-len(record.rows) // batch_size),
+    )
+
+    def after_call(batches, loss):
+        if verbose:
+            events.on_train_batch_end(batches - 1, {"loss": loss})
+
+    model.stop_training = False
+    events.on_train_begin()
+    for epoch in range(epochs):
+        events.on_epoch_begin(epoch)
+        data.put_in_order(record.order)
+        logs = {"loss": trainer.run_epoch(data, batch_size, after_call)}
+        events.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+    events.on_train_end(logs)
+
+
+def _train_by_keras(model, data, epochs, batch_size, record, callbacks, verbose):
+    """Train by `keras.Model.fit`, in the same order."""
+    order = tf.Variable(record.rows, dtype=tf.int32, trainable=False)
+    record.order_variable = order
+    n_batches = -(-len(record.rows) // batch_size)
     # A graph call over many batches costs less than as many calls; a callback may need each.
     every_batch = verbose or any(_sees_batches(callback) for callback in callbacks)
     steps = 1 if every_batch else min(n_batches, _STEPS_PER_CALL)
     if model.steps_per_execution != steps:
         model.steps_per_execution = steps
         model.make_train_function(force=True)
-    try:
-        model.fit(
-            dataset, epochs=epochs, verbose=verbose, callbacks=[record, *callbacks], shuffle=False
-        )
-    except KeyboardInterrupt as interrupt:
-        interrupt.record = record  # type: ignore[attr-defined]
-        raise
-    except Exception:
-        if before is not None:
-            network.restore(before)
-        raise
-    finally:
-        if record.best_weights is not None:
-            _assign(model.variables, record.best_weights)
-            record.best_weights = None
-        for callback in [record, *callbacks]:
-            # Or a pickle of the callback would hold the network. Callbacks that do more when
-            # they get a model need not know of this.
-            keras.callbacks.Callback.set_model(callback, None)
-    return record
+    model.fit(
+        _batches(data, order, batch_size, n_batches),
+        epochs=epochs,
+        verbose=verbose,
+        callbacks=[record, *callbacks],
+        shuffle=False,
+    )
 
 
 def _sees_batches(callback):
@@ -279,10 +482,11 @@ def _sees_batches(callback):
     )
 
 
-def _batches(X, y, sample_weight, order, batch_size, n_batches):
+def _batches(data, order, batch_size, n_batches):
     """One epoch as a `tf.data.Dataset`, in the order that stands in `order` when it begins."""
+    X, y, sample_weight = data
     series = tf.constant(X.series if is_windows(X) else X)
-    window = tf.range(X.window_length, dtype=tf.int64) if is_windows(X) else None
+    window = tf.range(X.window_length) if is_windows(X) else None
     parts = [tf.constant(y)] + ([] if sample_weight is None else [tf.constant(sample_weight)])
 
     @tf.autograph.experimental.do_not_convert
@@ -305,9 +509,9 @@ def _batches(X, y, sample_weight, order, batch_size, n_batches):
     )
 
 
-def loss_of(model, y, y_pred, sample_weight=None):
-    """Return the model's loss on predictions made outside of training, as a float."""
-    loss = keras.losses.get(model.loss)
+def loss_of(network, y, y_pred, sample_weight=None):
+    """Return the network's loss on predictions made outside of training, as a float."""
+    loss = keras.losses.get(network.loss())
     y = y.astype(y_pred.dtype)
     if isinstance(loss, keras.losses.Loss):
         return float(loss(y, y_pred, sample_weight=sample_weight))
@@ -327,11 +531,4 @@ def predict_network(network, X):
     -------
     outputs : ndarray of shape (n_samples, n_outputs), of the network's dtype
     """
-    check_not_forked()
-    windows = np.asarray(X)
-    size = min(_PREDICT_ROWS, max(1, _PREDICT_VALUES // max(1, windows[:1].size)))
-    outputs = [
-        network.predict(tf.constant(windows[start : start + size])).numpy()
-        for start in range(0, len(windows), size)
-    ]
-    return np.concatenate(outputs)
+    return network.predict(X)

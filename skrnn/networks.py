@@ -4,7 +4,7 @@ import random
 
 import keras
 
-from ._fork import check_not_forked
+from ._processes import check_not_forked
 from ._validation import check_name
 
 __all__ = ["CELLS", "build_rnn"]
@@ -95,11 +95,7 @@ def build_rnn(
     layer_class = CELLS[check_name("cell", cell, CELLS)]
     check_keras_name("activation", activation, keras.activations)
     sizes = check_units(units)
-    seeds = random.Random(random.getrandbits(31) if seed is None else seed)
-
-    def new_seed():
-        return seeds.getrandbits(31)
-
+    new_seed = _seeds(random.getrandbits(31) if seed is None else seed)
     shape = tuple(input_shape)
     inputs = keras.Input(shape if len(shape) == 2 else (*shape, 1))
     x = inputs
@@ -131,6 +127,44 @@ def build_rnn(
         n_outputs, kernel_initializer=keras.initializers.GlorotUniform(new_seed())
     )
     return keras.Model(inputs, head(x))
+
+
+def _seeds(seed):
+    """Return a function that draws one seed after the other."""
+    seeds = random.Random(seed)
+    return lambda: seeds.getrandbits(31)
+
+
+def reseed(model, seed):
+    """Give a model of `build_rnn`'s, with a base or without, the variables of another seed."""
+    new_seed = _seeds(seed)
+    has_base = any(layer.name == "base" for layer in model.layers)
+
+    def glorot(variable):
+        return keras.initializers.GlorotUniform(new_seed())(variable.shape, variable.dtype)
+
+    for layer in all_layers(model):
+        if isinstance(layer, keras.layers.RNN):
+            cell = layer.cell
+            cell.kernel.assign(glorot(cell.kernel))
+            orthogonal = keras.initializers.Orthogonal(seed=new_seed())
+            cell.recurrent_kernel.assign(
+                orthogonal(cell.recurrent_kernel.shape, cell.recurrent_kernel.dtype)
+            )
+            cell.seed_generator.state.assign([new_seed(), 0])
+        elif isinstance(layer, keras.layers.Dropout):
+            layer.seed_generator.state.assign([new_seed(), 0])
+        elif isinstance(layer, keras.layers.Dense) and layer.trainable:
+            kernel = glorot(layer.kernel)
+            layer.kernel.assign(keras.ops.zeros_like(kernel) if has_base else kernel)
+
+
+def all_layers(model):
+    """Yield the layers of a model, those inside of `keras.layers.Bidirectional` before it."""
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Bidirectional):
+            yield from (layer.forward_layer, layer.backward_layer)
+        yield layer
 
 
 def check_keras_name(kind, name, module):
@@ -203,7 +237,7 @@ def add_base(model, columns, scales, shifts):
         Made of the same layers and a frozen one that holds the base.
     """
     window = model.inputs[0]
-    n_timesteps, n_features = window.shape[1:]
+    n_timesteps = window.shape[1]
     if n_timesteps is None:
         raise ValueError(
             "residual needs to know where a window ends: build the network on the input_shape "
@@ -215,11 +249,18 @@ def add_base(model, columns, scales, shifts):
             variable.assign(keras.ops.zeros_like(variable))
     base = keras.layers.Dense(len(columns), trainable=False, name="base")
     last = keras.layers.Flatten()(keras.layers.Cropping1D((n_timesteps - 1, 0))(window))
-    base_output = base(last)
+    sum_of_both = keras.layers.Add()([model.outputs[0], base(last)])
+    model = as_compiled(model, keras.Model(window, sum_of_both))
+    set_base(model, columns, scales, shifts)
+    return model
+
+
+def set_base(model, columns, scales, shifts):
+    """Put a base into a model of `add_base`'s, and let its training start there."""
+    base = model.get_layer("base")
+    n_features = base.kernel.shape[0]
     kernel = [
         [scale if column == row else 0.0 for column, scale in zip(columns, scales, strict=True)]
         for row in range(n_features)
     ]
     base.set_weights([keras.ops.convert_to_numpy(kernel), keras.ops.convert_to_numpy(shifts)])
-    sum_of_both = keras.layers.Add()([model.outputs[0], base_output])
-    return as_compiled(model, keras.Model(window, sum_of_both))

@@ -1,6 +1,5 @@
 """RNNRegressor: a recurrent network that predicts numbers from windows."""
 
-from contextlib import nullcontext
 from inspect import signature
 from numbers import Integral, Real
 
@@ -8,7 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import r2_score
 
-from . import _fork
+from . import _processes
 from ._inputs import (
     check_inputs,
     check_outputs,
@@ -262,7 +261,8 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     def _fit(self, X, y, sample_weight, *, epochs, go_on):
         progress = FitProgress(self, epochs)
         with unchanged_on_error(self):
-            _fork.check_not_forked()
+            _processes.check_not_forked()
+            _processes.take_share_of_cores()
             import keras
 
             self._check_callbacks(keras.callbacks.Callback)
@@ -282,8 +282,8 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
     def _network_to_train(self, X, y, y_given, go_on, dtype):
         """Return the network to train, compiled: the fitted one to go on with, or a new one."""
-        from ._training import Network, compile_network, seeded
-        from .networks import add_base, build_rnn, check_network
+        from ._training import Network, new_network, seeded
+        from .networks import add_base, check_network
 
         compile_settings = {
             "optimizer": self.optimizer,
@@ -306,7 +306,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
                     f"The network has {self.n_outputs_} outputs and cannot go on with a y of "
                     f"{y.shape[1]}. Pass y like before, or fit anew with warm_start=False."
                 )
-            network.make_ready(**compile_settings)
+            network.compile(**compile_settings)
             return network
 
         base = self._base(X, y, y_given)
@@ -315,21 +315,22 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             "input_shape": self.input_shape_,
             "n_outputs": y.shape[1],
             **{name: settings[name] for name in _BUILDER_OPTIONS},
-            "seed": seed,
         }
-        build = self.network if self.network is not None else build_rnn
-        named = signature(build).parameters.values()
-        takes_all = any(p.kind is p.VAR_KEYWORD for p in named)
-        names = {p.name for p in named}
-        options = {k: v for k, v in available.items() if takes_all or k in names}
-        with seeded(seed) if self.network is not None else nullcontext():
-            model = build(**options)
-            model = check_network(model, self.input_shape_, y.shape[1])
-            if base is not None:
-                model = add_base(model, *base)
-            own_compile = model.compiled
-            compile_network(model, **compile_settings)
-        return Network(model, seed, settings, dtype, own_compile)
+        if self.network is None:
+            network = new_network(base, seed, settings, dtype, **available)
+        else:
+            named = signature(self.network).parameters.values()
+            takes_all = any(p.kind is p.VAR_KEYWORD for p in named)
+            names = {p.name for p in named}
+            available["seed"] = seed
+            options = {k: v for k, v in available.items() if takes_all or k in names}
+            with seeded(seed):
+                model = check_network(self.network(**options), self.input_shape_, y.shape[1])
+                if base is not None:
+                    model = add_base(model, *base)
+            network = Network(model, seed, settings, dtype)
+        network.compile(**compile_settings)
+        return network
 
     def _base(self, X, y, y_given):
         """Return columns, scales and shifts of the base that `residual` asks for, or None."""
@@ -364,7 +365,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         """Train `network`, and take it over with its record, also when interrupted."""
         from ._training import fit_network
 
-        rows, validation = np.arange(n_incomplete(X), len(X)), None
+        rows, validation = np.arange(n_incomplete(X), len(X), dtype=np.int32), None
         if self.early_stopping:
             rows, held_out = self._split(X, rows)
             weights = _mean_one_each(weights, rows, held_out)
@@ -389,8 +390,8 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             record = fit_network(
                 network,
                 X,
-                y.astype(X.dtype),
-                None if weights is None else weights.astype(X.dtype),
+                y.astype(X.dtype, copy=False),
+                None if weights is None else weights.astype(X.dtype, copy=False),
                 rows=rows,
                 epochs=epochs,
                 batch_size=self.batch_size,
@@ -447,7 +448,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
         def validate():
             y_pred = predict_network(network, X)
-            loss = loss_of(network.model, y, y_pred, weights)
+            loss = loss_of(network, y, y_pred, weights)
             score = r2_score(y, y_pred, sample_weight=weights) if len(y) > 1 else np.nan
             return loss, float(score)
 

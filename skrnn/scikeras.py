@@ -52,7 +52,6 @@ from sklearn.utils import ClassifierTags, RegressorTags, check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 from tensorflow.python.framework import config as tf_config
 
-from ._fork import check_not_forked
 from ._inputs import (
     check_inputs,
     check_outputs,
@@ -61,6 +60,7 @@ from ._inputs import (
     score_windows,
     window_regressor_tags,
 )
+from ._processes import check_not_forked
 from ._validation import check_array, check_is_fitted, unchanged_on_error
 from .networks import build_rnn
 

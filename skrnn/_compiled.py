@@ -1,0 +1,537 @@
+"""Compiled graphs: an epoch and a prediction each as one call, shared by fits of one architecture.
+
+An epoch is a loop over batches inside one graph, which gathers each batch's windows from the
+series. XLA compiles what a batch computes, for a number of rows and time steps that never changes:
+a short last batch is filled up with rows of weight zero. Large batches are cut into branches, which
+run side by side, each on one thread. Their number depends on shapes alone, and `_kernels` keeps
+threads out of single products: the number of cores changes no bit.
+"""
+
+import collections
+import contextlib
+import json
+import re
+import threading
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ._kernels import in_place_of_keras, kernel_of
+from .networks import all_layers
+from .windows import is_windows
+
+__all__ = [
+    "Data",
+    "architecture_of",
+    "assign",
+    "clear_compiled",
+    "compilation_of",
+    "is_compilable",
+    "per_row_loss",
+    "predictor_for",
+    "template_for",
+    "trainer_for",
+    "values_of",
+    "variables_of",
+]
+
+# Programs kept for fits to come, of each sort; the least recently used goes first.
+_KEPT = 16
+# What one graph call should last, so that Ctrl-C and progress bars are not kept waiting.
+_SECONDS_PER_CALL = 0.3
+# Rows of a batch that make a branch of their own, if there are multiplications enough for it.
+_ROWS_PER_BRANCH = 8
+_MOST_BRANCHES = 16
+_WORTH_A_BRANCH = 2**21
+# Batches that XLA runs through in one call, and values in their windows, at most.
+_BATCHES_PER_GROUP = 32
+_VALUES_PER_GROUP = 2**18
+# Rows that are predicted at once.
+_PREDICT_ROWS = 64
+
+_NO_XLA = (
+    tf.errors.InvalidArgumentError,
+    tf.errors.UnimplementedError,
+    tf.errors.InternalError,
+    tf.errors.NotFoundError,
+)
+
+# Layers that treat each row of a batch by itself, and in training as in prediction.
+_ROW_BY_ROW = {
+    keras.layers.InputLayer,
+    keras.layers.LSTM,
+    keras.layers.GRU,
+    keras.layers.SimpleRNN,
+    keras.layers.Bidirectional,
+    keras.layers.Dense,
+    keras.layers.Activation,
+    keras.layers.ReLU,
+    keras.layers.LeakyReLU,
+    keras.layers.ELU,
+    keras.layers.PReLU,
+    keras.layers.Softmax,
+    keras.layers.Flatten,
+    keras.layers.Reshape,
+    keras.layers.Permute,
+    keras.layers.RepeatVector,
+    keras.layers.Cropping1D,
+    keras.layers.ZeroPadding1D,
+    keras.layers.Add,
+    keras.layers.Subtract,
+    keras.layers.Multiply,
+    keras.layers.Average,
+    keras.layers.Maximum,
+    keras.layers.Minimum,
+    keras.layers.Concatenate,
+    keras.layers.LayerNormalization,
+    keras.layers.Rescaling,
+}
+
+
+def is_compilable(model):
+    """Whether the graphs here can train `model` and predict with it.
+
+    They can if it is a functional or sequential model whose layers are Keras' own, treat each row
+    by itself and have kernels where they are recurrent, and if there is no GPU, whose own kernels
+    are faster.
+    """
+    if (
+        not _is_own(model)
+        or len(model.inputs) != 1
+        or len(model.outputs) != 1
+        or None in model.inputs[0].shape[1:]
+        or model.run_eagerly
+        or tf.config.functions_run_eagerly()
+        or tf.config.list_logical_devices("GPU")
+    ):
+        return False
+    operations = getattr(model, "operations", model.layers)
+    return all(isinstance(one, keras.layers.Layer) for one in operations) and all(
+        _is_row_by_row(layer) for layer in all_layers(model)
+    )
+
+
+def _is_row_by_row(layer):
+    if layer.compute_dtype != layer.variable_dtype:
+        return False
+    if type(layer) is keras.layers.Dropout:
+        return len(layer._inbound_nodes) == 1 and layer.noise_shape is None
+    if isinstance(layer, keras.layers.RNN):
+        return kernel_of(layer) is not None
+    return type(layer) in _ROW_BY_ROW
+
+
+def _is_own(thing):
+    return type(thing).__module__.partition(".")[0] == "keras"
+
+
+def per_row_loss(loss, shape, dtype):
+    """Return a loss as a function from y and y_pred to a loss for each row, or None.
+
+    `shape` and `dtype` are those of the outputs of a row.
+    """
+    loss = keras.losses.get(loss)
+    if isinstance(loss, keras.losses.Loss):
+        own_call = type(loss).__call__ is not keras.losses.Loss.__call__
+        if loss.reduction != "sum_over_batch_size" or own_call:
+            return None
+        loss = loss.call
+    two_rows = tf.zeros((2, *shape), dtype)
+    return loss if tuple(loss(two_rows, two_rows).shape[:1]) == (2,) else None
+
+
+def _multiplications(model):
+    """How many multiplications a row of a batch takes in one forward pass, about."""
+    n_timesteps = model.inputs[0].shape[1]
+    return n_timesteps * model.count_params()
+
+
+def architecture_of(model):
+    """Return what models that compute the same have in common, as a string, or None for never.
+
+    It is the layers' settings without names and seeds.
+    """
+    if not all(map(_is_own, all_layers(model))):
+        return None
+    config = keras.saving.serialize_keras_object(model)["config"]
+    config.pop("name", None)
+    text = json.dumps(config)
+    for i, layer in enumerate(all_layers(model)):
+        text = text.replace(json.dumps(layer.name), f'"#{i}"')
+    return re.sub(r'"seed": -?\d+', '"seed": null', text)
+
+
+def compilation_of(optimizer, loss, clipnorm):
+    """Return what fits that train alike have in common, as a string, or None for never.
+
+    The learning rate is not part of it, as it is a variable, unless it follows a schedule.
+    """
+    if not (_is_own(optimizer) and (isinstance(loss, str) or _is_own(loss))):
+        return None
+    settings = optimizer.get_config()
+    settings.pop("name", None)
+    if isinstance(settings["learning_rate"], (int, float)):
+        del settings["learning_rate"]
+    loss = loss if isinstance(loss, str) else keras.saving.serialize_keras_object(loss)
+    return json.dumps([type(optimizer).__name__, settings, loss, clipnorm], default=str)
+
+
+def variables_of(model):
+    return [*model.trainable_variables, *model.non_trainable_variables]
+
+
+def values_of(variables):
+    return [variable.value.numpy() for variable in variables]
+
+
+def assign(variables, values):
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+class Trainer:
+    """A compiled `keras.Model` and the graphs that train it; for one fit at a time.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Compiled and `is_compilable`.
+    """
+
+    def __init__(self, model):
+        self.model = model
+        outputs = model.outputs[0]
+        self._loss = per_row_loss(model.loss, outputs.shape[1:], outputs.dtype)
+        self._epochs = {}
+        self._steps = 4  # batches a graph call
+        self._jit = True
+        model.optimizer.build(model.trainable_variables)
+        self._fresh_optimizer = values_of(model.optimizer.variables)
+
+    def load(self, variables, optimizer, learning_rate):
+        """Put every variable where a fit begins; `optimizer` is empty for a first one."""
+        assign(variables_of(self.model), variables)
+        assign(self.model.optimizer.variables, optimizer or self._fresh_optimizer)
+        if learning_rate is not None:
+            self.model.optimizer.learning_rate = learning_rate
+
+    def run_epoch(self, data, batch_size, after_call):
+        """Train on all rows of `data` once, and return their mean loss.
+
+        Parameters
+        ----------
+        data : Data
+        batch_size : int
+        after_call : callable
+            Called after each graph call with the batches done and the loss so far.
+        """
+        size = min(batch_size, 2 ** max(0, int(np.ceil(np.log2(data.n_rows)))))
+        key = (size, data.window_length, data.weights is not None)
+        if key not in self._epochs:
+            self._epochs[key] = self._make_epoch(*key)
+        epoch, arguments = self._epochs[key], data.arguments()
+        n_batches, done, total = -(-data.n_rows // size), 0, tf.zeros((), data.X.dtype)
+        while done < n_batches:
+            steps = min(self._steps, n_batches - done)
+            start = time.perf_counter()
+            try:
+                total = epoch(*arguments, done, steps, total)
+                loss = float(total)
+            except _NO_XLA:
+                if not self._jit:
+                    raise
+                # XLA refuses before anything was computed: a loss of the user's, or a platform.
+                self._jit = False
+                epoch = self._epochs[key] = self._make_epoch(*key)
+                continue
+            seconds = time.perf_counter() - start
+            self._steps = max(1, min(8 * steps, int(steps * _SECONDS_PER_CALL / seconds)))
+            done += steps
+            after_call(done, loss / min(data.n_rows, done * size))
+        return loss / data.n_rows
+
+    def _make_epoch(self, size, window_length, weighted):
+        model = self.model
+        parts = 1
+        if size * _multiplications(model) >= 2 * _WORTH_A_BRANCH:
+            parts = max(1, min(_MOST_BRANCHES, size // _ROWS_PER_BRANCH))
+            while size % parts:
+                parts -= 1
+        rows = size // parts
+        shape = model.inputs[0].shape[1:]
+        dropouts = [
+            layer for layer in model.layers if type(layer) is keras.layers.Dropout and layer.rate
+        ]
+        # Batches that XLA runs through by itself, where calling it costs as much as its work.
+        group = 1
+        if parts == 1 and not dropouts:
+            group = max(1, min(_BATCHES_PER_GROUP, _VALUES_PER_GROUP // (size * np.prod(shape))))
+
+        def gradients(trainable, others, masks, x, y, weights):
+            masks = {layer.name: mask for layer, mask in zip(dropouts, masks, strict=True)}
+            with tf.GradientTape() as tape, in_place_of_keras(model, masks):
+                tape.watch(trainable)
+                y_pred, _, penalties = model.stateless_call(
+                    trainable, others, x, training=True, return_losses=True
+                )
+                losses = self._loss(tf.cast(y, y_pred.dtype), y_pred)
+                losses = tf.reduce_mean(tf.reshape(losses, (rows, -1)), axis=1)
+                loss = tf.reduce_sum(losses * weights) + sum(penalties) / parts
+            zero = tf.UnconnectedGradients.ZERO
+            return tape.gradient(loss, trainable, unconnected_gradients=zero), loss
+
+        def update(branches):
+            gradients = [tf.add_n(parts) for parts in zip(*branches, strict=True)]
+            model.optimizer.apply(gradients, model.trainable_variables)
+
+        def one_after_the_other(n_batches, masks, xs, ys, weights, counts, total):
+            """Train on the first of some batches; add up their rows' losses in `total`."""
+
+            def body(i, total):
+                trainable, others = _values(model)
+                gradient, loss = gradients(trainable, others, masks, xs[i], ys[i], weights[i])
+                update([gradient])
+                return i + 1, total + loss * counts[i]
+
+            return tf.while_loop(lambda i, _: i < n_batches, body, (0, total))[1]
+
+        gradients_graph, update_graph, many_graph = (
+            tf.function(f, jit_compile=self._jit, autograph=False)
+            for f in (gradients, update, one_after_the_other)
+        )
+
+        def train(n_batches, x, y, weights, counts, total):
+            """Train on the first of some batches; add up their rows' losses in `total`."""
+            masks = [_mask(layer, size) for layer in dropouts]
+            if parts == 1:
+                return many_graph(n_batches, masks, x, y, weights, counts, total)
+            trainable, others = _values(model)
+            branches, losses = [], []
+            for i in range(parts):
+                branch = slice(i * rows, (i + 1) * rows)
+                gradient, loss = gradients_graph(
+                    trainable,
+                    others,
+                    [mask[branch] for mask in masks],
+                    x[0, branch],
+                    y[0, branch],
+                    weights[0, branch],
+                )
+                branches.append(gradient)
+                losses.append(loss)
+            update_graph(branches)
+            return total + tf.add_n(losses) * counts[0]
+
+        def step(series, target, weights, order, n_rows, batch, last, total):
+            """Train on some batches from `batch` on; add up their rows' losses in `total`."""
+            place = batch * size + tf.reshape(tf.range(group * size), (group, size))
+            index = tf.gather(order, tf.minimum(place, n_rows - 1))
+            counts = tf.cast(tf.clip_by_value(n_rows - place[:, 0], 1, size), series.dtype)
+            scale = tf.cast(place < n_rows, series.dtype) / counts[:, None]
+            if weighted:
+                scale *= tf.gather(weights, index)
+            y = tf.gather(target, index)
+            if window_length is not None:
+                index = index[..., None] + tf.range(window_length)
+            x = tf.ensure_shape(tf.gather(series, index), (group, size, *shape))
+            return train(tf.minimum(last - batch, group), x, y, scale, counts, total)
+
+        @tf.function(autograph=False)
+        def epoch(series, target, weights, order, n_rows, first, steps, total):
+            last = first + steps
+
+            def body(batch, total):
+                data = series, target, weights, order, n_rows
+                return batch + group, step(*data, batch, last, total)
+
+            return tf.while_loop(
+                lambda batch, _: batch < last, body, (first, total), parallel_iterations=1
+            )[1]
+
+        series_shape = (None, *shape) if window_length is None else (None, *shape[1:])
+        dtype = model.inputs[0].dtype
+        integer = tf.TensorSpec((), tf.int32)
+        return epoch.get_concrete_function(
+            tf.TensorSpec(series_shape, dtype),
+            tf.TensorSpec((None, *model.outputs[0].shape[1:]), dtype),
+            tf.TensorSpec((None,), dtype),
+            tf.TensorSpec((None,), tf.int32),
+            integer,
+            integer,
+            integer,
+            tf.TensorSpec((), dtype),
+        )
+
+
+def _values(model):
+    return (
+        [tf.convert_to_tensor(variable) for variable in model.trainable_variables],
+        [tf.convert_to_tensor(variable) for variable in model.non_trainable_variables],
+    )
+
+
+def _mask(layer, size):
+    """Draw what a dropout layer multiplies a batch by, as the layer itself would."""
+    ones = tf.ones((size, *layer.output.shape[1:]), layer.compute_dtype)
+    return keras.random.dropout(ones, layer.rate, seed=layer.seed_generator)
+
+
+class Data:
+    """Rows to train on, as tensors that share the arrays' memory where they can.
+
+    Parameters
+    ----------
+    X : WindowArray or ndarray of shape (n_samples, n_timesteps, n_features)
+    y : ndarray of shape (n_samples, ...)
+    weights : ndarray of shape (n_samples,) or None
+    """
+
+    def __init__(self, X, y, weights):
+        self.X, self.window_length = source_of(X)
+        self.y = _tensor(y)
+        self.weights = None if weights is None else _tensor(weights)
+        self.order, self.n_rows = None, 0
+
+    def put_in_order(self, order):
+        self.order, self.n_rows = order, len(order)
+
+    def arguments(self):
+        weights = tf.zeros((0,), self.X.dtype) if self.weights is None else self.weights
+        return self.X, self.y, weights, _tensor(self.order), tf.constant(self.n_rows)
+
+
+def source_of(X):
+    """Return what windows are gathered from as a tensor: series and length, or windows and None."""
+    return (_tensor(X.series), X.window_length) if is_windows(X) else (_tensor(X), None)
+
+
+def _tensor(array):
+    """Return a tensor of an array that nobody writes to any more, without a copy if possible."""
+    return tf.raw_ops.Identity(input=np.ascontiguousarray(array))
+
+
+class Predictor:
+    """The graph of a model's outputs, as a function of its weights; for any number of threads."""
+
+    def __init__(self, model):
+        self._model = model
+        self._graphs = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, values, X):
+        """Return the outputs for all rows of X, a WindowArray or an array."""
+        n_rows = len(X)
+        source, window_length = source_of(X)
+        key = (1 if n_rows == 1 else _PREDICT_ROWS, window_length)
+        if key not in self._graphs:
+            with self._lock:
+                self._graphs[key] = self._make(*key)
+        return self._graphs[key](values, source, tf.constant(n_rows)).numpy()
+
+    def _make(self, size, window_length):
+        model = self._model
+        shape = model.inputs[0].shape[1:]
+        n_trainable = len(model.trainable_variables)
+
+        @tf.function(jit_compile=True, autograph=False)
+        def outputs(values, x):
+            with in_place_of_keras(model):
+                return model.stateless_call(
+                    values[:n_trainable], values[n_trainable:], x, training=False
+                )[0]
+
+        def batch(values, X, first, n_rows):
+            index = tf.minimum(first + tf.range(size), n_rows - 1)
+            if window_length is not None:
+                index = index[:, None] + tf.range(window_length)
+            return outputs(values, tf.ensure_shape(tf.gather(X, index), (size, *shape)))
+
+        X_shape = (None, *shape) if window_length is None else (None, *shape[1:])
+        specs = [tf.TensorSpec(v.shape, v.dtype) for v in variables_of(model)]
+
+        @tf.function(
+            autograph=False,
+            input_signature=[
+                specs,
+                tf.TensorSpec(X_shape, model.inputs[0].dtype),
+                tf.TensorSpec((), tf.int32),
+            ],
+        )
+        def predict(values, X, n_rows):
+            if size == 1:
+                return batch(values, X, 0, n_rows)
+            parts = tf.map_fn(
+                lambda first: batch(values, X, first, n_rows),
+                tf.range(0, n_rows, size),
+                fn_output_signature=model.outputs[0].dtype,
+                parallel_iterations=_MOST_BRANCHES,
+            )
+            return tf.reshape(parts, (-1, *model.outputs[0].shape[1:]))[:n_rows]
+
+        return predict
+
+
+class _Kept(collections.OrderedDict):
+    """The last used of some programs by their key; safe in threads."""
+
+    def __init__(self):
+        super().__init__()
+        self.lock = threading.Lock()
+
+    def take(self, key):
+        with self.lock:
+            return self.pop(key, None)
+
+    def put(self, key, program):
+        with self.lock:
+            self[key] = program
+            self.move_to_end(key)
+            while len(self) > _KEPT:
+                self.popitem(last=False)
+
+
+_templates, _trainers, _predictors = _Kept(), _Kept(), _Kept()
+
+
+@contextlib.contextmanager
+def template_for(key, make_model):
+    """Lend a model that nobody else has, an earlier one of the same `key` if there is one."""
+    model = _templates.take(key)
+    is_new = model is None
+    if is_new:
+        model = make_model()
+    yield model, is_new
+    _templates.put(key, model)
+
+
+@contextlib.contextmanager
+def trainer_for(architecture, make_model):
+    """Lend a trainer for an architecture, made of a new model if there is none that is free."""
+    trainer = _trainers.take(architecture) or Trainer(make_model())
+    try:
+        yield trainer
+    finally:  # after an error too, as `load` leaves nothing of what was before
+        _trainers.put(architecture, trainer)
+
+
+def predictor_for(key, make_model):
+    """Return the predictor for the architecture `key`, made of a new model if there is none."""
+    with _predictors.lock:
+        found = _predictors.get(key)
+    if found is None:
+        found = Predictor(make_model())
+    _predictors.put(key, found)
+    return found
+
+
+def clear_compiled():
+    """Forget the compiled networks that are kept for fits and predictions to come.
+
+    Fits of one architecture share a compiled network within a process, up to 16 of them. Fitted
+    estimators do not need it: they compile anew.
+    """
+    _templates.clear()
+    _trainers.clear()
+    _predictors.clear()

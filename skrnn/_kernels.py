@@ -1,0 +1,367 @@
+"""Fast forward passes and gradients of Keras' recurrent layers, over those layers' own variables.
+
+`in_place_of_keras` puts them, while a graph is traced, in the place of the inner loops of
+`keras.layers.LSTM`, `GRU` and `SimpleRNN`, and of `keras.layers.Dense`. The model stays what it
+is; what a kernel cannot do, Keras' layer does.
+
+Each kernel is one loop over time for the states and one for their gradients. All that needs no
+state is done for all steps at once: the products with the inputs before the loop, and those that
+give the gradients of the weights after it. They are written for XLA, which fuses the element-wise
+operations; without it they give the same numbers, slowly.
+
+Arrays are time-major. Symbols are those of the papers that `build_rnn` names: x the inputs, h the
+hidden state, c the cell state; W the input and U the recurrent weights; i, f, o the input, forget
+and output gates and g the candidate of an LSTM; z, r the update and reset gates of a GRU; a what
+goes into an activation. dh is the gradient with respect to h, and so on.
+"""
+
+import contextlib
+
+import keras
+import tensorflow as tf
+
+from .networks import all_layers
+
+__all__ = ["in_place_of_keras", "kernel_of"]
+
+# Threads that share a product share its rows or columns, which leaves each number as it is, but a
+# long sum too: then the last bits would depend on the number of cores. So no sum is longer than
+# this, unless the product is too small to share.
+_LONGEST_SUM = 64
+_TOO_SMALL_TO_SHARE = 2**19
+
+# Activations, with their derivative as a function of their value.
+_ACTIVATIONS = {
+    keras.activations.tanh: (tf.tanh, lambda a: 1 - a * a),
+    keras.activations.sigmoid: (tf.sigmoid, lambda a: a * (1 - a)),
+    keras.activations.relu: (tf.nn.relu, lambda a: tf.cast(a > 0, a.dtype)),
+    keras.activations.linear: (tf.identity, tf.ones_like),
+}
+
+
+def _product(a, b):
+    """Return a @ b for matrices, the same to the last bit whatever the number of threads."""
+    (m, k), n = a.shape, b.shape[1]
+    if k == 1:
+        return a * b
+    if k <= _LONGEST_SUM or m * k * n <= _TOO_SMALL_TO_SHARE:
+        return tf.matmul(a, b)
+    parts = -(-k // _LONGEST_SUM)
+    size = -(-k // parts)
+    if parts * size > k:
+        a = tf.pad(a, ((0, 0), (0, parts * size - k)))
+        b = tf.pad(b, ((0, parts * size - k), (0, 0)))
+    a = tf.transpose(tf.reshape(a, (m, parts, size)), (1, 0, 2))
+    return tf.reduce_sum(tf.matmul(a, tf.reshape(b, (parts, size, n))), axis=0)
+
+
+def _rows(x):
+    """Put all axes but the last into one."""
+    return tf.reshape(x, (-1, x.shape[-1]))
+
+
+def _weight_gradient(x, dy):
+    """Return the gradient with respect to W of ``y = x @ W``."""
+    return _product(tf.transpose(_rows(x)), _rows(dy))
+
+
+@tf.custom_gradient
+def _times(x, W):
+    """Return x @ W for x of any number of dimensions."""
+
+    def gradient(dy):
+        dx = tf.reshape(_product(_rows(dy), tf.transpose(W)), x.shape)
+        return dx, _weight_gradient(x, dy)
+
+    return tf.reshape(_product(_rows(x), W), (*x.shape[:-1], W.shape[1])), gradient
+
+
+def _scan(step, states, inputs, widths, *, backwards=False):
+    """Run ``states, outputs = step(states, inputs of one time step)`` over all time steps.
+
+    `inputs` are of shape (n_timesteps, n_samples, ...), the outputs of each step of shape
+    (n_samples, width). Returns the last states, and all outputs in the order of the inputs.
+    """
+    n_timesteps, n_samples = inputs[0].shape[:2]
+    if n_timesteps == 1:  # nothing to compile a loop for
+        states, outputs = step(states, [part[0] for part in inputs])
+        return states, [output[None] for output in outputs]
+    dtype = inputs[0].dtype
+    arrays = [
+        tf.TensorArray(dtype, n_timesteps, element_shape=(n_samples, width)) for width in widths
+    ]
+
+    def body(count, states, arrays):
+        t = n_timesteps - 1 - count if backwards else count
+        states, outputs = step(states, [part[t] for part in inputs])
+        return count + 1, states, [a.write(t, o) for a, o in zip(arrays, outputs, strict=True)]
+
+    _, states, arrays = tf.while_loop(
+        lambda count, *_: count < n_timesteps,
+        body,
+        (0, tuple(states), arrays),
+        parallel_iterations=1,
+        maximum_iterations=n_timesteps,
+    )
+    return states, [array.stack() for array in arrays]
+
+
+def _before(first, sequence):
+    """Return what stood before each step of `sequence`: its first state, then all but its last."""
+    return tf.concat([first[None], sequence[:-1]], axis=0)
+
+
+def _simple_rnn(cell):
+    """H = act(x W + b + h U)."""
+    act, slope = _ACTIVATIONS[cell.activation]
+
+    @tf.custom_gradient
+    def recurrence(ax, U, h0):
+        def step(states, inputs):
+            (h,), (ax_t,) = states, inputs
+            h = act(ax_t + _product(h, U))
+            return (h,), (h,)
+
+        _, (H,) = _scan(step, (h0,), (ax,), (cell.units,))
+
+        def gradient(dH):
+            Ut = tf.transpose(U)
+
+            def step(states, inputs):
+                (dh,), (dh_t, h) = states, inputs
+                da = (dh + dh_t) * slope(h)
+                return (_product(da, Ut),), (da,)
+
+            (dh0,), (dA,) = _scan(
+                step, (tf.zeros_like(h0),), (dH, H), (cell.units,), backwards=True
+            )
+            return dA, _weight_gradient(_before(h0, H), dA), dh0
+
+        return H, gradient
+
+    def run(x, h0):
+        ax = _times(x, _value(cell.kernel))
+        if cell.use_bias:
+            ax += _value(cell.bias)
+        H = recurrence(ax, _value(cell.recurrent_kernel), h0)
+        return H, [H[-1]]
+
+    return run
+
+
+def _lstm(cell):
+    """Make the kernel of an LSTM with forget gate, its gates in Keras' order: i, f, g, o.
+
+    c = f c + i g and h = o act(c), with i, f, o = gate(x W + b + h U) and g = act(x W + b + h U).
+    """
+    act, slope = _ACTIVATIONS[cell.activation]
+    gate, gate_slope = _ACTIVATIONS[cell.recurrent_activation]
+    u = cell.units
+
+    @tf.custom_gradient
+    def recurrence(ax, U, h0, c0):
+        def step(states, inputs):
+            (h, c), (ax_t,) = states, inputs
+            a = ax_t + _product(h, U)
+            i, f, o = gate(a[:, :u]), gate(a[:, u : 2 * u]), gate(a[:, 3 * u :])
+            g = act(a[:, 2 * u : 3 * u])
+            c = f * c + i * g
+            h = o * act(c)
+            return (h, c), (h, c, tf.concat([i, f, g, o], axis=1))
+
+        (_, c_last), (H, C, gates) = _scan(step, (h0, c0), (ax,), (u, u, 4 * u))
+
+        def gradient(dH, dc_last):
+            Ut = tf.transpose(U)
+
+            def step(states, inputs):
+                (dh, dc), (dh_t, c_before, c, gates_t) = states, inputs
+                i, f, g, o = tf.split(gates_t, 4, axis=1)
+                act_c = act(c)
+                dh += dh_t
+                dc += dh * o * slope(act_c)
+                da = tf.concat(
+                    [
+                        dc * g * gate_slope(i),
+                        dc * c_before * gate_slope(f),
+                        dc * i * slope(g),
+                        dh * act_c * gate_slope(o),
+                    ],
+                    axis=1,
+                )
+                return (_product(da, Ut), dc * f), (da,)
+
+            (dh0, dc0), (dA,) = _scan(
+                step,
+                (tf.zeros_like(h0), dc_last),
+                (dH, _before(c0, C), C, gates),
+                (4 * u,),
+                backwards=True,
+            )
+            return dA, _weight_gradient(_before(h0, H), dA), dh0, dc0
+
+        return (H, c_last), gradient
+
+    def run(x, h0, c0):
+        ax = _times(x, _value(cell.kernel))
+        if cell.use_bias:
+            ax += _value(cell.bias)
+        H, c_last = recurrence(ax, _value(cell.recurrent_kernel), h0, c0)
+        return H, [H[-1], c_last]
+
+    return run
+
+
+def _gru(cell):
+    """Make the kernel of a GRU that resets after the product, its gates in Keras' order: z, r, g.
+
+    h = z h + (1 - z) g, with z, r = gate(x W + b + h U + b') and g = act(x W + b + r (h U + b')).
+    """
+    act, slope = _ACTIVATIONS[cell.activation]
+    gate, gate_slope = _ACTIVATIONS[cell.recurrent_activation]
+    u = cell.units
+
+    @tf.custom_gradient
+    def recurrence(ax, U, b, h0):
+        def step(states, inputs):
+            (h,), (ax_t,) = states, inputs
+            a = _product(h, U) + b
+            zr = gate(ax_t[:, : 2 * u] + a[:, : 2 * u])
+            z, r = zr[:, :u], zr[:, u:]
+            g = act(ax_t[:, 2 * u :] + r * a[:, 2 * u :])
+            h = z * h + (1 - z) * g
+            return (h,), (h, tf.concat([z, r, g, a[:, 2 * u :]], axis=1))
+
+        _, (H, saved) = _scan(step, (h0,), (ax,), (u, 4 * u))
+        H_before = _before(h0, H)
+
+        def gradient(dH):
+            Ut = tf.transpose(U)
+
+            def step(states, inputs):
+                (dh,), (dh_t, h_before, saved_t) = states, inputs
+                z, r, g, a_g = tf.split(saved_t, 4, axis=1)
+                dh += dh_t
+                dg = dh * (1 - z) * slope(g)
+                dz = dh * (h_before - g) * gate_slope(z)
+                dr = dg * a_g * gate_slope(r)
+                da = tf.concat([dz, dr, dg * r], axis=1)
+                return (_product(da, Ut) + dh * z,), (tf.concat([da, dg], axis=1),)
+
+            (dh0,), (dA,) = _scan(
+                step, (tf.zeros_like(h0),), (dH, H_before, saved), (4 * u,), backwards=True
+            )
+            da = dA[..., : 3 * u]
+            dax = tf.concat([dA[..., : 2 * u], dA[..., 3 * u :]], axis=2)
+            return dax, _weight_gradient(H_before, da), tf.reduce_sum(da, axis=(0, 1)), dh0
+
+        return H, gradient
+
+    def run(x, h0):
+        ax = _times(x, _value(cell.kernel))
+        b = tf.zeros(3 * u, ax.dtype)
+        if cell.use_bias:
+            input_bias, b = tf.unstack(_value(cell.bias))
+            ax += input_bias
+        H = recurrence(ax, _value(cell.recurrent_kernel), b, h0)
+        return H, [H[-1]]
+
+    return run
+
+
+_KERNELS = {
+    keras.layers.SimpleRNN: _simple_rnn,
+    keras.layers.LSTM: _lstm,
+    keras.layers.GRU: _gru,
+}
+
+
+def _value(variable):
+    return tf.convert_to_tensor(variable)
+
+
+def kernel_of(layer):
+    """Return the function that computes a recurrent layer in Keras' place, or None.
+
+    There is one for `keras.layers.SimpleRNN`, `LSTM` and `GRU` (not their subclasses) with tanh,
+    sigmoid, relu or linear activations, no dropout of their own, ``reset_after=True`` and one
+    dtype throughout.
+    """
+    make = _KERNELS.get(type(layer))
+    if make is None:
+        return None
+    cell = layer.cell
+    activations = [cell.activation, getattr(cell, "recurrent_activation", keras.activations.tanh)]
+    if (
+        any(activation not in _ACTIVATIONS for activation in activations)
+        or cell.dropout
+        or cell.recurrent_dropout
+        or layer.stateful
+        or not getattr(cell, "reset_after", True)
+        or layer.compute_dtype != layer.variable_dtype
+    ):
+        return None
+    return make(cell)
+
+
+def _inner_loop(layer, kernel):
+    """Return what stands for ``layer.inner_loop``, which masks are left to."""
+    keras_loop = layer.inner_loop
+
+    def inner_loop(sequences, initial_state, mask, training=False):
+        if mask is not None:
+            return keras_loop(sequences, initial_state, mask, training=training)
+        x = tf.transpose(sequences, (1, 0, 2))
+        H, states = kernel(x[::-1] if layer.go_backwards else x, *initial_state)
+        return H[-1], tf.transpose(H, (1, 0, 2)), states
+
+    return inner_loop
+
+
+def _dense(layer):
+    def call(inputs, training=None):
+        outputs = _times(inputs, _value(layer.kernel))
+        if layer.use_bias:
+            outputs += _value(layer.bias)
+        return outputs if layer.activation is None else layer.activation(outputs)
+
+    return call
+
+
+def _dropout(mask):
+    def call(inputs, training=None):
+        return inputs * mask
+
+    return call
+
+
+@contextlib.contextmanager
+def in_place_of_keras(model, masks=None):
+    """Within the context, calls of `model` run kernels where there are any.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Its layers are changed within the context: keep other threads off it. Batch sizes and
+        numbers of time steps must be known while its calls are traced.
+    masks : dict, default=None
+        By the names of `keras.layers.Dropout`, what they multiply their inputs by.
+    """
+    changed = []
+
+    def put(layer, name, function):
+        vars(layer)[name] = function
+        changed.append((layer, name))
+
+    try:
+        for layer in all_layers(model):
+            if (kernel := kernel_of(layer)) is not None:
+                put(layer, "inner_loop", _inner_loop(layer, kernel))
+            elif type(layer) is keras.layers.Dense and layer.quantization_mode is None:
+                put(layer, "call", _dense(layer))
+            elif masks and layer.name in masks:
+                put(layer, "call", _dropout(masks[layer.name]))
+        yield
+    finally:
+        for layer, name in changed:
+            del vars(layer)[name]
