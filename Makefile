@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+PEERS ?=
+BENCH ?= tutorials
 BENCH_ARGS ?=
 
 VENV := .venv
@@ -16,14 +18,15 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # Two pips must not write into one environment, also under `make -j`.
 .NOTPARALLEL:
-.PHONY: help demo test lint docs bench clean
+.PHONY: help demo test lint docs bench bench-peers clean
 
 help:
 	@echo "make demo   fit and show a forecast"
 	@echo "make test   the whole test suite        (PYTEST_ARGS='-m \"not slow\"')"
 	@echo "make lint   ruff and mypy"
 	@echo "make docs   the manual, in docs/_build/html"
-	@echo "make bench  the benchmarks              (BENCH_ARGS=...)"
+	@echo "make bench  a script in benchmarks/     (BENCH=training BENCH_ARGS=...)"
+	@echo "make bench-peers  environments for what is compared with (PEERS='torch darts')"
 	@echo "make clean  remove all that was made here, .venv too"
 
 demo: $(VENV)/.ready-progress
@@ -42,10 +45,13 @@ docs: $(VENV)/.ready-docs
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
 bench: $(VENV)/.ready-progress
-	$(BIN)/python benchmarks/tutorials.py $(BENCH_ARGS)
+	$(BIN)/python benchmarks/$(BENCH).py $(BENCH_ARGS)
+
+bench-peers: $(VENV)/.made
+	$(BIN)/python benchmarks/environments/make.py $(PEERS)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-bench build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	rm -rf docs/_build docs/auto_examples docs/api/generated docs/sg_execution_times.rst
 	rm -f skrnn_demo.png
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

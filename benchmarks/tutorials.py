@@ -21,6 +21,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
+from _common import table
 from joblib import Parallel, delayed
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.metrics import root_mean_squared_error
@@ -188,12 +189,6 @@ def run_known(name, seed):
     mse = np.mean((train[length:] - fitted) ** 2)
     naive_mse = np.mean((train[length:] - train[length - 1 : -1]) ** 2)
     return mse, naive_mse, rmse, root_mean_squared_error(test, previous[1:-1])
-
-
-def table(header, rows):
-    """Return a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
 def measure(jobs, n_jobs, path):

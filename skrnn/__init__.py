@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from . import scikeras as scikeras
     from . import tabular as tabular
     from . import windows as windows
+    from ._compiled import clear_compiled
     from .baselines import NaiveRegressor, backtest, skill_score
     from .display import ForecastDisplay, LossCurveDisplay
     from .networks import build_rnn
@@ -35,11 +36,13 @@ __all__ = [
     "WindowTransformer",
     "backtest",
     "build_rnn",
+    "clear_compiled",
     "skill_score",
     "sliding_windows",
 ]
 
 _ROOMS = {
+    "_compiled": ["clear_compiled"],
     "baselines": ["NaiveRegressor", "backtest", "skill_score"],
     "datasets": [],
     "display": ["ForecastDisplay", "LossCurveDisplay"],

@@ -324,7 +324,7 @@ class Trainer:
             update_graph(branches)
             return total + tf.add_n(losses) * counts[0]
 
-        def step(series, target, weights, order, n_rows, batch, last, total):
+        def step(series, target, first_target, weights, order, n_rows, batch, last, total):
             """Train on some batches from `batch` on; add up their rows' losses in `total`."""
             place = batch * size + tf.reshape(tf.range(group * size), (group, size))
             index = tf.gather(order, tf.minimum(place, n_rows - 1))
@@ -332,18 +332,18 @@ class Trainer:
             scale = tf.cast(place < n_rows, series.dtype) / counts[:, None]
             if weighted:
                 scale *= tf.gather(weights, index)
-            y = tf.gather(target, index)
+            y = tf.gather(target, first_target + index)
             if window_length is not None:
                 index = index[..., None] + tf.range(window_length)
             x = tf.ensure_shape(tf.gather(series, index), (group, size, *shape))
             return train(tf.minimum(last - batch, group), x, y, scale, counts, total)
 
         @tf.function(autograph=False)
-        def epoch(series, target, weights, order, n_rows, first, steps, total):
+        def epoch(series, target, first_target, weights, order, n_rows, first, steps, total):
             last = first + steps
 
             def body(batch, total):
-                data = series, target, weights, order, n_rows
+                data = series, target, first_target, weights, order, n_rows
                 return batch + group, step(*data, batch, last, total)
 
             return tf.while_loop(
@@ -356,6 +356,7 @@ class Trainer:
         return epoch.get_concrete_function(
             tf.TensorSpec(series_shape, dtype),
             tf.TensorSpec((None, *model.outputs[0].shape[1:]), dtype),
+            integer,
             tf.TensorSpec((None,), dtype),
             tf.TensorSpec((None,), tf.int32),
             integer,
@@ -390,7 +391,9 @@ class Data:
 
     def __init__(self, X, y, weights):
         self.X, self.window_length = source_of(X)
-        self.y = _tensor(y)
+        # Where y is the series itself, it is in memory already.
+        self.first_y = _rows_into(y, X.series) if is_windows(X) else None
+        self.y = _tensor(y) if self.first_y is None else self.X
         self.weights = None if weights is None else _tensor(weights)
         self.order, self.n_rows = None, 0
 
@@ -399,7 +402,18 @@ class Data:
 
     def arguments(self):
         weights = tf.zeros((0,), self.X.dtype) if self.weights is None else self.weights
-        return self.X, self.y, weights, _tensor(self.order), tf.constant(self.n_rows)
+        first_y = tf.constant(self.first_y or 0)
+        return self.X, self.y, first_y, weights, _tensor(self.order), tf.constant(self.n_rows)
+
+
+def _rows_into(y, series):
+    """Return from which row of a series on y is a view of it, or None."""
+    start = y.ctypes.data - series.ctypes.data
+    same_kind = y.dtype == series.dtype and y.shape[1:] == series.shape[1:]
+    if not (np.may_share_memory(y, series) and same_kind and y.strides == series.strides):
+        return None
+    row = start // series.strides[0]
+    return row if start % series.strides[0] == 0 and row + len(y) <= len(series) else None
 
 
 def source_of(X):
@@ -527,11 +541,16 @@ def predictor_for(key, make_model):
 
 
 def clear_compiled():
-    """Forget the compiled networks that are kept for fits and predictions to come.
+    """Forget the compiled networks that are kept for the fits and predictions to come.
 
-    Fits of one architecture share a compiled network within a process, up to 16 of them. Fitted
-    estimators do not need it: they compile anew.
+    Within a process, fits of networks of the same architecture, shapes, loss and optimizer share
+    one compiled network, as do their predictions. The last 16 architectures used are kept. A fitted
+    estimator shares none of its state, and works on without: it is compiled anew when needed.
+
+    Examples
+    --------
+    >>> from skrnn import clear_compiled
+    >>> clear_compiled()
     """
-    _templates.clear()
-    _trainers.clear()
-    _predictors.clear()
+    for kept in (_templates, _trainers, _predictors):
+        kept.clear()

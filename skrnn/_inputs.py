@@ -104,8 +104,10 @@ def _check_windows(name, X, *, reset, dtype):
             f"rows to fit, got {n_samples}. Fit on more rows or take a shorter window."
         )
     first = X.n_incomplete if reset else 0
-    faults = np.argwhere(~np.isfinite(X.series[first : n_samples + X.window_length - 1]))
-    if len(faults):
+    inside = X.series[first : n_samples + X.window_length - 1]
+    with np.errstate(invalid="ignore", over="ignore"):
+        sound = np.isfinite(inside.sum())  # takes no memory
+    if not sound and len(faults := np.argwhere(~np.isfinite(inside))):
         row, column = faults[0] + (first, 0)
         value = X.series[row, column]
         where = f"row {row - reach}" if row >= reach else f"the row {reach - row} before X"
@@ -139,7 +141,12 @@ def check_outputs(estimator, X, y):
         y = X.target
     skip = n_incomplete(X)
     y = check_array(
-        y, dtype=np.float64, ensure_2d=False, ensure_all_finite=False, allow_nd=True, input_name="y"
+        y,
+        dtype=[np.float64, np.float32],
+        ensure_2d=False,
+        ensure_all_finite=False,
+        allow_nd=True,
+        input_name="y",
     )
     n_samples = n_samples_of(X)
     if len(y) != n_samples:

@@ -27,7 +27,7 @@ from ._compiled import (
 )
 from ._processes import check_not_forked
 from .networks import add_base, build_rnn, check_keras_name, reseed, set_base
-from .windows import is_windows
+from .windows import aligned_empty, is_windows
 
 # What one prediction call may hold: values in windows (64 MiB of float32), and rows, as layers
 # that return sequences hold many times as much. More at once would not be faster.
@@ -322,7 +322,13 @@ class _Epochs(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         rng = np.random.default_rng([self.network.seed, self.network.epochs_done])
-        self.order = rng.permutation(self.rows)
+        if self.order is None:
+            self.order = aligned_empty((len(self.rows),), np.int32)
+        # Rows in order, without another array of as many: a one each, added up.
+        self.order.fill(1)
+        self.order[0] = self.rows.start
+        np.cumsum(self.order, out=self.order)
+        rng.shuffle(self.order)
         if self.order_variable is not None:
             self.order_variable.assign(self.order)
         self.begin_epoch()
@@ -376,7 +382,7 @@ def fit_network(
         Windows are gathered batch by batch from the series of a WindowArray.
     y : ndarray of shape (n_samples, n_outputs)
     sample_weight : ndarray of shape (n_samples,), default=None
-    rows : ndarray of int
+    rows : range
         The rows to train on; each epoch takes them in a new order.
     epochs, batch_size, patience, verbose : int
     validation : callable, default=None
@@ -455,7 +461,7 @@ def _train_compiled(trainer, data, epochs, batch_size, record, callbacks, verbos
 
 def _train_by_keras(model, data, epochs, batch_size, record, callbacks, verbose):
     """Train by `keras.Model.fit`, in the same order."""
-    order = tf.Variable(record.rows, dtype=tf.int32, trainable=False)
+    order = tf.Variable(tf.zeros(len(record.rows), tf.int32), trainable=False)
     record.order_variable = order
     n_batches = -(-len(record.rows) // batch_size)
     # A graph call over many batches costs less than as many calls; a callback may need each.

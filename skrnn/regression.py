@@ -365,7 +365,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         """Train `network`, and take it over with its record, also when interrupted."""
         from ._training import fit_network
 
-        rows, validation = np.arange(n_incomplete(X), len(X), dtype=np.int32), None
+        rows, validation = range(n_incomplete(X), len(X)), None
         if self.early_stopping:
             rows, held_out = self._split(X, rows)
             weights = _mean_one_each(weights, rows, held_out)
@@ -443,7 +443,8 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         """Return a function that gives the loss and R² on some consecutive rows."""
         from ._training import loss_of, predict_network
 
-        X, y = np.asarray(X)[rows[0] : rows[-1] + 1], y[rows]
+        rows = slice(rows.start, rows.stop)
+        X, y = np.asarray(X)[rows], y[rows]
         weights = None if weights is None else weights[rows]
 
         def validate():
@@ -530,11 +531,12 @@ def _mean_one_each(weights, *parts):
     if weights is None:
         return None
     weights = weights.copy()
-    for rows, name in zip(parts, ("trained on", "held out for early stopping"), strict=True):
+    for part, name in zip(parts, ("trained on", "held out for early stopping"), strict=True):
+        rows = slice(part.start, part.stop)
         mean = weights[rows].mean()
         if mean == 0:
             raise ValueError(
-                f"Sample weights cannot all be zero in the {len(rows)} windows that are {name}. "
+                f"Sample weights cannot all be zero in the {len(part)} windows that are {name}. "
                 "Give at least one a positive weight."
             )
         weights[rows] /= mean

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import math
 import warnings
 from numbers import Integral
 
@@ -143,6 +144,17 @@ class WindowArray(np.ndarray):
         return WindowArray(copy.deepcopy(series, memo), *rest)
 
 
+def aligned_empty(shape, dtype):
+    """Return an uninitialised array that begins where TensorFlow can take it without a copy."""
+    dtype = np.dtype(dtype)
+    if dtype.hasobject:
+        return np.empty(shape, dtype)
+    n_bytes = math.prod(shape) * dtype.itemsize
+    memory = np.empty(n_bytes + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + n_bytes].view(dtype).reshape(shape)
+
+
 def is_windows(X):
     """Whether X is a WindowArray that still knows its series."""
     return isinstance(X, WindowArray) and X.is_intact
@@ -216,7 +228,7 @@ def sliding_windows(X, window_length=30, horizon=1, *, context=None, flatten=Fal
     known = known[max(0, len(known) - reach) :]
     earliest = known[:1] if len(known) else X[:1]
     n_missing = reach - len(known)
-    series = np.empty((reach + len(X), X.shape[1]), dtype=_common_dtype(X, known))
+    series = aligned_empty((reach + len(X), X.shape[1]), dtype=_common_dtype(X, known))
     series[:n_missing] = earliest
     series[n_missing:reach] = known
     series[reach:] = X

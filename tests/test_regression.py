@@ -678,7 +678,9 @@ def test_a_keras_file_opens_without_skrnn(windows, small_rnn, tmp_path):
         "np.save('y.npy', model.predict(np.load('X.npy')))\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120, cwd=tmp_path)
-    np.testing.assert_allclose(np.load(tmp_path / "y.npy"), rnn.predict(windows)[6:], rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(
+        np.load(tmp_path / "y.npy"), rnn.predict(windows)[6:], rtol=1e-5, atol=1e-7
+    )
 
 
 # Bad input

@@ -1,0 +1,34 @@
+"""Fit darts' BlockRNNModel: Adam and MSE by default, every window once an epoch, shuffled."""
+
+import logging
+import time
+import warnings
+
+import numpy as np
+from _job import answer, read_job
+from darts import TimeSeries
+from darts.models import BlockRNNModel
+
+
+def main():
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    job = read_job()
+    (units,) = job["units"]
+    values = np.array(job["series"], dtype=np.float32)  # darts trains in the series' dtype
+
+    start = time.perf_counter()
+    BlockRNNModel(
+        model=job["cell"].upper(),
+        hidden_dim=units,
+        input_chunk_length=job["window_length"],
+        output_chunk_length=1,
+        n_epochs=job["epochs"],
+        batch_size=job["batch_size"],
+        pl_trainer_kwargs={"enable_progress_bar": False, "enable_model_summary": False},
+    ).fit(TimeSeries.from_values(values))
+    answer("darts", "torch", fit_s=time.perf_counter() - start)
+
+
+if __name__ == "__main__":
+    main()
