@@ -29,9 +29,10 @@ __all__ = [
     "clear_compiled",
     "compilation_of",
     "is_compilable",
+    "keep_template",
     "per_row_loss",
     "predictor_for",
-    "template_for",
+    "take_template",
     "trainer_for",
     "values_of",
     "variables_of",
@@ -108,14 +109,14 @@ def is_compilable(model):
     ):
         return False
     operations = getattr(model, "operations", model.layers)
+    dtype = model.inputs[0].dtype
     return all(isinstance(one, keras.layers.Layer) for one in operations) and all(
-        _is_row_by_row(layer) for layer in all_layers(model)
+        _is_row_by_row(layer) and layer.compute_dtype == layer.variable_dtype == dtype
+        for layer in all_layers(model)
     )
 
 
 def _is_row_by_row(layer):
-    if layer.compute_dtype != layer.variable_dtype:
-        return False
     if type(layer) is keras.layers.Dropout:
         return len(layer._inbound_nodes) == 1 and layer.noise_shape is None
     if isinstance(layer, keras.layers.RNN):
@@ -138,8 +139,8 @@ def per_row_loss(loss, shape, dtype):
         if loss.reduction != "sum_over_batch_size" or own_call:
             return None
         loss = loss.call
-    two_rows = tf.zeros((2, *shape), dtype)
-    return loss if tuple(loss(two_rows, two_rows).shape[:1]) == (2,) else None
+    rows = tf.zeros((1 + max(shape), *shape), dtype)  # a number that no other axis has
+    return loss if tuple(loss(rows, rows).shape[:1]) == rows.shape[:1] else None
 
 
 def _multiplications(model):
@@ -151,16 +152,32 @@ def _multiplications(model):
 def architecture_of(model):
     """Return what models that compute the same have in common, as a string, or None for never.
 
-    It is the layers' settings without names and seeds.
+    It is the layers' settings without names and seeds, if all that they name is Keras' own.
     """
-    if not all(map(_is_own, all_layers(model))):
-        return None
     config = keras.saving.serialize_keras_object(model)["config"]
     config.pop("name", None)
-    text = json.dumps(config)
-    for i, layer in enumerate(all_layers(model)):
-        text = text.replace(json.dumps(layer.name), f'"#{i}"')
-    return re.sub(r'"seed": -?\d+', '"seed": null', text)
+    numbers = {layer.name: number for number, layer in enumerate(all_layers(model))}
+    text = json.dumps(_anonymous(config, numbers))
+    others = set(re.findall(r'"module": "(\w+)', text)) - {"keras"}
+    return None if others or not all(map(_is_own, all_layers(model))) else text
+
+
+def _anonymous(config, numbers):
+    """Return a model's settings with numbers for the layers' names, and no seeds."""
+    if isinstance(config, (list, tuple)):
+        return [_anonymous(part, numbers) for part in config]
+    if not isinstance(config, dict):
+        return config
+    anonymous = {key: _anonymous(part, numbers) for key, part in config.items() if key != "seed"}
+    for key in {"name", "keras_history", "input_layers", "output_layers"} & set(config):
+        anonymous[key] = _numbered(config[key], numbers)
+    return anonymous
+
+
+def _numbered(names, numbers):
+    if isinstance(names, (list, tuple)):
+        return [_numbered(name, numbers) for name in names]
+    return numbers.get(names, names)
 
 
 def compilation_of(optimizer, loss, clipnorm):
@@ -509,15 +526,8 @@ class _Kept(collections.OrderedDict):
 _templates, _trainers, _predictors = _Kept(), _Kept(), _Kept()
 
 
-@contextlib.contextmanager
-def template_for(key, make_model):
-    """Lend a model that nobody else has, an earlier one of the same `key` if there is one."""
-    model = _templates.take(key)
-    is_new = model is None
-    if is_new:
-        model = make_model()
-    yield model, is_new
-    _templates.put(key, model)
+# Models of `build_rnn`'s that nobody holds, by what they were built with.
+take_template, keep_template = _templates.take, _templates.put
 
 
 @contextlib.contextmanager

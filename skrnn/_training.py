@@ -18,9 +18,10 @@ from ._compiled import (
     assign,
     compilation_of,
     is_compilable,
+    keep_template,
     per_row_loss,
     predictor_for,
-    template_for,
+    take_template,
     trainer_for,
     values_of,
     variables_of,
@@ -135,6 +136,10 @@ class Network:
             self._model = self._new_model()
             self._tensors = None
         return self._model
+
+    def holds(self, model):
+        """Whether the network is this model, and not only like it."""
+        return self._model is model
 
     def _new_model(self):
         check_not_forked()
@@ -265,7 +270,7 @@ class Network:
             if self._architecture is not None:
                 self._predictor = predictor_for(self._architecture, self._new_model)
             else:
-                self._predictor = Predictor(self._new_model())
+                self._predictor = Predictor(self.model)
         return self._predictor(tensors, X)
 
     def _predict_by_keras(self, windows):
@@ -294,18 +299,20 @@ def new_network(base, seed, settings, input_dtype, **options):
         model = build_rnn(**options, seed=seed)
         return model if base is None else add_base(model, *base)
 
-    policy = keras.config.dtype_policy().name
-    key = (
-        repr((options, base is not None, policy))
-        if isinstance(options["activation"], str)
-        else None
-    )
-    with template_for(key, make_model) as (model, is_new):
-        if not is_new:
-            reseed(model, seed)
-            if base is not None:
-                set_base(model, *base)
-        return Network(model, seed, settings, input_dtype)
+    if not isinstance(options["activation"], str):
+        return Network(make_model(), seed, settings, input_dtype)
+    key = repr((options, base is not None, keras.config.floatx(), keras.config.dtype_policy().name))
+    model = take_template(key)
+    if model is None:
+        model = make_model()
+    else:
+        reseed(model, seed)
+        if base is not None:
+            set_base(model, *base)
+    network = Network(model, seed, settings, input_dtype)
+    if not network.holds(model):
+        keep_template(key, model)
+    return network
 
 
 class _Epochs(keras.callbacks.Callback):

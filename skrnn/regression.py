@@ -444,7 +444,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         from ._training import loss_of, predict_network
 
         rows = slice(rows.start, rows.stop)
-        X, y = np.asarray(X)[rows], y[rows]
+        X, y = X.part(rows) if is_windows(X) else X[rows], y[rows]
         weights = None if weights is None else weights[rows]
 
         def validate():

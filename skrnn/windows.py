@@ -105,6 +105,13 @@ class WindowArray(np.ndarray):
         series, window_length, horizon, n_incomplete, _ = (self._part(i) for i in range(5))
         return WindowArray(series, window_length, horizon, n_incomplete)
 
+    def part(self, rows):
+        """Return the windows of a slice of consecutive rows as a WindowArray of their own."""
+        series, window_length, horizon, n_incomplete, flat = (self._part(i) for i in range(5))
+        start, stop, _ = rows.indices(len(self))
+        series = series[start : stop + window_length + horizon - 1]
+        return WindowArray(series, window_length, horizon, max(0, n_incomplete - start), flat)
+
     def astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True):
         """Cast the series, not every window: the result is a WindowArray over the cast rows.
 
