@@ -18,6 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ._flat import FlatWeights, can_be_flat
 from ._kernels import in_place_of_keras, kernel_of
 from .networks import all_layers
 from .windows import is_windows
@@ -29,9 +30,11 @@ __all__ = [
     "clear_compiled",
     "compilation_of",
     "is_compilable",
+    "is_of_keras",
     "keep_template",
     "per_row_loss",
     "predictor_for",
+    "scales_loss",
     "take_template",
     "trainer_for",
     "values_of",
@@ -99,7 +102,7 @@ def is_compilable(model):
     are faster.
     """
     if (
-        not _is_own(model)
+        not is_of_keras(model)
         or len(model.inputs) != 1
         or len(model.outputs) != 1
         or None in model.inputs[0].shape[1:]
@@ -121,26 +124,39 @@ def _is_row_by_row(layer):
         return len(layer._inbound_nodes) == 1 and layer.noise_shape is None
     if isinstance(layer, keras.layers.RNN):
         return kernel_of(layer) is not None
-    return type(layer) in _ROW_BY_ROW
+    activation = getattr(layer, "activation", None)
+    return (
+        type(layer) in _ROW_BY_ROW
+        and getattr(layer, "axis", -1) in (-1, [-1])
+        and (activation is None or _is_function_of_keras(activation))
+    )
 
 
-def _is_own(thing):
+def is_of_keras(thing):
+    """Whether the class of an object is one of Keras' own."""
     return type(thing).__module__.partition(".")[0] == "keras"
 
 
-def per_row_loss(loss, shape, dtype):
-    """Return a loss as a function from y and y_pred to a loss for each row, or None.
+def per_row_loss(loss):
+    """Return a loss of Keras' own as a function from y and y_pred to a loss for each row, or None.
 
-    `shape` and `dtype` are those of the outputs of a row.
+    Others may look at a batch as a whole, which is not what they would see.
     """
     loss = keras.losses.get(loss)
     if isinstance(loss, keras.losses.Loss):
-        own_call = type(loss).__call__ is not keras.losses.Loss.__call__
-        if loss.reduction != "sum_over_batch_size" or own_call:
-            return None
-        loss = loss.call
-    rows = tf.zeros((1 + max(shape), *shape), dtype)  # a number that no other axis has
-    return loss if tuple(loss(rows, rows).shape[:1]) == rows.shape[:1] else None
+        by_row = is_of_keras(loss) and loss.reduction == "sum_over_batch_size"
+        return loss.call if by_row else None
+    return loss if _is_function_of_keras(loss) else None
+
+
+def _is_function_of_keras(function):
+    return getattr(function, "__module__", "").partition(".")[0] == "keras"
+
+
+def scales_loss(optimizer):
+    """Whether an optimizer wants its loss scaled, and divides the gradients by as much."""
+    is_scaler = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    return is_scaler or optimizer.loss_scale_factor is not None
 
 
 def _multiplications(model):
@@ -156,10 +172,23 @@ def architecture_of(model):
     """
     config = keras.saving.serialize_keras_object(model)["config"]
     config.pop("name", None)
-    numbers = {layer.name: number for number, layer in enumerate(all_layers(model))}
+    numbers = {name: number for number, name in enumerate(_layer_names(config))}
     text = json.dumps(_anonymous(config, numbers))
     others = set(re.findall(r'"module": "(\w+)', text)) - {"keras"}
-    return None if others or not all(map(_is_own, all_layers(model))) else text
+    return None if others or not all(map(is_of_keras, all_layers(model))) else text
+
+
+_LAYER_KEYS = {"trainable", "batch_shape"}  # that tell a layer's settings from others with a name
+
+
+def _layer_names(config):
+    """Yield the names of the layers in a model's settings."""
+    parts = config.values() if isinstance(config, dict) else config
+    if isinstance(config, dict) and "name" in config and _LAYER_KEYS & set(config):
+        yield config["name"]
+    for part in parts:
+        if isinstance(part, (dict, list, tuple)):
+            yield from _layer_names(part)
 
 
 def _anonymous(config, numbers):
@@ -169,7 +198,10 @@ def _anonymous(config, numbers):
     if not isinstance(config, dict):
         return config
     anonymous = {key: _anonymous(part, numbers) for key, part in config.items() if key != "seed"}
-    for key in {"name", "keras_history", "input_layers", "output_layers"} & set(config):
+    places = {"keras_history", "input_layers", "output_layers"}
+    if (_LAYER_KEYS | {"class_name"}) & set(config):
+        places.add("name")
+    for key in places & set(config):
         anonymous[key] = _numbered(config[key], numbers)
     return anonymous
 
@@ -185,11 +217,11 @@ def compilation_of(optimizer, loss, clipnorm):
 
     The learning rate is not part of it, as it is a variable, unless it follows a schedule.
     """
-    if not (_is_own(optimizer) and (isinstance(loss, str) or _is_own(loss))):
+    if not (is_of_keras(optimizer) and (isinstance(loss, str) or is_of_keras(loss))):
         return None
     settings = optimizer.get_config()
     settings.pop("name", None)
-    if isinstance(settings["learning_rate"], (int, float)):
+    if isinstance(settings.get("learning_rate"), (int, float)):
         del settings["learning_rate"]
     loss = loss if isinstance(loss, str) else keras.saving.serialize_keras_object(loss)
     return json.dumps([type(optimizer).__name__, settings, loss, clipnorm], default=str)
@@ -219,8 +251,7 @@ class Trainer:
 
     def __init__(self, model):
         self.model = model
-        outputs = model.outputs[0]
-        self._loss = per_row_loss(model.loss, outputs.shape[1:], outputs.dtype)
+        self._loss = per_row_loss(model.loss)
         self._epochs = {}
         self._steps = 4  # batches a graph call
         self._jit = True
@@ -270,13 +301,14 @@ class Trainer:
         return loss / data.n_rows
 
     def _make_epoch(self, size, window_length, weighted):
-        model = self.model
-        parts = 1
+        model, parts = self.model, 1
         if size * _multiplications(model) >= 2 * _WORTH_A_BRANCH:
             parts = max(1, min(_MOST_BRANCHES, size // _ROWS_PER_BRANCH))
             while size % parts:
                 parts -= 1
         rows = size // parts
+        flat = parts == 1 and can_be_flat(model)
+        state = FlatWeights(model) if flat else _Weights(model)
         shape = model.inputs[0].shape[1:]
         dropouts = [
             layer for layer in model.layers if type(layer) is keras.layers.Dropout and layer.rate
@@ -301,14 +333,14 @@ class Trainer:
 
         def update(branches):
             gradients = [tf.add_n(parts) for parts in zip(*branches, strict=True)]
-            model.optimizer.apply(gradients, model.trainable_variables)
+            state.apply(gradients)
 
-        def one_after_the_other(n_batches, masks, xs, ys, weights, counts, total):
+        def one_after_the_other(n_batches, others, masks, xs, ys, weights, counts, total):
             """Train on the first of some batches; add up their rows' losses in `total`."""
 
             def body(i, total):
-                trainable, others = _values(model)
-                gradient, loss = gradients(trainable, others, masks, xs[i], ys[i], weights[i])
+                values = state.values(), others
+                gradient, loss = gradients(*values, masks, xs[i], ys[i], weights[i])
                 update([gradient])
                 return i + 1, total + loss * counts[i]
 
@@ -322,9 +354,10 @@ class Trainer:
         def train(n_batches, x, y, weights, counts, total):
             """Train on the first of some batches; add up their rows' losses in `total`."""
             masks = [_mask(layer, size) for layer in dropouts]
+            others = [tf.convert_to_tensor(v) for v in model.non_trainable_variables]
             if parts == 1:
-                return many_graph(n_batches, masks, x, y, weights, counts, total)
-            trainable, others = _values(model)
+                return many_graph(n_batches, others, masks, x, y, weights, counts, total)
+            trainable = state.values()
             branches, losses = [], []
             for i in range(parts):
                 branch = slice(i * rows, (i + 1) * rows)
@@ -363,9 +396,12 @@ class Trainer:
                 data = series, target, first_target, weights, order, n_rows
                 return batch + group, step(*data, batch, last, total)
 
-            return tf.while_loop(
+            state.load()
+            _, total = tf.while_loop(
                 lambda batch, _: batch < last, body, (first, total), parallel_iterations=1
-            )[1]
+            )
+            state.store()
+            return total
 
         series_shape = (None, *shape) if window_length is None else (None, *shape[1:])
         dtype = model.inputs[0].dtype
@@ -383,11 +419,23 @@ class Trainer:
         )
 
 
-def _values(model):
-    return (
-        [tf.convert_to_tensor(variable) for variable in model.trainable_variables],
-        [tf.convert_to_tensor(variable) for variable in model.non_trainable_variables],
-    )
+class _Weights:
+    """The trainable variables of a model as they are; `FlatWeights` has the same methods."""
+
+    def __init__(self, model):
+        self._model = model
+
+    def load(self):
+        pass
+
+    def store(self):
+        pass
+
+    def values(self):
+        return [tf.convert_to_tensor(variable) for variable in self._model.trainable_variables]
+
+    def apply(self, gradients):
+        self._model.optimizer.apply(gradients, self._model.trainable_variables)
 
 
 def _mask(layer, size):

@@ -18,9 +18,11 @@ from ._compiled import (
     assign,
     compilation_of,
     is_compilable,
+    is_of_keras,
     keep_template,
     per_row_loss,
     predictor_for,
+    scales_loss,
     take_template,
     trainer_for,
     values_of,
@@ -104,7 +106,6 @@ class Network:
         self._compile: dict = {}  # what to train with
         self._is_compilable = is_compilable(model)
         self._architecture = architecture_of(model) if self._is_compilable else None
-        self._output = tuple(model.outputs[0].shape[1:]), model.outputs[0].dtype
         self._forget()
         if self._architecture is None:
             self._model = model
@@ -198,16 +199,18 @@ class Network:
         """Lend what trains the network: a `Trainer`, or None if that is up to Keras.
 
         The network takes over what was learnt, also on Ctrl-C; after any other error it is what
-        it was. Callbacks may keep the model that they get, so they get the network's own.
+        it was. Callbacks of the user's may keep the model that they get: it is the network's own.
         """
         compilable = (
             self._is_compilable
             and not self.own_compile
             and not any(_sees_batches(callback) for callback in callbacks)
-            and per_row_loss(self._compile["loss"], *self._output) is not None
+            and per_row_loss(self._compile["loss"]) is not None
+            and not scales_loss(self._compile["optimizer"])
         )
         compilation = compilation_of(*(self._compile[k] for k in ("optimizer", "loss", "clipnorm")))
-        if not compilable or callbacks or self._architecture is None or compilation is None:
+        may_be_kept = not all(map(is_of_keras, callbacks))
+        if not compilable or may_be_kept or self._architecture is None or compilation is None:
             if compilable and self._trainer is None:
                 self._trainer = Trainer(self.model)
             with self._unchanged_on_error(self.model):
@@ -237,7 +240,7 @@ class Network:
         """Return the number to set the learning rate to, or None to leave it."""
         rate = self._compile["learning_rate"]
         if rate is None and not self._optimizer:
-            rate = self._compile["optimizer"].get_config()["learning_rate"]
+            rate = self._compile["optimizer"].get_config().get("learning_rate")
         return float(rate) if isinstance(rate, (int, float)) else None
 
     @contextlib.contextmanager
@@ -296,7 +299,8 @@ def new_network(base, seed, settings, input_dtype, **options):
     """
 
     def make_model():
-        model = build_rnn(**options, seed=seed)
+        with seeded(seed):  # Bidirectional draws a seed for its copy of a simple RNN
+            model = build_rnn(**options, seed=seed)
         return model if base is None else add_base(model, *base)
 
     if not isinstance(options["activation"], str):
@@ -463,6 +467,7 @@ def _train_compiled(trainer, data, epochs, batch_size, record, callbacks, verbos
         events.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
+    model.optimizer.finalize_variable_values(model.trainable_variables)
     events.on_train_end(logs)
 
 

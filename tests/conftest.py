@@ -1,6 +1,7 @@
 """Series and small networks that several test modules use."""
 
 import os
+import re
 
 # Tests run side by side, each in a process of its own: one thread is the fair share.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
@@ -45,3 +46,8 @@ def small_model(small_rnn):
         return TransformedTargetRegressor(regressor=Pipeline(steps), transformer=MinMaxScaler())
 
     return make
+
+
+def label(value):
+    """Name a test by its parameter, the same in every process."""
+    return re.sub(r" at 0x[0-9a-f]+", "", str(value))
