@@ -112,7 +112,7 @@ def _before(first, sequence):
 
 
 def _simple_rnn(cell):
-    """H = act(x W + b + h U)."""
+    """Make the kernel of Elman's network: h = act(x W + b + h U)."""
     act, slope = _ACTIVATIONS[cell.activation]
 
     @tf.custom_gradient

@@ -282,7 +282,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
     def _network_to_train(self, X, y, y_given, go_on, dtype):
         """Return the network to train, compiled: the fitted one to go on with, or a new one."""
-        from ._training import Network, new_network, seeded
+        from ._network import Network, new_network, seeded
         from .networks import add_base, check_network
 
         compile_settings = {

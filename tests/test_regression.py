@@ -98,12 +98,12 @@ def test_fitted_on_three_dimensions_predicts_two(windows, small_rnn):
     np.testing.assert_array_equal(rnn.predict(X[:, :, 0]), rnn.predict(X))
 
 
-def test_many_rows_are_predicted_in_parts(windows, small_rnn, monkeypatch):
-    from skrnn import _training
+def test_many_rows_are_predicted_in_parts_by_keras_too(windows, small_rnn, monkeypatch):
+    from skrnn import _network
 
-    rnn = small_rnn().fit(windows)
+    rnn = small_rnn(activation="elu").fit(windows)
     whole = rnn.predict(windows)
-    monkeypatch.setattr(_training, "_PREDICT_ROWS", 50)
+    monkeypatch.setattr(_network, "_PREDICT_ROWS", 50)
     np.testing.assert_allclose(rnn.predict(windows), whole, rtol=1e-5)
 
 
@@ -595,7 +595,7 @@ def test_ctrl_c_leaves_what_was_learnt_and_goes_on_up(windows, small_rnn):
 
 @pytest.mark.parametrize("moment", ["building", "preparing"])
 def test_ctrl_c_before_training_leaves_the_earlier_fit(moment, windows, small_rnn, monkeypatch):
-    from skrnn import _training
+    from skrnn import _network, _training
 
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
@@ -603,8 +603,8 @@ def test_ctrl_c_before_training_leaves_the_earlier_fit(moment, windows, small_rn
     rnn = small_rnn().fit(windows)
     before = rnn.predict(windows)
     with monkeypatch.context() as patch:
-        name = "new_network" if moment == "building" else "Data"
-        patch.setattr(_training, name, interrupt)
+        room, name = (_network, "new_network") if moment == "building" else (_training, "Data")
+        patch.setattr(room, name, interrupt)
         with pytest.raises(KeyboardInterrupt):
             rnn.fit(sliding_windows(np.zeros((50, 1)), 7))
     np.testing.assert_array_equal(rnn.predict(windows), before)

@@ -1,0 +1,177 @@
+"""What models are made of: which of them `_compiled` can run, and which can share a graph."""
+
+import json
+import re
+
+import keras
+import tensorflow as tf
+
+from ._kernels import kernel_of
+from .networks import all_layers
+
+__all__ = [
+    "architecture_of",
+    "compilation_of",
+    "is_compilable",
+    "is_of_keras",
+    "per_row_loss",
+    "scales_loss",
+]
+
+# Layers that treat each row of a batch by itself, and in training as in prediction.
+_ROW_BY_ROW = {
+    keras.layers.InputLayer,
+    keras.layers.LSTM,
+    keras.layers.GRU,
+    keras.layers.SimpleRNN,
+    keras.layers.Bidirectional,
+    keras.layers.Dense,
+    keras.layers.Activation,
+    keras.layers.ReLU,
+    keras.layers.LeakyReLU,
+    keras.layers.ELU,
+    keras.layers.PReLU,
+    keras.layers.Softmax,
+    keras.layers.Flatten,
+    keras.layers.Reshape,
+    keras.layers.Permute,
+    keras.layers.RepeatVector,
+    keras.layers.Cropping1D,
+    keras.layers.ZeroPadding1D,
+    keras.layers.Add,
+    keras.layers.Subtract,
+    keras.layers.Multiply,
+    keras.layers.Average,
+    keras.layers.Maximum,
+    keras.layers.Minimum,
+    keras.layers.Concatenate,
+    keras.layers.LayerNormalization,
+    keras.layers.Rescaling,
+}
+
+
+def is_compilable(model):
+    """Whether the graphs of `_compiled` can train `model` and predict with it.
+
+    They can if it is a functional or sequential model whose layers are Keras' own, treat each row
+    by itself and have kernels where they are recurrent, and if there is no GPU, whose own kernels
+    are faster.
+    """
+    if (
+        not is_of_keras(model)
+        or len(model.inputs) != 1
+        or len(model.outputs) != 1
+        or None in model.inputs[0].shape[1:]
+        or model.run_eagerly
+        or tf.config.functions_run_eagerly()
+        or tf.config.list_logical_devices("GPU")
+    ):
+        return False
+    operations = getattr(model, "operations", model.layers)
+    dtype = model.inputs[0].dtype
+    return all(isinstance(one, keras.layers.Layer) for one in operations) and all(
+        _is_row_by_row(layer) and layer.compute_dtype == layer.variable_dtype == dtype
+        for layer in all_layers(model)
+    )
+
+
+def _is_row_by_row(layer):
+    if type(layer) is keras.layers.Dropout:
+        return len(layer._inbound_nodes) == 1 and layer.noise_shape is None
+    if isinstance(layer, keras.layers.RNN):
+        return kernel_of(layer) is not None
+    activation = getattr(layer, "activation", None)
+    return (
+        type(layer) in _ROW_BY_ROW
+        and getattr(layer, "axis", -1) in (-1, [-1])
+        and (activation is None or _is_function_of_keras(activation))
+    )
+
+
+def is_of_keras(thing):
+    """Whether the class of an object is one of Keras' own."""
+    return type(thing).__module__.partition(".")[0] == "keras"
+
+
+def per_row_loss(loss):
+    """Return a loss of Keras' own as a function from y and y_pred to a loss for each row, or None.
+
+    Others may look at a batch as a whole, which is not what they would see.
+    """
+    loss = keras.losses.get(loss)
+    if isinstance(loss, keras.losses.Loss):
+        by_row = is_of_keras(loss) and loss.reduction == "sum_over_batch_size"
+        return loss.call if by_row else None
+    return loss if _is_function_of_keras(loss) else None
+
+
+def _is_function_of_keras(function):
+    return getattr(function, "__module__", "").partition(".")[0] == "keras"
+
+
+def scales_loss(optimizer):
+    """Whether an optimizer wants its loss scaled, and divides the gradients by as much."""
+    is_scaler = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    return is_scaler or optimizer.loss_scale_factor is not None
+
+
+def architecture_of(model):
+    """Return what models that compute the same have in common, as a string, or None for never.
+
+    It is the layers' settings without names and seeds, if all that they name is Keras' own.
+    """
+    config = keras.saving.serialize_keras_object(model)["config"]
+    config.pop("name", None)
+    numbers = {name: number for number, name in enumerate(_layer_names(config))}
+    text = json.dumps(_anonymous(config, numbers))
+    others = set(re.findall(r'"module": "(\w+)', text)) - {"keras"}
+    return None if others or not all(map(is_of_keras, all_layers(model))) else text
+
+
+_LAYER_KEYS = {"trainable", "batch_shape"}  # that tell a layer's settings from others with a name
+
+
+def _layer_names(config):
+    """Yield the names of the layers in a model's settings."""
+    parts = config.values() if isinstance(config, dict) else config
+    if isinstance(config, dict) and "name" in config and _LAYER_KEYS & set(config):
+        yield config["name"]
+    for part in parts:
+        if isinstance(part, (dict, list, tuple)):
+            yield from _layer_names(part)
+
+
+def _anonymous(config, numbers):
+    """Return a model's settings with numbers for the layers' names, and no seeds."""
+    if isinstance(config, (list, tuple)):
+        return [_anonymous(part, numbers) for part in config]
+    if not isinstance(config, dict):
+        return config
+    anonymous = {key: _anonymous(part, numbers) for key, part in config.items() if key != "seed"}
+    places = {"keras_history", "input_layers", "output_layers"}
+    if (_LAYER_KEYS | {"class_name"}) & set(config):
+        places.add("name")
+    for key in places & set(config):
+        anonymous[key] = _numbered(config[key], numbers)
+    return anonymous
+
+
+def _numbered(names, numbers):
+    if isinstance(names, (list, tuple)):
+        return [_numbered(name, numbers) for name in names]
+    return numbers.get(names, names)
+
+
+def compilation_of(optimizer, loss, clipnorm):
+    """Return what fits that train alike have in common, as a string, or None for never.
+
+    The learning rate is not part of it, as it is a variable, unless it follows a schedule.
+    """
+    if not (is_of_keras(optimizer) and (isinstance(loss, str) or is_of_keras(loss))):
+        return None
+    settings = optimizer.get_config()
+    settings.pop("name", None)
+    if isinstance(settings.get("learning_rate"), (int, float)):
+        del settings["learning_rate"]
+    loss = loss if isinstance(loss, str) else keras.saving.serialize_keras_object(loss)
+    return json.dumps([type(optimizer).__name__, settings, loss, clipnorm], default=str)

@@ -1,0 +1,329 @@
+"""The network of a fitted estimator: a Keras model, or what it takes to make it one."""
+
+import contextlib
+import copy
+import json
+import random
+import threading
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ._architecture import (
+    architecture_of,
+    compilation_of,
+    is_compilable,
+    is_of_keras,
+    per_row_loss,
+    scales_loss,
+)
+from ._compiled import (
+    Predictor,
+    Trainer,
+    assign,
+    keep_template,
+    predictor_for,
+    take_template,
+    trainer_for,
+    values_of,
+    variables_of,
+)
+from ._processes import check_not_forked
+from .networks import add_base, build_rnn, check_keras_name, reseed, set_base
+
+__all__ = ["Network", "new_network", "seeded", "sees_batches"]
+
+# What one prediction of Keras' may hold: values in windows (64 MiB of float32), and rows, as layers
+# that return sequences hold many times as much. More at once would not be faster.
+_PREDICT_VALUES = 2**24
+_PREDICT_ROWS = 2**12
+
+_seeding = threading.Lock()
+
+
+@contextlib.contextmanager
+def seeded(seed):
+    """Seed what Keras draws unseeded layers from, and put the global random states back after."""
+    with _seeding:
+        python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+        random.seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002
+        try:
+            yield
+        finally:
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+def compile_network(model, *, optimizer, loss, learning_rate, clipnorm):
+    """Compile `model`, leaving the caller's optimizer as it is; one compiled already is kept."""
+    optimizer = check_keras_name("optimizer", optimizer, keras.optimizers)
+    check_keras_name("loss", loss, keras.losses)
+    if model.compiled:
+        return
+    settings = optimizer.get_config()
+    settings.pop("name", None)
+    if learning_rate is not None:
+        settings["learning_rate"] = float(learning_rate)
+    if clipnorm is not None:
+        settings["clipnorm"] = float(clipnorm)
+    # XLA compiles for longer than networks of this size train.
+    model.compile(optimizer=type(optimizer).from_config(settings), loss=loss, jit_compile=False)
+
+
+class Network:
+    """A fitted `keras.Model` with what it takes to go on training, also after a pickle.
+
+    It is settings and arrays: fits of one architecture train in one compiled model, and take their
+    arrays with them. Once its own model was asked for, it is that model.
+
+    Parameters
+    ----------
+    model : keras.Model
+        What the network starts as; compiled if it keeps its own loss and optimizer.
+    seed : int
+        What the order of the rows is drawn from.
+    settings : dict
+        The estimator's settings that it was built with.
+    input_dtype : str
+        What windows are cast to.
+    """
+
+    def __init__(self, model, seed, settings, input_dtype):
+        self.seed = seed
+        self.settings = settings
+        self.input_dtype = input_dtype
+        self.own_compile = model.compiled
+        self.epochs_done = 0
+        self.n_outputs = int(model.output_shape[-1])
+        config = keras.saving.serialize_keras_object(model)
+        own_config = config.pop("compile_config", None)
+        self._config = json.dumps(config)
+        self._own_config = json.dumps(own_config) if self.own_compile else None
+        self._values = values_of(variables_of(model))
+        self._optimizer: list = []  # its variables, once it has trained
+        self._compile: dict = {}  # what to train with
+        self._is_compilable = is_compilable(model)
+        self._architecture = architecture_of(model) if self._is_compilable else None
+        self._forget()
+        if self._architecture is None:
+            self._model = model
+
+    def _forget(self):
+        """Leave behind what does not go into a pickle."""
+        self._model = None  # its own, once it was asked for
+        self._training = None  # the shared one in which it trains at the moment
+        self._trainer = self._predictor = self._tensors = None
+
+    def __getstate__(self):
+        state = copy.copy(self)
+        state._values, state._optimizer = self.values(), self._optimizer_values()
+        state._compile = {}
+        state._forget()
+        return vars(state)
+
+    def __copy__(self):
+        copied = object.__new__(type(self))
+        vars(copied).update(vars(self))
+        return copied
+
+    @property
+    def model(self):
+        """The model; from now on the network is what this model is."""
+        if self._training is not None:
+            return self._new_model()
+        if self._model is None:
+            self._model = self._new_model()
+            self._tensors = None
+        return self._model
+
+    def holds(self, model):
+        """Whether the network is this model, and not only like it."""
+        return self._model is model
+
+    def _new_model(self):
+        check_not_forked()
+        with seeded(0):  # layers without a seed would draw one
+            model = keras.saving.deserialize_keras_object(json.loads(self._config), safe_mode=False)
+        assign(variables_of(model), self.values())
+        self._compile_model(model)
+        return model
+
+    def _current_model(self):
+        return self._training if self._training is not None else self._model
+
+    def values(self):
+        """Return the values of all variables, in the order of `variables_of`."""
+        model = self._current_model()
+        return self._values if model is None else values_of(variables_of(model))
+
+    def _optimizer_values(self):
+        optimizer = getattr(self._current_model(), "optimizer", None)
+        if optimizer is None or not optimizer.built:
+            return self._optimizer
+        return values_of(optimizer.variables)
+
+    def compile(self, **settings):
+        """Take what to train with; an optimizer that has trained goes on from where it stood."""
+        settings["optimizer"] = check_keras_name(
+            "optimizer", settings["optimizer"], keras.optimizers
+        )
+        check_keras_name("loss", settings["loss"], keras.losses)
+        self._compile = settings
+        if self._model is not None:
+            self._compile_model(self._model)
+
+    def _compile_model(self, model):
+        """Compile a model; if it was not, put its optimizer where the network's stood."""
+        is_new = not model.compiled
+        if self._own_config is not None and is_new:
+            model.compile_from_config(json.loads(self._own_config))
+        elif not self._compile:
+            return
+        else:
+            compile_network(model, **self._compile)
+        if is_new and self._optimizer:
+            if not model.optimizer.built:
+                model.optimizer.build(model.trainable_variables)
+            assign(model.optimizer.variables, self._optimizer)
+        if self._own_config is None and self._compile["learning_rate"] is not None:
+            model.optimizer.learning_rate = float(self._compile["learning_rate"])
+
+    def loss(self):
+        """Return the loss, as Keras takes it."""
+        return self.model.loss if self.own_compile else self._compile["loss"]
+
+    @contextlib.contextmanager
+    def trainer(self, callbacks):
+        """Lend what trains the network: a `Trainer`, or None if that is up to Keras.
+
+        The network takes over what was learnt, also on Ctrl-C; after any other error it is what
+        it was. Callbacks of the user's may keep the model that they get: it is the network's own.
+        """
+        compilable = (
+            self._is_compilable
+            and not self.own_compile
+            and not any(sees_batches(callback) for callback in callbacks)
+            and per_row_loss(self._compile["loss"]) is not None
+            and not scales_loss(self._compile["optimizer"])
+        )
+        compilation = compilation_of(*(self._compile[k] for k in ("optimizer", "loss", "clipnorm")))
+        may_be_kept = not all(map(is_of_keras, callbacks))
+        if not compilable or may_be_kept or self._architecture is None or compilation is None:
+            if compilable and self._trainer is None:
+                self._trainer = Trainer(self.model)
+            with self._unchanged_on_error(self.model):
+                yield self._trainer if compilable else None
+            return
+        own, self._values, self._optimizer = self._model, self.values(), self._optimizer_values()
+        self._model = None
+        try:
+            with trainer_for((self._architecture, compilation), self._new_model) as trainer:
+                trainer.load(self._values, self._optimizer, self._learning_rate())
+                self._training, self._tensors = trainer.model, None
+                try:
+                    with self._unchanged_on_error(trainer.model):
+                        yield trainer
+                finally:
+                    self._values, self._optimizer = self.values(), self._optimizer_values()
+                    self._training = None
+        finally:
+            if own is not None:
+                self._compile_model(own)
+                own.optimizer.build(own.trainable_variables)
+                assign(variables_of(own), self._values)
+                assign(own.optimizer.variables, self._optimizer)
+                self._model = own
+
+    def _learning_rate(self):
+        """Return the number to set the learning rate to, or None to leave it."""
+        rate = self._compile["learning_rate"]
+        if rate is None and not self._optimizer:
+            rate = self._compile["optimizer"].get_config().get("learning_rate")
+        return float(rate) if isinstance(rate, (int, float)) else None
+
+    @contextlib.contextmanager
+    def _unchanged_on_error(self, model):
+        epochs_done, optimizer = self.epochs_done, self._optimizer_values()
+        values = self.values() if epochs_done else None
+        try:
+            yield
+        except Exception:
+            self.epochs_done = epochs_done
+            if values is not None:
+                assign(variables_of(model), values)
+                if optimizer:
+                    assign(model.optimizer.variables, optimizer)
+            raise
+
+    def predict(self, X):
+        """Return the outputs for all rows of X, a WindowArray or an array of windows."""
+        check_not_forked()
+        if not self._is_compilable:
+            return self._predict_by_keras(np.asarray(X))
+        model = self._current_model()
+        if model is not None:
+            tensors = [tf.convert_to_tensor(variable) for variable in variables_of(model)]
+        else:
+            if self._tensors is None:
+                self._tensors = [tf.constant(value) for value in self._values]
+            tensors = self._tensors
+        if self._predictor is None:
+            if self._architecture is not None:
+                self._predictor = predictor_for(self._architecture, self._new_model)
+            else:
+                self._predictor = Predictor(self.model)
+        return self._predictor(tensors, X)
+
+    def _predict_by_keras(self, windows):
+        model = self.model
+        if self._predictor is None:
+            # One trace for every number of rows: another one could round the last bit otherwise.
+            shape = tf.TensorSpec((None, *windows.shape[1:]), windows.dtype)
+            self._predictor = tf.function(
+                lambda x: model(x, training=False), autograph=False
+            ).get_concrete_function(shape)
+        size = min(_PREDICT_ROWS, max(1, _PREDICT_VALUES // max(1, windows[:1].size)))
+        outputs = [
+            self._predictor(tf.constant(windows[start : start + size])).numpy()
+            for start in range(0, len(windows), size)
+        ]
+        return np.concatenate(outputs)
+
+
+def new_network(base, seed, settings, input_dtype, **options):
+    """Return a network of `build_rnn`'s that was not trained yet.
+
+    Its model is made once for all seeds: variables take memory that TensorFlow does not give back.
+    """
+
+    def make_model():
+        with seeded(seed):  # Bidirectional draws a seed for its copy of a simple RNN
+            model = build_rnn(**options, seed=seed)
+        return model if base is None else add_base(model, *base)
+
+    if not isinstance(options["activation"], str):
+        return Network(make_model(), seed, settings, input_dtype)
+    key = repr((options, base is not None, keras.config.floatx(), keras.config.dtype_policy().name))
+    model = take_template(key)
+    if model is None:
+        model = make_model()
+    else:
+        reseed(model, seed)
+        if base is not None:
+            set_base(model, *base)
+    network = Network(model, seed, settings, input_dtype)
+    if not network.holds(model):
+        keep_template(key, model)
+    return network
+
+
+def sees_batches(callback):
+    """Whether a Keras callback wants to be told of every batch."""
+    hooks = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+    base = keras.callbacks.Callback
+    return any(getattr(type(callback), hook) is not getattr(base, hook) for hook in hooks) or (
+        isinstance(callback, keras.callbacks.LambdaCallback)
+        and any(hook in vars(callback) for hook in hooks)
+    )
