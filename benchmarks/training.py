@@ -132,7 +132,7 @@ def main():
     for i in chosen:
         case = CASES[i]
         # A small network's epochs are soon over, and few would be too short a time to tell.
-        steady_epochs = 2 if arguments.quick else 20 if sum(case.units) > 10 else 200
+        steady_epochs = 2 if arguments.quick else 8 if sum(case.units) > 10 else 200
         job = case.job(arguments.data, epochs=epochs, steady_epochs=steady_epochs)
         sides = {
             "skrnn": lambda job=job: fresh(fit_skrnn, job),

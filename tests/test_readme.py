@@ -1,10 +1,11 @@
-"""The README says what the code does and what the benchmark printed."""
+"""README and manual say what the code does and what the benchmarks printed."""
 
 import re
 from pathlib import Path
 
 import matplotlib.pyplot
 import numpy as np
+import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -26,3 +27,10 @@ def test_the_results_are_those_of_the_benchmark():
     printed = (ROOT / "benchmarks" / "results" / "tutorials.md").read_text()
     assert shown[1].strip() == printed.strip()
     assert "| MasterCard GRU(125) |" in printed
+
+
+@pytest.mark.parametrize("name", ["training", "memory", "prediction"])
+def test_the_manual_shows_what_the_benchmarks_printed(name):
+    printed = (ROOT / "benchmarks" / "results" / f"{name}.md").read_text()
+    assert "|" in printed
+    assert printed.strip() in (ROOT / "docs" / "performance.md").read_text()
