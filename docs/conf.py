@@ -19,7 +19,12 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "**/.pytest_cache", "auto_examples/**/*.ipynb", "auto_examples/**/*.py"]
+exclude_patterns = [
+    "_build",
+    "**/.pytest_cache",
+    "auto_examples/**/*.ipynb",
+    "auto_examples/**/*.py",
+]
 # `RNNRegressor` in a docstring becomes a link where there is such a name, and code elsewhere.
 default_role = "autolink"
 add_module_names = False
