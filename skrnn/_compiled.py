@@ -23,6 +23,8 @@ from .windows import is_windows
 
 __all__ = [
     "Data",
+    "Predictor",
+    "Trainer",
     "assign",
     "clear_compiled",
     "keep_template",
@@ -124,7 +126,7 @@ class Trainer:
             except _NO_XLA:
                 if not self._jit:
                     raise
-                # XLA refuses before anything was computed: a loss of the user's, or a platform.
+                # XLA refuses before anything was computed, or is not there.
                 self._jit = False
                 epoch = self._epochs[key] = self._make_epoch(*key)
                 continue
