@@ -25,6 +25,8 @@ _ROW_BY_ROW = {
     keras.layers.GRU,
     keras.layers.SimpleRNN,
     keras.layers.Bidirectional,
+    keras.layers.Embedding,
+    keras.layers.Masking,
     keras.layers.Dense,
     keras.layers.Activation,
     keras.layers.ReLU,
@@ -50,6 +52,10 @@ _ROW_BY_ROW = {
 }
 
 
+# What Keras puts between layers to tell from their inputs which steps are masked.
+_OF_MASKS = {"NotEqual", "Any"}
+
+
 def is_compilable(model):
     """Whether the graphs of `_compiled` can train `model` and predict with it.
 
@@ -61,18 +67,37 @@ def is_compilable(model):
         not is_of_keras(model)
         or len(model.inputs) != 1
         or len(model.outputs) != 1
-        or None in model.inputs[0].shape[1:]
+        or None in model.inputs[0].shape[2:]
         or model.run_eagerly
         or tf.config.functions_run_eagerly()
         or tf.config.list_logical_devices("GPU")
     ):
         return False
     operations = getattr(model, "operations", model.layers)
-    dtype = model.inputs[0].dtype
-    return all(isinstance(one, keras.layers.Layer) for one in operations) and all(
-        _is_row_by_row(layer) and layer.compute_dtype == layer.variable_dtype == dtype
-        for layer in all_layers(model)
+    dtype = model.outputs[0].dtype
+    return (
+        (model.inputs[0].dtype == dtype or _reads_symbols(model))
+        and all(
+            isinstance(one, keras.layers.Layer)
+            or (is_of_keras(one) and type(one).__name__ in _OF_MASKS)
+            for one in operations
+        )
+        and all(
+            _is_row_by_row(layer)
+            and (layer.compute_dtype == layer.variable_dtype == dtype or _is_input(layer))
+            for layer in all_layers(model)
+        )
     )
+
+
+def _is_input(layer):
+    return type(layer) is keras.layers.InputLayer
+
+
+def _reads_symbols(model):
+    """Whether a model's inputs are integers, which go into an embedding."""
+    readers = [layer for layer in model.layers if not _is_input(layer)]
+    return model.inputs[0].dtype == "int32" and type(readers[0]) is keras.layers.Embedding
 
 
 def _is_row_by_row(layer):
@@ -128,7 +153,8 @@ def architecture_of(model):
     return None if others or not all(map(is_of_keras, all_layers(model))) else text
 
 
-_LAYER_KEYS = {"trainable", "batch_shape"}  # that tell a layer's settings from others with a name
+# What tells the settings of a layer, or of another operation, from others with a name.
+_LAYER_KEYS = {"trainable", "batch_shape", "inbound_nodes"}
 
 
 def _layer_names(config):
@@ -150,6 +176,8 @@ def _anonymous(config, numbers):
     anonymous = {key: _anonymous(part, numbers) for key, part in config.items() if key != "seed"}
     places = {"keras_history", "input_layers", "output_layers"}
     if (_LAYER_KEYS | {"class_name"}) & set(config):
+        places.add("name")
+    if set(config) == {"name"}:  # the settings of an operation that is not a layer
         places.add("name")
     for key in places & set(config):
         anonymous[key] = _numbered(config[key], numbers)

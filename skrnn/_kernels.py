@@ -1,8 +1,8 @@
 """Fast forward passes and gradients of Keras' recurrent layers, over those layers' own variables.
 
 `in_place_of_keras` puts them, while a graph is traced, in the place of the inner loops of
-`keras.layers.LSTM`, `GRU` and `SimpleRNN`, and of `keras.layers.Dense`. The model stays what it
-is; what a kernel cannot do, Keras' layer does.
+`keras.layers.LSTM`, `GRU` and `SimpleRNN`, and of `keras.layers.Dense` and `Embedding`. The model
+stays what it is; what a kernel cannot do, Keras' layer does.
 
 Each kernel is one loop over time for the states and one for their gradients. All that needs no
 state is done for all steps at once: the products with the inputs before the loop, and those that
@@ -12,12 +12,14 @@ operations; without it they give the same numbers, slowly.
 Arrays are time-major. Symbols are those of the papers that `build_rnn` names: x the inputs, h the
 hidden state, c the cell state; W the input and U the recurrent weights; i, f, o the input, forget
 and output gates and g the candidate of an LSTM; z, r the update and reset gates of a GRU; a what
-goes into an activation. dh is the gradient with respect to h, and so on.
+goes into an activation. dh is the gradient with respect to h, and so on. `mask` is empty, or holds
+one array of bool, of shape (n_timesteps, n_samples, 1): where it is False, states stay.
 """
 
 import contextlib
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from .networks import all_layers
@@ -29,6 +31,11 @@ __all__ = ["in_place_of_keras", "kernel_of"]
 # this, unless the product is too small to share.
 _LONGEST_SUM = 64
 _TOO_SMALL_TO_SHARE = 2**19
+
+_SIGMOID_AND_TANH = {keras.activations.sigmoid, keras.activations.tanh}
+
+# Symbols up to which the gradient of an embedding is a product, and not a sum for each symbol.
+_MOST_ONE_HOT = 512
 
 # Activations, with their derivative as a function of their value.
 _ACTIVATIONS = {
@@ -111,42 +118,83 @@ def _before(first, sequence):
     return tf.concat([first[None], sequence[:-1]], axis=0)
 
 
+def _kept(new, old, mask):
+    """Return the new state where a step counts, and the old one where it is masked."""
+    return tf.where(mask[0], new, old) if mask else new
+
+
+def _parted(gradient, mask):
+    """Part the gradient of a state into that of the new state and that of the old one it kept."""
+    if not mask:
+        return gradient, tf.zeros_like(gradient)
+    zero = tf.zeros_like(gradient)
+    return tf.where(mask[0], gradient, zero), tf.where(mask[0], zero, gradient)
+
+
+def _no_gradient(mask):
+    return [None] * len(mask)
+
+
 def _simple_rnn(cell):
     """Make the kernel of Elman's network: h = act(x W + b + h U)."""
     act, slope = _ACTIVATIONS[cell.activation]
 
     @tf.custom_gradient
-    def recurrence(ax, U, h0):
+    def recurrence(ax, U, h0, *mask):
         def step(states, inputs):
-            (h,), (ax_t,) = states, inputs
-            h = act(ax_t + _product(h, U))
+            (h,), (ax_t, *m) = states, inputs
+            h = _kept(act(ax_t + _product(h, U)), h, m)
             return (h,), (h,)
 
-        _, (H,) = _scan(step, (h0,), (ax,), (cell.units,))
+        _, (H,) = _scan(step, (h0,), (ax, *mask), (cell.units,))
 
         def gradient(dH):
             Ut = tf.transpose(U)
 
             def step(states, inputs):
-                (dh,), (dh_t, h) = states, inputs
-                da = (dh + dh_t) * slope(h)
-                return (_product(da, Ut),), (da,)
+                (dh,), (dh_t, h, *m) = states, inputs
+                dh, dh_kept = _parted(dh + dh_t, m)
+                da = dh * slope(h)
+                return (_product(da, Ut) + dh_kept,), (da,)
 
             (dh0,), (dA,) = _scan(
-                step, (tf.zeros_like(h0),), (dH, H), (cell.units,), backwards=True
+                step, (tf.zeros_like(h0),), (dH, H, *mask), (cell.units,), backwards=True
             )
-            return dA, _weight_gradient(_before(h0, H), dA), dh0
+            return dA, _weight_gradient(_before(h0, H), dA), dh0, *_no_gradient(mask)
 
         return H, gradient
 
-    def run(x, h0):
+    def run(x, mask, h0):
         ax = _times(x, _value(cell.kernel))
         if cell.use_bias:
             ax += _value(cell.bias)
-        H = recurrence(ax, _value(cell.recurrent_kernel), h0)
+        H = recurrence(ax, _value(cell.recurrent_kernel), h0, *mask)
         return H, [H[-1]]
 
     return run
+
+
+def _gates_and_candidate(cell, activations):
+    """Return a function of what goes into the gates and the candidate, side by side, to them.
+
+    It is one tanh for all of them where they are sigmoids and tanh, as sigmoid(a) = (1 + tanh(a /
+    2)) / 2: one loop over what lies side by side is compiled and run faster than one for each.
+    """
+    if {cell.activation, cell.recurrent_activation} == _SIGMOID_AND_TANH:
+        is_gate = np.repeat([activation is tf.sigmoid for activation in activations], cell.units)
+        scale, shift = np.where(is_gate, 0.5, 1.0), np.where(is_gate, 0.5, 0.0)
+
+        def together(a):
+            factor = tf.constant(scale, a.dtype)
+            return tf.tanh(a * factor) * factor + tf.constant(shift, a.dtype)
+
+        return together
+
+    def one_by_one(a):
+        parts = tf.split(a, len(activations), axis=1)
+        return tf.concat([act(part) for act, part in zip(activations, parts, strict=True)], axis=1)
+
+    return one_by_one
 
 
 def _lstm(cell):
@@ -157,28 +205,31 @@ def _lstm(cell):
     act, slope = _ACTIVATIONS[cell.activation]
     gate, gate_slope = _ACTIVATIONS[cell.recurrent_activation]
     u = cell.units
+    both = _gates_and_candidate(cell, [gate, gate, act, gate])
 
     @tf.custom_gradient
-    def recurrence(ax, U, h0, c0):
+    def recurrence(ax, U, h0, c0, *mask):
         def step(states, inputs):
-            (h, c), (ax_t,) = states, inputs
-            a = ax_t + _product(h, U)
-            i, f, o = gate(a[:, :u]), gate(a[:, u : 2 * u]), gate(a[:, 3 * u :])
-            g = act(a[:, 2 * u : 3 * u])
-            c = f * c + i * g
-            h = o * act(c)
-            return (h, c), (h, c, tf.concat([i, f, g, o], axis=1))
+            (h_before, c_before), (ax_t, *m) = states, inputs
+            a = ax_t + _product(h_before, U)
+            gates = both(a)
+            i, f, g, o = tf.split(gates, 4, axis=1)
+            c = f * c_before + i * g
+            h = _kept(o * act(c), h_before, m)
+            c = _kept(c, c_before, m)
+            return (h, c), (h, c, gates)
 
-        (_, c_last), (H, C, gates) = _scan(step, (h0, c0), (ax,), (u, u, 4 * u))
+        (_, c_last), (H, C, gates) = _scan(step, (h0, c0), (ax, *mask), (u, u, 4 * u))
 
         def gradient(dH, dc_last):
             Ut = tf.transpose(U)
 
             def step(states, inputs):
-                (dh, dc), (dh_t, c_before, c, gates_t) = states, inputs
+                (dh, dc), (dh_t, c_before, c, gates_t, *m) = states, inputs
                 i, f, g, o = tf.split(gates_t, 4, axis=1)
                 act_c = act(c)
-                dh += dh_t
+                dh, dh_kept = _parted(dh + dh_t, m)
+                dc, dc_kept = _parted(dc, m)
                 dc += dh * o * slope(act_c)
                 da = tf.concat(
                     [
@@ -189,24 +240,24 @@ def _lstm(cell):
                     ],
                     axis=1,
                 )
-                return (_product(da, Ut), dc * f), (da,)
+                return (_product(da, Ut) + dh_kept, dc * f + dc_kept), (da,)
 
             (dh0, dc0), (dA,) = _scan(
                 step,
                 (tf.zeros_like(h0), dc_last),
-                (dH, _before(c0, C), C, gates),
+                (dH, _before(c0, C), C, gates, *mask),
                 (4 * u,),
                 backwards=True,
             )
-            return dA, _weight_gradient(_before(h0, H), dA), dh0, dc0
+            return dA, _weight_gradient(_before(h0, H), dA), dh0, dc0, *_no_gradient(mask)
 
         return (H, c_last), gradient
 
-    def run(x, h0, c0):
+    def run(x, mask, h0, c0):
         ax = _times(x, _value(cell.kernel))
         if cell.use_bias:
             ax += _value(cell.bias)
-        H, c_last = recurrence(ax, _value(cell.recurrent_kernel), h0, c0)
+        H, c_last = recurrence(ax, _value(cell.recurrent_kernel), h0, c0, *mask)
         return H, [H[-1], c_last]
 
     return run
@@ -222,48 +273,50 @@ def _gru(cell):
     u = cell.units
 
     @tf.custom_gradient
-    def recurrence(ax, U, b, h0):
+    def recurrence(ax, U, b, h0, *mask):
         def step(states, inputs):
-            (h,), (ax_t,) = states, inputs
+            (h,), (ax_t, *m) = states, inputs
             a = _product(h, U) + b
             zr = gate(ax_t[:, : 2 * u] + a[:, : 2 * u])
             z, r = zr[:, :u], zr[:, u:]
             g = act(ax_t[:, 2 * u :] + r * a[:, 2 * u :])
-            h = z * h + (1 - z) * g
+            h = _kept(z * h + (1 - z) * g, h, m)
             return (h,), (h, tf.concat([z, r, g, a[:, 2 * u :]], axis=1))
 
-        _, (H, saved) = _scan(step, (h0,), (ax,), (u, 4 * u))
+        _, (H, saved) = _scan(step, (h0,), (ax, *mask), (u, 4 * u))
         H_before = _before(h0, H)
 
         def gradient(dH):
             Ut = tf.transpose(U)
 
             def step(states, inputs):
-                (dh,), (dh_t, h_before, saved_t) = states, inputs
+                (dh,), (dh_t, h_before, saved_t, *m) = states, inputs
                 z, r, g, a_g = tf.split(saved_t, 4, axis=1)
-                dh += dh_t
+                dh, dh_kept = _parted(dh + dh_t, m)
                 dg = dh * (1 - z) * slope(g)
                 dz = dh * (h_before - g) * gate_slope(z)
                 dr = dg * a_g * gate_slope(r)
                 da = tf.concat([dz, dr, dg * r], axis=1)
-                return (_product(da, Ut) + dh * z,), (tf.concat([da, dg], axis=1),)
+                dh_before = _product(da, Ut) + dh * z + dh_kept
+                return (dh_before,), (tf.concat([da, dg], axis=1),)
 
             (dh0,), (dA,) = _scan(
-                step, (tf.zeros_like(h0),), (dH, H_before, saved), (4 * u,), backwards=True
+                step, (tf.zeros_like(h0),), (dH, H_before, saved, *mask), (4 * u,), backwards=True
             )
             da = dA[..., : 3 * u]
             dax = tf.concat([dA[..., : 2 * u], dA[..., 3 * u :]], axis=2)
-            return dax, _weight_gradient(H_before, da), tf.reduce_sum(da, axis=(0, 1)), dh0
+            db = tf.reduce_sum(da, axis=(0, 1))
+            return dax, _weight_gradient(H_before, da), db, dh0, *_no_gradient(mask)
 
         return H, gradient
 
-    def run(x, h0):
+    def run(x, mask, h0):
         ax = _times(x, _value(cell.kernel))
         b = tf.zeros(3 * u, ax.dtype)
         if cell.use_bias:
             input_bias, b = tf.unstack(_value(cell.bias))
             ax += input_bias
-        H = recurrence(ax, _value(cell.recurrent_kernel), b, h0)
+        H = recurrence(ax, _value(cell.recurrent_kernel), b, h0, *mask)
         return H, [H[-1]]
 
     return run
@@ -305,14 +358,22 @@ def kernel_of(layer):
 
 
 def _inner_loop(layer, kernel):
-    """Return what stands for ``layer.inner_loop``, which masks are left to."""
-    keras_loop = layer.inner_loop
+    """Return what stands for ``layer.inner_loop``."""
 
     def inner_loop(sequences, initial_state, mask, training=False):
-        if mask is not None:
-            return keras_loop(sequences, initial_state, mask, training=training)
+        backwards = layer.go_backwards
         x = tf.transpose(sequences, (1, 0, 2))
-        H, states = kernel(x[::-1] if layer.go_backwards else x, *initial_state)
+        masks = []
+        if mask is not None:
+            masks = [tf.transpose(tf.cast(mask, tf.bool))[:, :, None]]
+        if backwards:
+            x, masks = x[::-1], [part[::-1] for part in masks]
+        H, states = kernel(x, masks, *initial_state)
+        for part in masks:
+            has_output = part
+            if not layer.zero_output_for_mask:  # that of the last step that counts, if any did
+                has_output = tf.cumsum(tf.cast(part, tf.int32)) > 0
+            H = tf.where(has_output, H, tf.zeros_like(H))
         return H[-1], tf.transpose(H, (1, 0, 2)), states
 
     return inner_loop
@@ -324,6 +385,27 @@ def _dense(layer):
         if layer.use_bias:
             outputs += _value(layer.bias)
         return outputs if layer.activation is None else layer.activation(outputs)
+
+    return call
+
+
+def _embedding(layer):
+    n_symbols = layer.input_dim
+
+    def call(inputs):
+        symbols = tf.cast(inputs, tf.int32)
+
+        @tf.custom_gradient
+        def rows_of(embeddings):
+            def gradient(dy):
+                ids = tf.reshape(symbols, (-1,))
+                if n_symbols > _MOST_ONE_HOT:
+                    return tf.math.unsorted_segment_sum(_rows(dy), ids, n_symbols)
+                return _weight_gradient(tf.one_hot(ids, n_symbols, dtype=dy.dtype), dy)
+
+            return tf.gather(embeddings, symbols), gradient
+
+        return rows_of(_value(layer.embeddings))
 
     return call
 
@@ -359,6 +441,8 @@ def in_place_of_keras(model, masks=None):
                 put(layer, "inner_loop", _inner_loop(layer, kernel))
             elif type(layer) is keras.layers.Dense and layer.quantization_mode is None:
                 put(layer, "call", _dense(layer))
+            elif type(layer) is keras.layers.Embedding and layer.quantization_mode is None:
+                put(layer, "call", _embedding(layer))
             elif masks and layer.name in masks:
                 put(layer, "call", _dropout(masks[layer.name]))
         yield

@@ -358,22 +358,91 @@ class Spy:
         monkeypatch.setattr(owner, name, counting)
 
 
+def random_mask(rng, n_samples, n_timesteps):
+    """A mask with steps that count anywhere: none, all, the first, the last, or some."""
+    mask = rng.random((n_samples, n_timesteps)) < 0.5
+    mask[0], mask[1] = True, False
+    mask[2, :2], mask[2, 2:] = True, False
+    mask[3, :2], mask[3, 2:] = False, True
+    return mask
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("way", ["one", "backwards", "sequences", "bidirectional", "zeros"])
 @each_cell
-def test_masks_are_left_to_keras(cell, monkeypatch):
-    x = keras.Input((4, 1), dtype="float64")
-    y = CELLS[cell](3, dtype="float64")(layers.Masking(dtype="float64")(x))
+@with_and_without_xla
+def test_masked_steps_are_those_of_keras(cell, way, dtype, jit, refuse_keras):
+    def make(units, **options):
+        return CELLS[cell](units, dtype=dtype, **options)
+
+    x = keras.Input((6, 2), dtype=dtype)
+    mask = keras.Input((6,), dtype="bool")
+    if way == "bidirectional":
+        y = layers.Bidirectional(make(3, return_sequences=True), dtype=dtype)(x, mask=mask)
+        y = layers.Bidirectional(make(2), dtype=dtype)(y, mask=mask)
+    elif way == "sequences":
+        y = make(3, return_sequences=True)(x, mask=mask)
+    elif way == "zeros":
+        y = make(3, zero_output_for_mask=True)(x, mask=mask)
+    else:
+        y = make(3, go_backwards=way == "backwards")(x, mask=mask)
+    model = keras.Model([x, mask], y)
+    randomize(model)
+    rng = np.random.default_rng(3)
+    X = tf.constant(rng.normal(size=(7, 6, 2)), dtype)
+    M = tf.constant(random_mask(rng, 7, 6))
+    weights = tf.constant(rng.normal(size=(7, *model.output_shape[1:])), dtype)
+
+    def run(context):
+        variables = [variable.value for variable in model.trainable_variables]
+        with context, tf.GradientTape() as tape:
+            tape.watch(X)
+            y = model([X, M], training=True)
+            loss = tf.reduce_sum(y * weights)
+        return y, tape.gradient(loss, [X, *variables])
+
+    @tf.function(jit_compile=jit, autograph=False)
+    def by_kernels():
+        return run(in_place_of_keras(model))
+
+    expected = run(contextlib.nullcontext())
+    with refuse_keras():
+        found = by_kernels()
+    for value, expected_value in zip(
+        keras.tree.flatten(found), keras.tree.flatten(expected), strict=True
+    ):
+        rtol, atol = TOLERANCES[dtype]
+        np.testing.assert_allclose(value, expected_value, rtol, atol)
+    np.testing.assert_array_equal(found[1][0][1], 0)  # nothing counts there
+    assert np.abs(found[1][0][0]).max() > 0
+
+
+@pytest.mark.parametrize("n_symbols", [5, 700])  # a product, and a sum for each symbol
+@with_and_without_xla
+def test_embeddings_are_those_of_keras(n_symbols, jit, monkeypatch):
+    x = keras.Input((4,), dtype="int32")
+    y = layers.GRU(3)(layers.Embedding(n_symbols, 2, mask_zero=True)(x))
     model = keras.Model(x, y)
     randomize(model)
-    X = np.random.default_rng(0).normal(size=(3, 4, 1))
-    X[0, 2:] = X[1, :1] = 0
-    expected = model(X)
-    unmasked = keras.Model(x, model.layers[-1](x))
-    spy = Spy(monkeypatch, CELLS[cell], "inner_loop")
-    with in_place_of_keras(model):
-        np.testing.assert_allclose(model(X), expected, rtol=1e-12)
-        assert spy.n_calls == 1
-        np.testing.assert_allclose(unmasked(X)[2], expected[2], rtol=1e-10)
-        assert spy.n_calls == 1
+    X = tf.constant(np.random.default_rng(0).integers(0, 5, (6, 4)), tf.int32)
+    table = model.layers[1].embeddings
+
+    def run(context):
+        with context, tf.GradientTape() as tape:
+            y = model(X, training=True)
+            loss = tf.reduce_sum(y**2)
+        return y, tf.convert_to_tensor(tape.gradient(loss, table.value))
+
+    @tf.function(jit_compile=jit, autograph=False)
+    def by_kernels():
+        return run(in_place_of_keras(model))
+
+    expected = run(contextlib.nullcontext())
+    spy = Spy(monkeypatch, layers.Embedding, "call")
+    for value, expected_value in zip(by_kernels(), expected, strict=True):
+        np.testing.assert_allclose(value, expected_value, 1e-4, 1e-6)
+    assert spy.n_calls == 0
+    assert np.abs(expected[1]).max() > 0
 
 
 def test_a_layer_without_a_kernel_runs_beside_those_that_have_one(monkeypatch):
