@@ -1,6 +1,7 @@
 """TensorFlow among other processes: an error after a fork, a share of the cores in a worker."""
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import sys
@@ -31,6 +32,22 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_note_fork)
 
 
+def _import_in_worker():
+    """Import TensorFlow where the whole process is there for it.
+
+    Half a million objects come with it and stay: looking for garbage among them, while they come
+    and ever after, would take a quarter of the import's time and a tenth of each compilation's.
+    """
+    if "tensorflow" in sys.modules or not gc.isenabled():
+        return
+    gc.disable()
+    try:
+        import keras  # noqa: F401  and TensorFlow with it
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def take_share_of_cores():
     """In a worker of joblib's, let TensorFlow start with no more threads than its share of cores.
 
@@ -38,9 +55,11 @@ def take_share_of_cores():
     number of threads, keeps it.
     """
     share = os.environ.get("OMP_NUM_THREADS", "")
-    is_worker = type(multiprocessing.current_process()).__name__ == "LokyProcess"
+    if type(multiprocessing.current_process()).__name__ != "LokyProcess":
+        return
+    _import_in_worker()
     told = {"TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"} & set(os.environ)
-    if not is_worker or not share.isdigit() or told:
+    if not share.isdigit() or told:
         return
     import tensorflow as tf
 
