@@ -57,10 +57,9 @@ _NO_XLA = (
 )
 
 
-def _multiplications(model):
-    """How many multiplications a row of a batch takes in one forward pass, about."""
-    n_timesteps = model.inputs[0].shape[1]
-    return n_timesteps * model.count_params()
+def _input_shape(model, n_timesteps):
+    """Return the shape of one row of a batch."""
+    return (n_timesteps, *model.inputs[0].shape[2:])
 
 
 def variables_of(model):
@@ -83,10 +82,18 @@ class Trainer:
     ----------
     model : keras.Model
         Compiled and `is_compilable`.
+
+    Attributes
+    ----------
+    data : class
+        What a trainer takes its batches from, made of X, y and sample weights.
     """
+
+    data: type
 
     def __init__(self, model):
         self.model = model
+        self.dtype = model.outputs[0].dtype
         self._loss = per_row_loss(model.loss)
         self._epochs = {}
         self._steps = 4  # batches a graph call
@@ -111,18 +118,18 @@ class Trainer:
         after_call : callable
             Called after each graph call with the batches done and the loss so far.
         """
-        size = min(batch_size, 2 ** max(0, int(np.ceil(np.log2(data.n_rows)))))
-        key = (size, data.window_length, data.weights is not None)
+        size = data.rows_at_once(batch_size)
+        key = (size, *data.kind())
         if key not in self._epochs:
             self._epochs[key] = self._make_epoch(*key)
-        epoch, arguments = self._epochs[key], data.arguments()
-        n_batches, done, total = -(-data.n_rows // size), 0, tf.zeros((), data.X.dtype)
+        epoch, arguments = self._epochs[key], data.arguments(size, self.dtype)
+        n_batches, done, carried = data.n_batches(size), 0, self._carried(size)
         while done < n_batches:
             steps = min(self._steps, n_batches - done)
             start = time.perf_counter()
             try:
-                total = epoch(*arguments, done, steps, total)
-                loss = float(total)
+                carried = epoch(*arguments, done, steps, *carried)
+                loss = float(carried[0])
             except _NO_XLA:
                 if not self._jit:
                     raise
@@ -133,22 +140,23 @@ class Trainer:
             seconds = time.perf_counter() - start
             self._steps = max(1, min(8 * steps, int(steps * _SECONDS_PER_CALL / seconds)))
             done += steps
-            after_call(done, loss / min(data.n_rows, done * size))
-        return loss / data.n_rows
+            after_call(done, loss / data.n_counted(done, size))
+        return loss / data.n_counted(done, size)
 
-    def _make_epoch(self, size, window_length, weighted):
-        model, parts = self.model, 1
-        if size * _multiplications(model) >= 2 * _WORTH_A_BRANCH:
-            parts = max(1, min(_MOST_BRANCHES, size // _ROWS_PER_BRANCH))
-            while size % parts:
-                parts -= 1
+    def _carried(self, size):
+        """Return what an epoch's graph calls hand on, as it is at first: the sum of the losses."""
+        return [tf.zeros((), self.dtype)]
+
+    def _make_epoch(self, size, *kind):
+        """Make the graph of an epoch, for batches of a size and data of a kind."""
+        n_timesteps, window_length, X_spec, y_spec, weighted = kind
+        model = self.model
+        parts = branches_of(size, n_timesteps * model.count_params())
         rows = size // parts
         flat = parts == 1 and can_be_flat(model)
         state = FlatWeights(model) if flat else _Weights(model)
-        shape = model.inputs[0].shape[1:]
-        dropouts = [
-            layer for layer in model.layers if type(layer) is keras.layers.Dropout and layer.rate
-        ]
+        shape, dtype = _input_shape(model, n_timesteps), self.dtype
+        dropouts = dropouts_of(model)
         # Batches that XLA runs through by itself, where calling it costs as much as its work.
         group = 1
         if parts == 1 and not dropouts:
@@ -161,7 +169,8 @@ class Trainer:
                 y_pred, _, penalties = model.stateless_call(
                     trainable, others, x, training=True, return_losses=True
                 )
-                losses = self._loss(tf.cast(y, y_pred.dtype), y_pred)
+                y = tf.cast(y, y_pred.dtype) if y.dtype.is_floating else y
+                losses = self._loss(y, y_pred)
                 losses = tf.reduce_mean(tf.reshape(losses, (rows, -1)), axis=1)
                 loss = tf.reduce_sum(losses * weights) + sum(penalties) / parts
             zero = tf.UnconnectedGradients.ZERO
@@ -189,7 +198,7 @@ class Trainer:
 
         def train(n_batches, x, y, weights, counts, total):
             """Train on the first of some batches; add up their rows' losses in `total`."""
-            masks = [_mask(layer, size) for layer in dropouts]
+            masks = [draw_mask(layer, size, n_timesteps) for layer in dropouts]
             others = [tf.convert_to_tensor(v) for v in model.non_trainable_variables]
             if parts == 1:
                 return many_graph(n_batches, others, masks, x, y, weights, counts, total)
@@ -214,14 +223,14 @@ class Trainer:
             """Train on some batches from `batch` on; add up their rows' losses in `total`."""
             place = batch * size + tf.reshape(tf.range(group * size), (group, size))
             index = tf.gather(order, tf.minimum(place, n_rows - 1))
-            counts = tf.cast(tf.clip_by_value(n_rows - place[:, 0], 1, size), series.dtype)
-            scale = tf.cast(place < n_rows, series.dtype) / counts[:, None]
+            counts = tf.cast(tf.clip_by_value(n_rows - place[:, 0], 1, size), dtype)
+            scale = tf.cast(place < n_rows, dtype) / counts[:, None]
             if weighted:
                 scale *= tf.gather(weights, index)
             y = tf.gather(target, first_target + index)
             if window_length is not None:
                 index = index[..., None] + tf.range(window_length)
-            x = tf.ensure_shape(tf.gather(series, index), (group, size, *shape))
+            x = tf.reshape(tf.gather(series, index), (group, size, *shape))
             return train(tf.minimum(last - batch, group), x, y, scale, counts, total)
 
         @tf.function(autograph=False)
@@ -237,14 +246,12 @@ class Trainer:
                 lambda batch, _: batch < last, body, (first, total), parallel_iterations=1
             )
             state.store()
-            return total
+            return (total,)
 
-        series_shape = (None, *shape) if window_length is None else (None, *shape[1:])
-        dtype = model.inputs[0].dtype
         integer = tf.TensorSpec((), tf.int32)
         return epoch.get_concrete_function(
-            tf.TensorSpec(series_shape, dtype),
-            tf.TensorSpec((None, *model.outputs[0].shape[1:]), dtype),
+            X_spec,
+            y_spec,
             integer,
             tf.TensorSpec((None,), dtype),
             tf.TensorSpec((None,), tf.int32),
@@ -274,9 +281,24 @@ class _Weights:
         self._model.optimizer.apply(gradients, self._model.trainable_variables)
 
 
-def _mask(layer, size):
+def branches_of(size, multiplications):
+    """Return in how many branches to compute a batch, from the work that a row of it takes."""
+    if size * multiplications < 2 * _WORTH_A_BRANCH:
+        return 1
+    parts = max(1, min(_MOST_BRANCHES, size // _ROWS_PER_BRANCH))
+    while size % parts:
+        parts -= 1
+    return parts
+
+
+def dropouts_of(model):
+    return [layer for layer in model.layers if type(layer) is keras.layers.Dropout and layer.rate]
+
+
+def draw_mask(layer, size, n_timesteps):
     """Draw what a dropout layer multiplies a batch by, as the layer itself would."""
-    ones = tf.ones((size, *layer.output.shape[1:]), layer.compute_dtype)
+    shape = [n_timesteps if length is None else length for length in layer.output.shape[1:]]
+    ones = tf.ones((size, *shape), layer.compute_dtype)
     return keras.random.dropout(ones, layer.rate, seed=layer.seed_generator)
 
 
@@ -285,13 +307,14 @@ class Data:
 
     Parameters
     ----------
-    X : WindowArray or ndarray of shape (n_samples, n_timesteps, n_features)
+    X : WindowArray or ndarray of shape (n_samples, n_timesteps, ...)
     y : ndarray of shape (n_samples, ...)
     weights : ndarray of shape (n_samples,) or None
     """
 
     def __init__(self, X, y, weights):
         self.X, self.window_length = source_of(X)
+        self.n_timesteps = X.shape[1]
         # Where y is the series itself, it is in memory already.
         self.first_y = _rows_into(y, X.series) if is_windows(X) else None
         self.y = _tensor(y) if self.first_y is None else self.X
@@ -299,12 +322,34 @@ class Data:
         self.order, self.n_rows = None, 0
 
     def put_in_order(self, order):
+        """Take the order of the rows for the next epoch."""
         self.order, self.n_rows = order, len(order)
 
-    def arguments(self):
-        weights = tf.zeros((0,), self.X.dtype) if self.weights is None else self.weights
+    def steps_an_epoch(self, n_rows, batch_size):
+        return -(-n_rows // batch_size)
+
+    def rows_at_once(self, batch_size):
+        return min(batch_size, 2 ** max(0, int(np.ceil(np.log2(self.n_rows)))))
+
+    def n_batches(self, size):
+        return -(-self.n_rows // size)
+
+    def n_counted(self, n_batches, size):
+        """Return how many losses there are in the first batches."""
+        return min(self.n_rows, n_batches * size)
+
+    def kind(self):
+        """Return what an epoch's graph depends on."""
+        specs = (tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in (self.X, self.y))
+        return self.n_timesteps, self.window_length, *specs, self.weights is not None
+
+    def arguments(self, size, dtype):
+        weights = tf.zeros((0,), dtype) if self.weights is None else self.weights
         first_y = tf.constant(self.first_y or 0)
         return self.X, self.y, first_y, weights, _tensor(self.order), tf.constant(self.n_rows)
+
+
+Trainer.data = Data
 
 
 def _rows_into(y, series):
@@ -339,15 +384,16 @@ class Predictor:
         """Return the outputs for all rows of X, a WindowArray or an array."""
         n_rows = len(X)
         source, window_length = source_of(X)
-        key = (1 if n_rows == 1 else _PREDICT_ROWS, window_length)
+        spec = tf.TensorSpec((None, *source.shape[1:]), source.dtype)
+        key = (1 if n_rows == 1 else _PREDICT_ROWS, X.shape[1], window_length, spec)
         with self._lock:
             if key not in self._graphs:
                 self._graphs[key] = self._make(*key)
         return self._graphs[key](values, source, tf.constant(n_rows)).numpy()
 
-    def _make(self, size, window_length):
+    def _make(self, size, n_timesteps, window_length, X_spec):
         model = self._model
-        shape = model.inputs[0].shape[1:]
+        shape = _input_shape(model, n_timesteps)
         n_trainable = len(model.trainable_variables)
 
         @tf.function(jit_compile=True, autograph=False)
@@ -361,16 +407,15 @@ class Predictor:
             index = tf.minimum(first + tf.range(size), n_rows - 1)
             if window_length is not None:
                 index = index[:, None] + tf.range(window_length)
-            return outputs(values, tf.ensure_shape(tf.gather(X, index), (size, *shape)))
+            return outputs(values, tf.reshape(tf.gather(X, index), (size, *shape)))
 
-        X_shape = (None, *shape) if window_length is None else (None, *shape[1:])
         specs = [tf.TensorSpec(v.shape, v.dtype) for v in variables_of(model)]
 
         @tf.function(
             autograph=False,
             input_signature=[
                 specs,
-                tf.TensorSpec(X_shape, model.inputs[0].dtype),
+                X_spec,
                 tf.TensorSpec((), tf.int32),
             ],
         )
@@ -415,21 +460,21 @@ take_template, keep_template = _templates.take, _templates.put
 
 
 @contextlib.contextmanager
-def trainer_for(architecture, make_model):
-    """Lend a trainer for an architecture, made of a new model if there is none that is free."""
-    trainer = _trainers.take(architecture) or Trainer(make_model())
+def trainer_for(key, make):
+    """Lend the trainer that is kept under `key`, or a new one if there is none that is free."""
+    trainer = _trainers.take(key) or make()
     try:
         yield trainer
     finally:  # after an error too, as `load` leaves nothing of what was before
-        _trainers.put(architecture, trainer)
+        _trainers.put(key, trainer)
 
 
-def predictor_for(key, make_model):
-    """Return the predictor for the architecture `key`, made of a new model if there is none."""
+def predictor_for(key, make):
+    """Return the predictor that is kept under `key`, or a new one."""
     with _predictors.lock:
         found = _predictors.get(key)
     if found is None:
-        found = Predictor(make_model())
+        found = make()
     _predictors.put(key, found)
     return found
 

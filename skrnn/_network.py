@@ -30,7 +30,7 @@ from ._compiled import (
     variables_of,
 )
 from ._processes import check_not_forked
-from .networks import add_base, build_rnn, check_keras_name, reseed, set_base
+from .networks import add_base, check_keras_name, reseed, set_base
 
 __all__ = ["Network", "new_network", "seeded", "sees_batches"]
 
@@ -97,6 +97,7 @@ class Network:
         self.own_compile = model.compiled
         self.epochs_done = 0
         self.n_outputs = int(model.output_shape[-1])
+        self.output_dtype = model.outputs[0].dtype
         config = keras.saving.serialize_keras_object(model)
         own_config = config.pop("compile_config", None)
         self._config = json.dumps(config)
@@ -114,7 +115,8 @@ class Network:
         """Leave behind what does not go into a pickle."""
         self._model = None  # its own, once it was asked for
         self._training = None  # the shared one in which it trains at the moment
-        self._trainer = self._predictor = self._tensors = None
+        self._trainer = self._tensors = None
+        self._programs: dict = {}  # its predictors, by what makes them
 
     def __getstate__(self):
         state = copy.copy(self)
@@ -126,6 +128,7 @@ class Network:
     def __copy__(self):
         copied = object.__new__(type(self))
         vars(copied).update(vars(self))
+        copied._programs = dict(self._programs)
         return copied
 
     @property
@@ -195,13 +198,13 @@ class Network:
         return self.model.loss if self.own_compile else self._compile["loss"]
 
     @contextlib.contextmanager
-    def trainer(self, callbacks):
-        """Lend what trains the network: a `Trainer`, or None if that is up to Keras.
+    def trainer(self, callbacks, make=Trainer):
+        """Lend what trains the network: what `make` makes, or None if that is up to Keras.
 
         The network takes over what was learnt, also on Ctrl-C; after any other error it is what
         it was. Callbacks of the user's may keep the model that they get: it is the network's own.
         """
-        compilable = (
+        compilable = make is not Trainer or (
             self._is_compilable
             and not self.own_compile
             and not any(sees_batches(callback) for callback in callbacks)
@@ -212,14 +215,15 @@ class Network:
         may_be_kept = not all(map(is_of_keras, callbacks))
         if not compilable or may_be_kept or self._architecture is None or compilation is None:
             if compilable and self._trainer is None:
-                self._trainer = Trainer(self.model)
+                self._trainer = make(self.model)
             with self._unchanged_on_error(self.model):
                 yield self._trainer if compilable else None
             return
         own, self._values, self._optimizer = self._model, self.values(), self._optimizer_values()
         self._model = None
         try:
-            with trainer_for((self._architecture, compilation), self._new_model) as trainer:
+            key = (make.__name__, self._architecture, compilation)
+            with trainer_for(key, lambda: make(self._new_model())) as trainer:
                 trainer.load(self._values, self._optimizer, self._learning_rate())
                 self._training, self._tensors = trainer.model, None
                 try:
@@ -259,53 +263,69 @@ class Network:
 
     def predict(self, X):
         """Return the outputs for all rows of X, a WindowArray or an array of windows."""
-        check_not_forked()
         if not self._is_compilable:
+            check_not_forked()
             return self._predict_by_keras(np.asarray(X))
+        predictor, values = self.program(Predictor)
+        return predictor(values, X)
+
+    def program(self, make):
+        """Return the graphs that `make` makes of a model, and the values to call them with.
+
+        Parameters
+        ----------
+        make : class
+            Such as `Predictor`: of a model, it makes graphs that are functions of its weights.
+        """
+        check_not_forked()
         model = self._current_model()
         if model is not None:
-            tensors = [tf.convert_to_tensor(variable) for variable in variables_of(model)]
+            values = [tf.convert_to_tensor(variable) for variable in variables_of(model)]
         else:
             if self._tensors is None:
                 self._tensors = [tf.constant(value) for value in self._values]
-            tensors = self._tensors
-        if self._predictor is None:
-            if self._architecture is not None:
-                self._predictor = predictor_for(self._architecture, self._new_model)
-            else:
-                self._predictor = Predictor(self.model)
-        return self._predictor(tensors, X)
+            values = self._tensors
+        if make not in self._programs:
+            self._programs[make] = (
+                make(self.model)
+                if self._architecture is None
+                else predictor_for(
+                    (make.__name__, self._architecture), lambda: make(self._new_model())
+                )
+            )
+        return self._programs[make], values
 
     def _predict_by_keras(self, windows):
         model = self.model
-        if self._predictor is None:
+        if None not in self._programs:
             # One trace for every number of rows: another one could round the last bit otherwise.
             shape = tf.TensorSpec((None, *windows.shape[1:]), windows.dtype)
-            self._predictor = tf.function(
+            self._programs[None] = tf.function(
                 lambda x: model(x, training=False), autograph=False
             ).get_concrete_function(shape)
         size = min(_PREDICT_ROWS, max(1, _PREDICT_VALUES // max(1, windows[:1].size)))
         outputs = [
-            self._predictor(tf.constant(windows[start : start + size])).numpy()
+            self._programs[None](tf.constant(windows[start : start + size])).numpy()
             for start in range(0, len(windows), size)
         ]
         return np.concatenate(outputs)
 
 
-def new_network(base, seed, settings, input_dtype, **options):
-    """Return a network of `build_rnn`'s that was not trained yet.
+def new_network(build, base, seed, settings, input_dtype, **options):
+    """Return a network that was not trained yet, of a builder in `networks`.
 
     Its model is made once for all seeds: variables take memory that TensorFlow does not give back.
     """
 
     def make_model():
         with seeded(seed):  # Bidirectional draws a seed for its copy of a simple RNN
-            model = build_rnn(**options, seed=seed)
+            model = build(**options, seed=seed)
         return model if base is None else add_base(model, *base)
 
     if not isinstance(options["activation"], str):
         return Network(make_model(), seed, settings, input_dtype)
-    key = repr((options, base is not None, keras.config.floatx(), keras.config.dtype_policy().name))
+    dtypes = keras.config.floatx(), keras.config.dtype_policy().name
+    key = repr((build.__name__, options, base is not None, *dtypes))
     model = take_template(key)
     if model is None:
         model = make_model()

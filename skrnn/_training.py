@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ._compiled import Data, assign, values_of, variables_of
+from ._compiled import Trainer, assign, values_of, variables_of
 from ._network import sees_batches
 from .windows import aligned_empty, is_windows
 
@@ -75,6 +75,7 @@ def fit_network(
     verbose=0,
     begin_epoch,
     end_epoch,
+    trainer_class=Trainer,
 ):
     """Train a compiled network on some rows of X and y, and return the record of its epochs.
 
@@ -95,6 +96,8 @@ def fit_network(
     callbacks : list of keras.callbacks.Callback, default=None
     begin_epoch, end_epoch : callable
         Called without and with the record; end_epoch returns whether to stop.
+    trainer_class : class, default=Trainer
+        What trains; any other one takes X and y of its own kinds.
 
     Returns
     -------
@@ -111,7 +114,7 @@ def fit_network(
     record = _Epochs(rows, network, validation, patience, begin_epoch, end_epoch)
     data = (X, y, sample_weight)
     try:
-        with network.trainer(callbacks) as trainer:
+        with network.trainer(callbacks, trainer_class) as trainer:
             model = network.model if trainer is None else trainer.model
             try:
                 if trainer is None:
@@ -137,14 +140,14 @@ def fit_network(
 def _train_compiled(trainer, data, epochs, batch_size, record, callbacks, verbose):
     """Train by `_compiled`, with the callbacks' events at the epochs."""
     model = trainer.model
-    data = Data(*data)
+    data = trainer.data(*data)
     events = keras.callbacks.CallbackList(
         [record, *callbacks],
         add_progbar=bool(verbose),
         model=model,
         verbose=verbose,
         epochs=epochs,
-        steps=-(-len(record.rows) // batch_size),
+        steps=data.steps_an_epoch(len(record.rows), batch_size),
     )
 
     def after_call(batches, loss):

@@ -3,11 +3,15 @@
 import random
 
 import keras
+import numpy as np
 
 from ._processes import check_not_forked
 from ._validation import check_name
 
 __all__ = ["CELLS", "build_rnn"]
+
+# Of the vectors that stand for symbols, so that they move the cells as much as one-hot ones do.
+_EMBEDDING_SCALE = 0.5
 
 CELLS = {
     "rnn": keras.layers.SimpleRNN,
@@ -92,18 +96,100 @@ def build_rnn(
             f"input_shape={input_shape} and n_outputs={n_outputs}."
         )
     check_not_forked()
-    layer_class = CELLS[check_name("cell", cell, CELLS)]
-    check_keras_name("activation", activation, keras.activations)
-    sizes = check_units(units)
     new_seed = _seeds(random.getrandbits(31) if seed is None else seed)
     shape = tuple(input_shape)
     inputs = keras.Input(shape if len(shape) == 2 else (*shape, 1))
-    x = inputs
+    x = _recurrent_layers(inputs, cell, units, activation, bidirectional, dropout, new_seed)
+    head = keras.layers.Dense(
+        n_outputs, kernel_initializer=keras.initializers.GlorotUniform(new_seed())
+    )
+    return keras.Model(inputs, head(x))
+
+
+def build_text_rnn(
+    n_symbols,
+    n_classes,
+    cell="lstm",
+    units=64,
+    *,
+    sequences=False,
+    embedding=None,
+    activation="tanh",
+    bidirectional=False,
+    dropout=0.0,
+    seed=None,
+):
+    """Build recurrent layers over symbols, with the probabilities of classes on top.
+
+    Symbols are numbered from 1; 0 is no symbol and masked, and ``n_symbols + 1`` is any other
+    symbol, or the beginning of a text. Both are read as zeros at first.
+
+    Parameters
+    ----------
+    n_symbols, n_classes : int
+    cell, units, activation, bidirectional, dropout, seed
+        As `build_rnn` takes them.
+    sequences : bool, default=False
+        Whether there are probabilities after each symbol (nothing is masked then), or after the
+        last alone.
+    embedding : int, default=None
+        The length of the vectors, learnt, that stand for symbols. None is one-hot vectors.
+
+    Returns
+    -------
+    model : keras.Model
+        From (n_samples, n_timesteps) of int32 to (n_samples[, n_timesteps], n_classes). Not
+        compiled, made of `keras.layers` alone.
+
+    Examples
+    --------
+    >>> from skrnn.networks import build_text_rnn
+    >>> build_text_rnn(4, 4, "rnn", 3).count_params()  # 24 of them in the one-hot vectors
+    64
+    """
+    check_not_forked()
+    new_seed = _seeds(random.getrandbits(31) if seed is None else seed)
+    inputs = keras.Input((None,), dtype="int32")
+    table = keras.layers.Embedding(
+        n_symbols + 2,
+        n_symbols if embedding is None else embedding,
+        trainable=embedding is not None,
+        mask_zero=not sequences,
+        embeddings_initializer=keras.initializers.Zeros(),
+    )
+    x = table(inputs)
+    if embedding is None:
+        table.embeddings.assign(np.eye(n_symbols + 2, n_symbols, -1))
+    else:
+        _draw_embeddings(table, new_seed())
+    x = _recurrent_layers(
+        x, cell, units, activation, bidirectional, dropout, new_seed, sequences=sequences
+    )
+    head = keras.layers.Dense(
+        n_classes, kernel_initializer=keras.initializers.GlorotUniform(new_seed())
+    )
+    return keras.Model(inputs, keras.layers.Softmax()(head(x)))
+
+
+def _draw_embeddings(layer, seed):
+    """Draw the vectors of all symbols but the first and the last, which stay zeros."""
+    shape = (layer.input_dim - 2, layer.output_dim)
+    drawn = keras.initializers.RandomNormal(stddev=_EMBEDDING_SCALE, seed=seed)(shape)
+    layer.embeddings.assign(keras.ops.pad(drawn, ((1, 1), (0, 0))))
+
+
+def _recurrent_layers(
+    x, cell, units, activation, bidirectional, dropout, new_seed, *, sequences=False
+):
+    """Put recurrent layers onto x, with an output after each step or after the last alone."""
+    layer_class = CELLS[check_name("cell", cell, CELLS)]
+    check_keras_name("activation", activation, keras.activations)
+    sizes = check_units(units)
     for i, size in enumerate(sizes):
         layer = layer_class(
             size,
             activation=activation,
-            return_sequences=i < len(sizes) - 1,
+            return_sequences=sequences or i < len(sizes) - 1,
             kernel_initializer=keras.initializers.GlorotUniform(new_seed()),
             recurrent_initializer=keras.initializers.Orthogonal(seed=new_seed()),
             seed=new_seed(),
@@ -123,10 +209,7 @@ def build_rnn(
         x = layer(x)
         if dropout:
             x = keras.layers.Dropout(dropout, seed=new_seed())(x)
-    head = keras.layers.Dense(
-        n_outputs, kernel_initializer=keras.initializers.GlorotUniform(new_seed())
-    )
-    return keras.Model(inputs, head(x))
+    return x
 
 
 def _seeds(seed):
@@ -136,7 +219,7 @@ def _seeds(seed):
 
 
 def reseed(model, seed):
-    """Give a model of `build_rnn`'s, with a base or without, the variables of another seed."""
+    """Give a model of this room's, with a base or without, the variables of another seed."""
     new_seed = _seeds(seed)
     has_base = any(layer.name == "base" for layer in model.layers)
 
@@ -152,6 +235,9 @@ def reseed(model, seed):
                 orthogonal(cell.recurrent_kernel.shape, cell.recurrent_kernel.dtype)
             )
             cell.seed_generator.state.assign([new_seed(), 0])
+        elif isinstance(layer, keras.layers.Embedding):
+            if layer.trainable:
+                _draw_embeddings(layer, new_seed())
         elif isinstance(layer, keras.layers.Dropout):
             layer.seed_generator.state.assign([new_seed(), 0])
         elif isinstance(layer, keras.layers.Dense) and layer.trainable:

@@ -8,6 +8,16 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import r2_score
 
 from . import _processes
+from ._fitting import (
+    as_type,
+    check_callbacks,
+    check_same_settings,
+    fitted_state,
+    mean_one_each,
+    seed_of,
+    split_in_time,
+    train,
+)
 from ._inputs import (
     check_inputs,
     check_outputs,
@@ -265,7 +275,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             _processes.take_share_of_cores()
             import keras
 
-            self._check_callbacks(keras.callbacks.Callback)
+            check_callbacks(self.callbacks)
             series = X
             X = check_inputs(self, X, reset=not go_on, dtype=keras.config.floatx())
             y_given = y is not None
@@ -274,16 +284,14 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             progress.begin(series, y, sample_weight)
             network = self._network_to_train(series, y, y_given, go_on, keras.config.floatx())
             self._y_ndim = y_ndim
-            for name in () if go_on else _CURVES:
-                self.__dict__.pop(name, None)
             self._train(network, X, y, weights, epochs, progress, go_on)
-            progress.end(self._state(network))
+            progress.end(fitted_state(network))
         return self
 
     def _network_to_train(self, X, y, y_given, go_on, dtype):
         """Return the network to train, compiled: the fitted one to go on with, or a new one."""
         from ._network import Network, new_network, seeded
-        from .networks import add_base, check_network
+        from .networks import add_base, build_rnn, check_network
 
         compile_settings = {
             "optimizer": self.optimizer,
@@ -294,13 +302,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         settings = {name: getattr(self, name) for name in _KEPT_SETTINGS}
         if go_on:
             network = self._network
-            for name, value in network.settings.items():
-                if not _same(settings[name], value):
-                    raise ValueError(
-                        f"The network was fitted with {name}={value!r} and cannot go on with "
-                        f"{name}={settings[name]!r}: set it back, or fit anew with "
-                        "warm_start=False."
-                    )
+            check_same_settings(network, settings)
             if y.shape[1] != self.n_outputs_:
                 raise ValueError(
                     f"The network has {self.n_outputs_} outputs and cannot go on with a y of "
@@ -310,14 +312,14 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             return network
 
         base = self._base(X, y, y_given)
-        seed = self._seed()
+        seed = seed_of(self.random_state)
         available = {
             "input_shape": self.input_shape_,
             "n_outputs": y.shape[1],
             **{name: settings[name] for name in _BUILDER_OPTIONS},
         }
         if self.network is None:
-            network = new_network(base, seed, settings, dtype, **available)
+            network = new_network(build_rnn, base, seed, settings, dtype, **available)
         else:
             named = signature(self.network).parameters.values()
             takes_all = any(p.kind is p.VAR_KEYWORD for p in named)
@@ -354,89 +356,23 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         target, skip = X.target, X.n_incomplete
         return match_target(target[skip:], y[skip:], columns)
 
-    def _seed(self):
-        if self.random_state is None:
-            return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
-        if isinstance(self.random_state, np.random.RandomState):
-            return int(self.random_state.randint(2**31 - 1))
-        return int(np.random.RandomState(self.random_state).randint(2**31 - 1))
-
     def _train(self, network, X, y, weights, epochs, progress, go_on):
-        """Train `network`, and take it over with its record, also when interrupted."""
-        from ._training import fit_network
-
+        """Train `network` on the complete windows, but for those held out."""
         rows, validation = range(n_incomplete(X), len(X)), None
         if self.early_stopping:
-            rows, held_out = self._split(X, rows)
-            weights = _mean_one_each(weights, rows, held_out)
+            rows, held_out = split_in_time(X, rows, self.validation_fraction)
+            weights = mean_one_each(weights, rows, held_out)
             validation = self._validation(network, X, y, weights, held_out)
-        n_before = len(self.loss_curve_) if go_on else 0
-        curves = {
-            name: part
-            for name, part in _CURVES.items()
-            if part == "losses" or self.early_stopping or (go_on and hasattr(self, name))
-        }
-        before = {name: getattr(self, name, []) if go_on else [] for name in curves}
-
-        def state(record):
-            # Epochs without a validation part have NaN there, so that all curves align.
-            return self._state(network) | {
-                name: _padded(before[name], n_before)
-                + _padded(getattr(record, part), len(record.losses))
-                for name, part in curves.items()
-            }
-
-        try:
-            record = fit_network(
-                network,
-                X,
-                y.astype(X.dtype, copy=False),
-                None if weights is None else weights.astype(X.dtype, copy=False),
-                rows=rows,
-                epochs=epochs,
-                batch_size=self.batch_size,
-                validation=validation,
-                patience=self.n_iter_no_change,
-                callbacks=self.callbacks,
-                verbose=self.verbose,
-                begin_epoch=progress.begin_epoch,
-                end_epoch=lambda record: progress.end_epoch(lambda: state(record)),
-            )
-        except KeyboardInterrupt as interrupt:
-            if (record := getattr(interrupt, "record", None)) is not None:
-                self.__dict__.update(state(record))
-            raise
-        self.__dict__.update(state(record))
-
-    def _state(self, network):
-        """Return the fitted attributes that `network` stands for."""
-        return {
-            "_network": network,
-            "n_iter_": network.epochs_done,
-            "n_outputs_": network.n_outputs,
-        }
-
-    def _check_callbacks(self, keras_callback):
-        for callback in self.callbacks or ():
-            if not isinstance(callback, keras_callback):
-                raise ValueError(
-                    f"callbacks takes Keras callbacks, got {callback!r}. Those of scikit-learn go "
-                    "to set_callbacks(...)."
-                )
-
-    def _split(self, X, rows):
-        """Part the complete windows in time, and leave out those that share rows with both."""
-        n_held_out = max(1, round(self.validation_fraction * len(rows)))
-        n_shared = X.window_length + X.horizon - 1 if is_windows(X) else 0
-        n_train = len(rows) - n_held_out - n_shared
-        if n_train < 1:
-            raise ValueError(
-                f"early_stopping with validation_fraction={self.validation_fraction} holds out "
-                f"{n_held_out} of {len(rows)} complete windows, and {n_shared} more share rows "
-                f"with them: {max(0, n_train)} are left to train on. Fit on more rows, or set "
-                "early_stopping=False."
-            )
-        return rows[:n_train], rows[-n_held_out:]
+        train(
+            self,
+            network,
+            (X, y.astype(X.dtype, copy=False), as_type(weights, X.dtype)),
+            rows=rows,
+            validation=validation,
+            epochs=epochs,
+            progress=progress,
+            go_on=go_on,
+        )
 
     @staticmethod
     def _validation(network, X, y, weights, rows):
@@ -515,38 +451,5 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         return tags
 
 
-def _padded(curve, length):
-    return curve + [float("nan")] * (length - len(curve))
-
-
-def _same(one, other):
-    """Whether two parameters mean the same; Keras objects do if their settings are equal."""
-    if hasattr(one, "get_config") and type(one) is type(other):
-        return one is other or one.get_config() == other.get_config()
-    return one is other or np.array_equal(one, other)
-
-
-def _mean_one_each(weights, *parts):
-    """Return weights of mean 1 in each part."""
-    if weights is None:
-        return None
-    weights = weights.copy()
-    for part, name in zip(parts, ("trained on", "held out for early stopping"), strict=True):
-        rows = slice(part.start, part.stop)
-        mean = weights[rows].mean()
-        if mean == 0:
-            raise ValueError(
-                f"Sample weights cannot all be zero in the {len(part)} windows that are {name}. "
-                "Give at least one a positive weight."
-            )
-        weights[rows] /= mean
-    return weights
-
-
 _BUILDER_OPTIONS = ("cell", "units", "activation", "bidirectional", "dropout")
 _KEPT_SETTINGS = (*_BUILDER_OPTIONS, "residual", "network", "optimizer", "loss", "clipnorm")
-_CURVES = {
-    "loss_curve_": "losses",
-    "validation_loss_curve_": "validation_losses",
-    "validation_scores_": "validation_scores",
-}

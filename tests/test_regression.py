@@ -23,6 +23,7 @@ from skrnn import (
     build_rnn,
     sliding_windows,
 )
+from skrnn._fitting import split_in_time
 
 
 @pytest.fixture
@@ -348,7 +349,7 @@ def test_curves_stay_aligned_when_early_stopping_comes_and_goes(windows, small_r
 
 def test_early_stopping_holds_out_the_last_part_purged_of_overlap(windows, small_rnn):
     rnn = small_rnn(early_stopping=True, validation_fraction=0.1, epochs=2)
-    rows, held_out = rnn._split(windows, np.arange(6, 120))
+    rows, held_out = split_in_time(windows, np.arange(6, 120), rnn.validation_fraction)
     assert held_out.tolist() == [*range(109, 120)]
     assert rows.tolist() == [*range(6, 103)]  # 103 to 108 share rows with the held out windows
     first_row_held_out = held_out[0] - windows.window_length
@@ -362,7 +363,7 @@ def test_early_stopping_stops_and_returns_to_the_best_weights(windows, small_rnn
     best = int(np.argmin(rnn.validation_loss_curve_))
     assert rnn.n_iter_ == best + 4 < 200
     assert len(rnn.validation_scores_) == len(rnn.loss_curve_) == rnn.n_iter_
-    _, held_out = rnn._split(windows, np.arange(6, 120))
+    _, held_out = split_in_time(windows, np.arange(6, 120), rnn.validation_fraction)
     left = rnn.predict(windows[held_out]) - noise[held_out]
     assert np.mean(left**2) == pytest.approx(rnn.validation_loss_curve_[best], rel=1e-4)
     score = rnn.score(windows[held_out], noise[held_out])
@@ -377,7 +378,8 @@ def test_early_stopping_needs_rows(small_rnn):
         small_rnn(early_stopping=True).fit(windows)
     windows = sliding_windows(np.arange(20.0)[:, None], 6)
     rnn = small_rnn(early_stopping=True, validation_fraction=0.1).fit(windows)
-    assert rnn._split(windows, np.arange(6, 20))[0].tolist() == [*range(6, 13)]
+    rows, _ = split_in_time(windows, np.arange(6, 20), rnn.validation_fraction)
+    assert rows.tolist() == [*range(6, 13)]
 
 
 # Going on
@@ -595,7 +597,7 @@ def test_ctrl_c_leaves_what_was_learnt_and_goes_on_up(windows, small_rnn):
 
 @pytest.mark.parametrize("moment", ["building", "preparing"])
 def test_ctrl_c_before_training_leaves_the_earlier_fit(moment, windows, small_rnn, monkeypatch):
-    from skrnn import _network, _training
+    from skrnn import _compiled, _network
 
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
@@ -603,7 +605,9 @@ def test_ctrl_c_before_training_leaves_the_earlier_fit(moment, windows, small_rn
     rnn = small_rnn().fit(windows)
     before = rnn.predict(windows)
     with monkeypatch.context() as patch:
-        room, name = (_network, "new_network") if moment == "building" else (_training, "Data")
+        room, name = (
+            (_network, "new_network") if moment == "building" else (_compiled.Trainer, "data")
+        )
         patch.setattr(room, name, interrupt)
         with pytest.raises(KeyboardInterrupt):
             rnn.fit(sliding_windows(np.zeros((50, 1)), 7))

@@ -1,0 +1,178 @@
+"""What the estimators' fits have in common: seeds, held-out parts, and the record of training."""
+
+import numpy as np
+
+from .windows import is_windows
+
+__all__ = [
+    "as_type",
+    "check_callbacks",
+    "check_same_settings",
+    "fitted_state",
+    "mean_one_each",
+    "seed_of",
+    "split_in_time",
+    "train",
+]
+
+_CURVES = {
+    "loss_curve_": "losses",
+    "validation_loss_curve_": "validation_losses",
+    "validation_scores_": "validation_scores",
+}
+
+
+def seed_of(random_state):
+    """Return an int from a `random_state`; None is fresh entropy, and no global state is read."""
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
+    if not isinstance(random_state, np.random.RandomState):
+        random_state = np.random.RandomState(random_state)
+    return int(random_state.randint(2**31 - 1))
+
+
+def as_type(array, dtype):
+    """Return an array, or None, cast to a dtype."""
+    return None if array is None else array.astype(dtype, copy=False)
+
+
+def check_callbacks(callbacks):
+    """Raise a ValueError if a callback is not one of Keras'."""
+    import keras
+
+    for callback in callbacks or ():
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise ValueError(
+                f"callbacks takes Keras callbacks, got {callback!r}. Those of scikit-learn go "
+                "to set_callbacks(...)."
+            )
+
+
+def check_same_settings(network, settings):
+    """Raise a ValueError if a network that goes on training was built with other settings."""
+    for name, value in network.settings.items():
+        if not _same(settings[name], value):
+            raise ValueError(
+                f"The network was fitted with {name}={value!r} and cannot go on with "
+                f"{name}={settings[name]!r}: set it back, or fit anew with warm_start=False."
+            )
+
+
+def _same(one, other):
+    """Whether two parameters mean the same; Keras objects do if their settings are equal."""
+    if hasattr(one, "get_config") and type(one) is type(other):
+        return one is other or one.get_config() == other.get_config()
+    return one is other or np.array_equal(one, other)
+
+
+def split_in_time(X, rows, fraction):
+    """Part a range of rows in time, and leave out those whose windows share rows with both.
+
+    Returns
+    -------
+    train, held_out : ranges
+    """
+    n_held_out = max(1, round(fraction * len(rows)))
+    n_shared = X.window_length + X.horizon - 1 if is_windows(X) else 0
+    n_train = len(rows) - n_held_out - n_shared
+    if n_train < 1:
+        raise ValueError(
+            f"early_stopping with validation_fraction={fraction} holds out {n_held_out} of "
+            f"{len(rows)} complete windows, and {n_shared} more share rows with them: "
+            f"{max(0, n_train)} are left to train on. Fit on more rows, or set "
+            "early_stopping=False."
+        )
+    return rows[:n_train], rows[-n_held_out:]
+
+
+def mean_one_each(weights, *parts):
+    """Return weights of mean 1 in each of two ranges of rows."""
+    if weights is None:
+        return None
+    weights = weights.copy()
+    for part, name in zip(parts, ("trained on", "held out for early stopping"), strict=True):
+        rows = slice(part.start, part.stop)
+        mean = weights[rows].mean()
+        if mean == 0:
+            raise ValueError(
+                f"Sample weights cannot all be zero in the {len(part)} windows that are {name}. "
+                "Give at least one a positive weight."
+            )
+        weights[rows] /= mean
+    return weights
+
+
+def fitted_state(network):
+    """Return the fitted attributes that a network stands for."""
+    return {
+        "_network": network,
+        "n_iter_": network.epochs_done,
+        "n_outputs_": network.n_outputs,
+    }
+
+
+def train(estimator, network, data, *, rows, validation, epochs, progress, go_on, **options):
+    """Train a network, and have `estimator` take it over with its record, also when interrupted.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its parameters say how to train; its curves go on if `go_on`.
+    network : Network
+    data : tuple (X, y, sample_weight)
+        As `fit_network` takes them.
+    rows : range
+        The rows to train on.
+    validation : callable or None
+        As `fit_network` takes it.
+    epochs : int
+    progress : FitProgress
+    go_on : bool
+        Whether `estimator` was fitted before and goes on.
+    **options
+        More of what `fit_network` takes.
+    """
+    from ._training import fit_network
+
+    for name in () if go_on else _CURVES:
+        vars(estimator).pop(name, None)
+    n_before = len(estimator.loss_curve_) if go_on else 0
+    curves = {
+        name: part
+        for name, part in _CURVES.items()
+        if part == "losses" or estimator.early_stopping or (go_on and hasattr(estimator, name))
+    }
+    before = {name: getattr(estimator, name, []) if go_on else [] for name in curves}
+
+    def state(record):
+        # Epochs without a validation part have NaN there, so that all curves align.
+        return fitted_state(network) | {
+            name: _padded(before[name], n_before)
+            + _padded(getattr(record, part), len(record.losses))
+            for name, part in curves.items()
+        }
+
+    try:
+        record = fit_network(
+            network,
+            *data,
+            rows=rows,
+            epochs=epochs,
+            batch_size=estimator.batch_size,
+            validation=validation,
+            patience=estimator.n_iter_no_change,
+            callbacks=estimator.callbacks,
+            verbose=estimator.verbose,
+            begin_epoch=progress.begin_epoch,
+            end_epoch=lambda record: progress.end_epoch(lambda: state(record)),
+            **options,
+        )
+    except KeyboardInterrupt as interrupt:
+        if (record := getattr(interrupt, "record", None)) is not None:
+            vars(estimator).update(state(record))
+        raise
+    vars(estimator).update(state(record))
+
+
+def _padded(curve, length):
+    return curve + [float("nan")] * (length - len(curve))
