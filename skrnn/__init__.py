@@ -12,25 +12,31 @@ if TYPE_CHECKING:
     from . import datasets as datasets
     from . import display as display
     from . import networks as networks
+    from . import next_char as next_char
     from . import regression as regression
     from . import scikeras as scikeras
     from . import tabular as tabular
+    from . import text as text
     from . import windows as windows
     from ._compiled import clear_compiled
     from .baselines import NaiveRegressor, backtest, skill_score
     from .display import ForecastDisplay, LossCurveDisplay
     from .networks import build_rnn
+    from .next_char import NextCharDisplay
     from .regression import RNNRegressor
     from .tabular import CompleteWindowsRegressor
+    from .text import CharLSTMClassifier
     from .windows import WindowArray, WindowTransformer, sliding_windows
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CharLSTMClassifier",
     "CompleteWindowsRegressor",
     "ForecastDisplay",
     "LossCurveDisplay",
     "NaiveRegressor",
+    "NextCharDisplay",
     "RNNRegressor",
     "WindowArray",
     "WindowTransformer",
@@ -47,9 +53,11 @@ _ROOMS = {
     "datasets": [],
     "display": ["ForecastDisplay", "LossCurveDisplay"],
     "networks": ["build_rnn"],
+    "next_char": ["NextCharDisplay"],
     "regression": ["RNNRegressor"],
     "scikeras": [],
     "tabular": ["CompleteWindowsRegressor"],
+    "text": ["CharLSTMClassifier"],
     "windows": ["WindowArray", "WindowTransformer", "sliding_windows"],
 }
 

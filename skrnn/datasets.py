@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["load_airline", "load_google", "load_stock", "make_ar"]
+__all__ = ["load_airline", "load_cities", "load_google", "load_stock", "load_text", "make_ar"]
+
+_TEXTS = {"fable": "fable/belling_the_cat.txt", "shakespeare": "tinyshakespeare/input.txt"}
 
 # File and days of train, and of test.
 _STOCKS = {
@@ -85,6 +87,98 @@ def load_airline():
     from sktime.datasets import load_airline as load
 
     return load().astype(float).to_frame("Passengers")
+
+
+def load_cities():
+    """Load the cities that time zones are named for, and the regions that they lie in.
+
+    Returns
+    -------
+    cities : list of str
+        Such as "New York", without duplicates.
+    regions : list of str
+        Such as "America"; as many.
+
+    Raises
+    ------
+    FileNotFoundError
+        If neither the machine nor Python has a time zone database.
+
+    Notes
+    -----
+    Read from the standard library's `zoneinfo`, whose names are those of the IANA time zone
+    database; how many there are depends on its version. Names that are no region's cities (such
+    as "Etc/GMT") are left out.
+
+    Examples
+    --------
+    >>> from skrnn.datasets import load_cities
+    >>> cities, regions = load_cities()
+    >>> dict(zip(cities, regions))["Paris"]
+    'Europe'
+    """
+    from zoneinfo import available_timezones
+
+    regions = {"Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe"}
+    regions |= {"Indian", "Pacific"}
+    names = sorted(name.split("/") for name in available_timezones() if "/" in name)
+    if not names:
+        raise FileNotFoundError(
+            "There is no time zone database here. Install one: `pip install tzdata`."
+        )
+    found = {parts[-1].replace("_", " "): parts[0] for parts in names if parts[0] in regions}
+    return list(found), list(found.values())
+
+
+def load_text(folder, name):
+    """Load a text: a file's, or one that ships with Python or scikit-learn.
+
+    Parameters
+    ----------
+    folder : str, path-like or None
+        Where the files are. None gives another text instead, so that an example also runs
+        without the files.
+    name : {"fable", "shakespeare"}
+        Aesop's fable of belling the cat, ``fable/belling_the_cat.txt`` (204 words and marks
+        between blanks), or else the Zen of Python; or the plays known as tiny Shakespeare,
+        ``tinyshakespeare/input.txt`` (1,115,394 characters), or else scikit-learn's
+        descriptions of its data sets.
+
+    Returns
+    -------
+    text : str
+
+    Raises
+    ------
+    ValueError
+        If `name` is not known.
+    FileNotFoundError
+        If the file is missing.
+
+    Examples
+    --------
+    >>> from skrnn.datasets import load_text
+    >>> load_text(None, "fable")[:32]
+    'The Zen of Python, by Tim Peters'
+    """
+    if name not in _TEXTS:
+        raise ValueError(
+            f"name={name!r} is not known. Choose one of {', '.join(map(repr, _TEXTS))}."
+        )
+    if folder is not None:
+        return (Path(folder) / _TEXTS[name]).read_text(encoding="utf-8")
+    if name == "fable":
+        import contextlib
+        import io
+
+        with contextlib.redirect_stdout(io.StringIO()):  # the module prints when it is imported
+            import this
+        return "".join(this.d.get(letter, letter) for letter in this.s)
+    from importlib.resources import files
+
+    folder = files("sklearn.datasets.descr")
+    described = sorted(path.name for path in folder.iterdir() if path.name.endswith(".rst"))
+    return "\n".join((folder / name).read_text(encoding="utf-8") for name in described)
 
 
 def load_stock(folder, name):

@@ -1,13 +1,26 @@
 """scikit-learn's own checks over every public estimator: fast parameters, expected failures."""
 
 import contextlib
+import inspect
+import pickle
 
 import keras
+import numpy as np
 import pytest
+from conftest import label
+from sklearn.base import clone, is_classifier
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
-from skrnn import CompleteWindowsRegressor, NaiveRegressor, RNNRegressor, WindowTransformer
+from skrnn import (
+    CharLSTMClassifier,
+    CompleteWindowsRegressor,
+    NaiveRegressor,
+    RNNRegressor,
+    WindowTransformer,
+)
 from skrnn.scikeras import SciKerasRNNClassifier, SciKerasRNNRegressor
 
 FAST = [
@@ -84,3 +97,170 @@ def named_checks(estimator):
 def test_scikit_learn_check_behind_the_scikeras_door(estimator, check):
     with float64_networks():
         check(estimator)
+
+
+# Of an estimator of strings scikit-learn's checks run almost nothing: here is what they would run.
+
+
+@pytest.mark.filterwarnings("ignore:Can't test estimator:sklearn.exceptions.SkipTestWarning")
+def test_strings_checks_of_scikit_learn():
+    checks = list(estimator_checks_generator(CharLSTMClassifier(cell="rnn", units=4, epochs=2)))
+    for estimator, check in checks:
+        check(estimator)
+    assert checks
+
+
+STRINGS = ["aba", "abba", "ab", "baa", "a", "xyx", "yx", "xx", "y", "yyxyx"]
+KINDS = {
+    "strings": (STRINGS, np.array(["left"] * 5 + ["right"] * 5)),
+    "text": (["the cat sat", "on the mat", "and sat on the rat", "the end"], None),
+    "array of strings": (np.array(STRINGS, object), np.array([3] * 5 + [1] * 5)),
+}
+each_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def reader(**parameters):
+    defaults = {"cell": "gru", "units": 4, "epochs": 3, "learning_rate": 0.02, "random_state": 0}
+    return CharLSTMClassifier(**(defaults | parameters))
+
+
+def fitted(kind, **parameters):
+    X, y = KINDS[kind]
+    return reader(**parameters).fit(X, y)
+
+
+def public_state(estimator):
+    return {name: value for name, value in vars(estimator).items() if not name.startswith("_")}
+
+
+def test_strings_init_sets_its_parameters_and_nothing_else():
+    parameters = inspect.signature(CharLSTMClassifier).parameters
+    estimator = CharLSTMClassifier()
+    assert vars(estimator) == {name: p.default for name, p in parameters.items()}
+    marks = {name: object() for name in parameters}
+    assert vars(CharLSTMClassifier(**marks)) == marks
+
+
+def test_strings_parameters_are_got_set_and_cloned():
+    estimator = reader()
+    parameters = estimator.get_params()
+    assert set(parameters) == set(inspect.signature(CharLSTMClassifier).parameters)
+    assert clone(estimator).get_params() == parameters
+    assert estimator.set_params(units=7, analyzer="word") is estimator
+    assert (estimator.units, estimator.analyzer) == (7, "word")
+    with pytest.raises(ValueError, match="Invalid parameter 'unit'"):
+        estimator.set_params(unit=3)
+
+
+def test_strings_tags_say_what_is_true():
+    tags = get_tags(CharLSTMClassifier())
+    assert is_classifier(CharLSTMClassifier())
+    assert (tags.input_tags.string, tags.input_tags.two_d_array) == (True, False)
+    assert not tags.target_tags.required
+    assert tags.requires_fit
+
+
+@each_kind
+def test_strings_fit_returns_self_and_changes_no_parameter(kind):
+    X, y = KINDS[kind]
+    estimator = reader()
+    before = estimator.get_params()
+    assert estimator.fit(X, y) is estimator
+    assert estimator.get_params() == before
+
+
+@each_kind
+def test_strings_fit_adds_attributes_that_end_in_an_underscore(kind):
+    added = set(vars(fitted(kind))) - set(vars(reader()))
+    assert added
+    assert all(name.endswith("_") or name.startswith("_") for name in added)
+
+
+@each_kind
+def test_strings_fit_is_idempotent(kind):
+    X, y = KINDS[kind]
+    estimator = fitted(kind)
+    before = estimator.predict_proba(X)
+    np.testing.assert_array_equal(estimator.fit(X, y).predict_proba(X), before)
+    np.testing.assert_array_equal(fitted(kind).predict_proba(X), before)
+    assert estimator.n_iter_ == 3
+
+
+@each_kind
+def test_strings_fit_forgets_the_fit_before(kind):
+    X, y = KINDS[kind]
+    for other in KINDS:
+        estimator = fitted(other).fit(X, y)
+        np.testing.assert_array_equal(estimator.predict_proba(X), fitted(kind).predict_proba(X))
+
+
+@each_kind
+def test_strings_pickle_keeps_everything(kind):
+    X, _ = KINDS[kind]
+    estimator = fitted(kind)
+    loaded = pickle.loads(pickle.dumps(estimator))
+    np.testing.assert_array_equal(loaded.predict_proba(X), estimator.predict_proba(X))
+    for name, value in public_state(estimator).items():
+        np.testing.assert_equal(getattr(loaded, name), value)
+
+
+@each_kind
+def test_strings_probabilities_are_of_the_classes(kind):
+    X, y = KINDS[kind]
+    estimator = fitted(kind)
+    expected = np.unique(list("".join(X))) if y is None else np.unique(y)
+    np.testing.assert_array_equal(estimator.classes_, expected)
+    probabilities = estimator.predict_proba(X)
+    assert probabilities.shape == (len(X), len(expected))
+    assert (probabilities >= 0).all()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_array_equal(estimator.predict(X), expected[probabilities.argmax(axis=1)])
+    np.testing.assert_allclose(estimator.predict_log_proba(X), np.log(probabilities))
+
+
+@each_kind
+def test_strings_predictions_depend_on_no_other_string(kind):
+    X, _ = KINDS[kind]
+    estimator = fitted(kind)
+    whole = estimator.predict_proba(X)
+    batches = [estimator.predict_proba(X[i : i + 1]) for i in range(len(X))]
+    np.testing.assert_allclose(np.concatenate(batches), whole, atol=1e-6)
+    backwards = estimator.predict_proba(list(X)[::-1])
+    np.testing.assert_allclose(backwards[::-1], whole, atol=1e-6)
+
+
+@each_kind
+def test_strings_prediction_changes_nothing(kind):
+    X, _ = KINDS[kind]
+    estimator = fitted(kind)
+    before = {name: repr(value) for name, value in public_state(estimator).items()}
+    given = list(X)
+    for method in ("predict", "predict_proba", "predict_log_proba", "score"):
+        getattr(estimator, method)(X, *([KINDS[kind][1]] if method == "score" else []))
+    assert {name: repr(value) for name, value in public_state(estimator).items()} == before
+    assert list(X) == given
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba", "score"])
+def test_strings_need_a_fit(method):
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        getattr(reader(), method)(["ab"])
+
+
+@each_kind
+def test_strings_and_no_strings_at_all(kind):
+    estimator = fitted(kind)
+    for X in ([], np.array([], dtype=str)):
+        with pytest.raises(ValueError, match=r"0 sample\(s\)"):
+            estimator.predict(X)
+        with pytest.raises(ValueError, match=r"0 sample\(s\)"):
+            reader().fit(X, [])
+
+
+@pytest.mark.parametrize("weights", [None, np.ones(10), [1] * 10], ids=label)
+def test_strings_of_equal_weights(weights):
+    X, y = KINDS["strings"]
+    weighted = reader().fit(X, y, sample_weight=weights)
+    np.testing.assert_allclose(
+        weighted.predict_proba(X), fitted("strings").predict_proba(X), atol=1e-6
+    )
