@@ -186,7 +186,7 @@ def machine(arguments, versions=None):
     parts = [f"{cores} cores ({cpu})", f"Python {platform.python_version()}", names]
     if "data" in arguments:
         parts.append("the tutorials' series" if arguments.data else "Google's embedded prices")
-    if arguments.repeat > 1:
+    if arguments.repeat > 1 and "seconds" not in arguments:
         parts.append(f"medians of {arguments.repeat} (least to most), sides in turns")
     return "; ".join(parts) + "."
 
