@@ -674,7 +674,7 @@ def _check_share(name, value):
 def _check_periods(periods):
     periods = tuple(periods)
     if not periods or any(
-        not isinstance(period, Integral) or period <= before
+        not isinstance(period, Integral) or int(period) <= before
         for before, period in zip((0, *periods), periods, strict=False)
     ):
         raise ValueError(
