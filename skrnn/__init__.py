@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from . import baselines as baselines
     from . import datasets as datasets
     from . import display as display
+    from . import layers as layers
     from . import networks as networks
     from . import regression as regression
+    from . import reservoir as reservoir
     from . import scikeras as scikeras
     from . import tabular as tabular
     from . import windows as windows
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from .display import ForecastDisplay, LossCurveDisplay
     from .networks import build_rnn
     from .regression import RNNRegressor
+    from .reservoir import ReservoirTransformer
     from .tabular import CompleteWindowsRegressor
     from .windows import WindowArray, WindowTransformer, sliding_windows
 
@@ -32,6 +35,7 @@ __all__ = [
     "LossCurveDisplay",
     "NaiveRegressor",
     "RNNRegressor",
+    "ReservoirTransformer",
     "WindowArray",
     "WindowTransformer",
     "backtest",
@@ -46,8 +50,10 @@ _ROOMS = {
     "baselines": ["NaiveRegressor", "backtest", "skill_score"],
     "datasets": [],
     "display": ["ForecastDisplay", "LossCurveDisplay"],
+    "layers": [],
     "networks": ["build_rnn"],
     "regression": ["RNNRegressor"],
+    "reservoir": ["ReservoirTransformer"],
     "scikeras": [],
     "tabular": ["CompleteWindowsRegressor"],
     "windows": ["WindowArray", "WindowTransformer", "sliding_windows"],
