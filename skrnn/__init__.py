@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from . import baselines as baselines
     from . import datasets as datasets
     from . import display as display
+    from . import gradient_flow as gradient_flow
     from . import layers as layers
     from . import networks as networks
     from . import regression as regression
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ._compiled import clear_compiled
     from .baselines import NaiveRegressor, backtest, skill_score
     from .display import ForecastDisplay, LossCurveDisplay
+    from .gradient_flow import GradientFlowDisplay
     from .networks import build_rnn
     from .regression import RNNRegressor
     from .reservoir import ReservoirTransformer
@@ -32,6 +34,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CompleteWindowsRegressor",
     "ForecastDisplay",
+    "GradientFlowDisplay",
     "LossCurveDisplay",
     "NaiveRegressor",
     "RNNRegressor",
@@ -50,6 +53,7 @@ _ROOMS = {
     "baselines": ["NaiveRegressor", "backtest", "skill_score"],
     "datasets": [],
     "display": ["ForecastDisplay", "LossCurveDisplay"],
+    "gradient_flow": ["GradientFlowDisplay"],
     "layers": [],
     "networks": ["build_rnn"],
     "regression": ["RNNRegressor"],
