@@ -27,6 +27,7 @@ __all__ = [
     "DepthGatedLSTMCell",
     "PeepholeLSTMCell",
     "recurrent_layer",
+    "redraw",
 ]
 
 _registered = keras.saving.register_keras_serializable(package="skrnn")
@@ -650,6 +651,16 @@ LAYERS = {
 }
 
 
+def redraw(layer, kernel_initializer, recurrent_initializer):
+    """Draw the weights of a recurrent layer anew, as one made with these initializers has them."""
+    for n, cell in enumerate(getattr(layer.cell, "cells", [layer.cell])):
+        for variable, initializer in (
+            (cell.kernel, kernel_initializer),
+            (cell.recurrent_kernel, recurrent_initializer),
+        ):
+            variable.assign(_another(initializer, n)(variable.shape, variable.dtype))
+
+
 def _another(initializer, n):
     """Return an initializer that draws other numbers, the same for the same n."""
     initializer = keras.initializers.get(initializer)
@@ -660,7 +671,7 @@ def _another(initializer, n):
 
 
 def _check_size(name, value):
-    if not (isinstance(value, Integral) and not isinstance(value, bool) and value >= 1):
+    if not (isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1):
         raise ValueError(f"{name}={value!r} must be an int of at least 1.")
     return int(value)
 
@@ -673,10 +684,8 @@ def _check_share(name, value):
 
 def _check_periods(periods):
     periods = tuple(periods)
-    if not periods or any(
-        not isinstance(period, Integral) or int(period) <= before
-        for before, period in zip((0, *periods), periods, strict=False)
-    ):
+    are_ints = all(isinstance(period, Integral) for period in periods)
+    if not periods or not are_ints or np.any(np.diff((0, *periods)) <= 0):
         raise ValueError(
             f"periods={periods!r} must be increasing ints of at least 1, such as (1, 2, 4, 8)."
         )
