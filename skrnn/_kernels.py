@@ -285,11 +285,13 @@ def kernel_of(layer):
 
     There is one for `keras.layers.SimpleRNN`, `LSTM` and `GRU` (not their subclasses) with tanh,
     sigmoid, relu or linear activations, no dropout of their own, ``reset_after=True`` and one
-    dtype throughout.
+    dtype throughout; and what `recurrence_of` has one for.
     """
+    from ._recurrence import recurrence_of  # which takes its products from here
+
     make = _KERNELS.get(type(layer))
     if make is None:
-        return None
+        return recurrence_of(layer)
     cell = layer.cell
     activations = [cell.activation, getattr(cell, "recurrent_activation", keras.activations.tanh)]
     if (
