@@ -79,7 +79,7 @@ _CELLS = {
 def _level(cell, x, states, below, mask):
     """Return all states of one level as sequences; `below` is c of the level below, if any."""
     blocks = _kernels._times(x, tf.convert_to_tensor(cell.kernel)) + cell.bias
-    U = cell.recurrent_weights()
+    U = tf.convert_to_tensor(cell.recurrent_weights())
     width = U.shape[1]
     parts = [blocks[..., :width]]
     if width < blocks.shape[-1]:

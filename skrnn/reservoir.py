@@ -5,6 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
+from threadpoolctl import threadpool_limits  # scikit-learn needs it too
 
 from ._validation import (
     Interval,
@@ -333,9 +334,11 @@ array-like of shape (n_samples, n_features)
         """Return the state after each row of a series."""
         states = np.empty((len(series), self.units), series.dtype)
         weights = self._weights(series.dtype)
-        for t in range(len(series)):
-            state = self._step(series[t : t + 1], state, *weights)
-            states[t] = state
+        # Products as small as these take longer on several threads.
+        with threadpool_limits(1, "blas"):
+            for t in range(len(series)):
+                state = self._step(series[t : t + 1], state, *weights)
+                states[t] = state
         return states
 
     def _aligned(self, states, known, starts):

@@ -11,10 +11,18 @@ from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
 from sklearn.pipeline import make_pipeline
+from threadpoolctl import threadpool_limits
 
 from skrnn import CompleteWindowsRegressor, ReservoirTransformer, WindowTransformer
 from skrnn.datasets import make_mackey_glass, make_narma
 from skrnn.reservoir import StateArray
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Tests run side by side, each in a process of its own."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture
