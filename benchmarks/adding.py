@@ -17,7 +17,7 @@ from _common import Parser, fresh, interleaved, load_engine, machine, median, re
 SECONDS = 120
 GOAL, ENOUGH = 0.01, 0.005
 BASELINE = 1 / 6
-CELLS = ["rnn", "lstm", "gru", "peephole", "coupled"]
+CELLS = ["rnn", "lstm", "gru", "peephole", "coupled", "depthgated"]
 STAYS = {"rnn"}
 UNITS, BATCH_SIZE, LEARNING_RATE = 64, 50, 0.005
 
