@@ -1,5 +1,6 @@
 """The cells of `layers` by their names: built, trained in compiled graphs, drawn anew, pickled."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -85,3 +86,25 @@ def test_pickle_is_read_in_a_fresh_process(windows, tmp_path):
     total, n_parameters = run.stdout.split()
     assert float(total) == pytest.approx(float(rnn.predict(X).sum()), rel=1e-5)
     assert int(n_parameters) == rnn.model_.count_params()
+
+
+@pytest.mark.slow
+def test_bits_do_not_depend_on_the_number_of_threads():
+    code = (
+        "import numpy as np; from skrnn import RNNRegressor;"
+        "X = np.random.default_rng(0).normal(size=(64, 20, 3)).astype('float32'); y = X[:, -5, 0];"
+        "print([RNNRegressor(cell, units=125, epochs=1, random_state=0).fit(X, y).predict(X)"
+        f".tobytes().hex() for cell in {[*LAYERS]}])"
+    )
+    outputs = []
+    for n_threads in "14":
+        threads = {f"TF_NUM_{kind}OP_THREADS": n_threads for kind in ("INTRA", "INTER")}
+        run = subprocess.run(
+            [sys.executable, "-c", code],
+            check=True,
+            capture_output=True,
+            env=os.environ | threads,
+            timeout=300,
+        )
+        outputs.append(run.stdout)
+    assert outputs[0] == outputs[1]
