@@ -286,7 +286,8 @@ def _norms(network, windows):
     """Return the norms of the outputs' gradients with respect to each step, the last step first."""
     import tensorflow as tf
 
-    @tf.function(autograph=False)
+    x = tf.constant(windows, network.inputs[0].dtype)
+
     def gradients(x):
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(x)
@@ -295,9 +296,9 @@ def _norms(network, windows):
         zero = tf.UnconnectedGradients.ZERO
         return [tape.gradient(output, x, unconnected_gradients=zero) for output in outputs]
 
-    x = tf.constant(windows, network.inputs[0].dtype)
+    graph = tf.function(gradients, autograph=False).get_concrete_function(x)
     # In double precision, as squares of what has all but vanished would be zero.
-    squares = sum(np.square(g.numpy().astype(np.float64)).sum(axis=2) for g in gradients(x))
+    squares = sum(np.square(g.numpy().astype(np.float64)).sum(axis=2) for g in graph(x))
     return np.sqrt(squares).mean(axis=0)[::-1]
 
 
