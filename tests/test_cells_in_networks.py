@@ -11,7 +11,7 @@ import pytest
 
 from skrnn import RNNRegressor, build_rnn
 from skrnn._architecture import architecture_of, is_compilable
-from skrnn.layers import LAYERS
+from skrnn.layers import LAYERS, recurrent_layer
 from skrnn.networks import reseed
 
 each_cell = pytest.mark.parametrize("cell", LAYERS)
@@ -108,3 +108,50 @@ def test_bits_do_not_depend_on_the_number_of_threads():
         )
         outputs.append(run.stdout)
     assert outputs[0] == outputs[1]
+
+
+@each_cell
+def test_layers_with_dropout_are_trained_by_keras(cell, windows):
+    def network(input_shape, n_outputs, seed):
+        x = keras.Input(input_shape)
+        h = LAYERS[cell](4, dropout=0.2, recurrent_dropout=0.2, seed=seed)(x)
+        return keras.Model(x, keras.layers.Dense(n_outputs)(h))
+
+    X, y = windows
+    rnn = RNNRegressor(network=network, epochs=20, learning_rate=0.02, random_state=0).fit(X, y)
+    assert not is_compilable(rnn.model_)
+    assert rnn.loss_curve_[-1] < 0.9 * rnn.loss_curve_[0]
+    # Nothing is dropped in prediction.
+    np.testing.assert_array_equal(rnn.predict(X), rnn.predict(X))
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class OwnCell(keras.layers.Layer):
+    """h = h⁻ / 2 + x w, as a user may write it."""
+
+    def __init__(self, units, **settings):
+        super().__init__(**settings)
+        self.units = self.state_size = units
+
+    def build(self, input_shape):
+        self.w = self.add_weight(shape=(input_shape[-1], self.units), name="w")
+
+    def call(self, inputs, states):
+        h = states[0] / 2 + keras.ops.matmul(inputs, self.w)
+        return h, [h]
+
+    def get_config(self):
+        return super().get_config() | {"units": self.units}
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_cell_of_the_users_own(bidirectional, windows):
+    def network(input_shape, n_outputs, seed):
+        x = keras.Input(input_shape)
+        layer = recurrent_layer(OwnCell, 4)
+        h = keras.layers.Bidirectional(layer)(x) if bidirectional else layer(x)
+        return keras.Model(x, keras.layers.Dense(n_outputs)(h))
+
+    X, y = windows
+    rnn = RNNRegressor(network=network, epochs=10, learning_rate=0.02, random_state=0).fit(X, y)
+    assert rnn.loss_curve_[-1] < 0.8 * rnn.loss_curve_[0]
