@@ -11,9 +11,12 @@ if TYPE_CHECKING:
     from . import baselines as baselines
     from . import datasets as datasets
     from . import display as display
+    from . import gradient_flow as gradient_flow
+    from . import layers as layers
     from . import networks as networks
     from . import next_char as next_char
     from . import regression as regression
+    from . import reservoir as reservoir
     from . import scikeras as scikeras
     from . import tabular as tabular
     from . import text as text
@@ -21,9 +24,11 @@ if TYPE_CHECKING:
     from ._compiled import clear_compiled
     from .baselines import NaiveRegressor, backtest, skill_score
     from .display import ForecastDisplay, LossCurveDisplay
+    from .gradient_flow import GradientFlowDisplay
     from .networks import build_rnn
     from .next_char import NextCharDisplay
     from .regression import RNNRegressor
+    from .reservoir import ReservoirTransformer
     from .tabular import CompleteWindowsRegressor
     from .text import CharLSTMClassifier
     from .windows import WindowArray, WindowTransformer, sliding_windows
@@ -34,10 +39,12 @@ __all__ = [
     "CharLSTMClassifier",
     "CompleteWindowsRegressor",
     "ForecastDisplay",
+    "GradientFlowDisplay",
     "LossCurveDisplay",
     "NaiveRegressor",
     "NextCharDisplay",
     "RNNRegressor",
+    "ReservoirTransformer",
     "WindowArray",
     "WindowTransformer",
     "backtest",
@@ -52,9 +59,12 @@ _ROOMS = {
     "baselines": ["NaiveRegressor", "backtest", "skill_score"],
     "datasets": [],
     "display": ["ForecastDisplay", "LossCurveDisplay"],
+    "gradient_flow": ["GradientFlowDisplay"],
+    "layers": [],
     "networks": ["build_rnn"],
     "next_char": ["NextCharDisplay"],
     "regression": ["RNNRegressor"],
+    "reservoir": ["ReservoirTransformer"],
     "scikeras": [],
     "tabular": ["CompleteWindowsRegressor"],
     "text": ["CharLSTMClassifier"],

@@ -143,13 +143,13 @@ def scales_loss(optimizer):
 def architecture_of(model):
     """Return what models that compute the same have in common, as a string, or None for never.
 
-    It is the layers' settings without names and seeds, if all that they name is Keras' own.
+    It is the layers' settings without names and seeds, if all that they name is Keras' or ours.
     """
     config = keras.saving.serialize_keras_object(model)["config"]
     config.pop("name", None)
     numbers = {name: number for number, name in enumerate(_layer_names(config))}
     text = json.dumps(_anonymous(config, numbers))
-    others = set(re.findall(r'"module": "(\w+)', text)) - {"keras"}
+    others = set(re.findall(r'"module": "(\w+)', text)) - {"keras", "skrnn"}
     return None if others or not all(map(is_of_keras, all_layers(model))) else text
 
 

@@ -13,6 +13,7 @@ from ._validation import (
     n_samples_of,
     validate_data,
 )
+from .reservoir import StateArray
 from .windows import is_windows
 
 __all__ = [
@@ -27,8 +28,8 @@ __all__ = [
 
 
 def n_incomplete(X):
-    """How many leading rows of X are incomplete windows: 0 for anything but a WindowArray."""
-    return X.n_incomplete if is_windows(X) else 0
+    """How many leading rows of X are incomplete windows, or states of such; 0 for plain arrays."""
+    return X.n_incomplete if is_windows(X) or isinstance(X, StateArray) else 0
 
 
 def check_inputs(estimator, X, *, reset, dtype):

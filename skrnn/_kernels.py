@@ -336,13 +336,17 @@ def _value(variable):
 def kernel_of(layer):
     """Return the function that computes a recurrent layer in Keras' place, or None.
 
-    There is one for `keras.layers.SimpleRNN`, `LSTM` and `GRU` (not their subclasses) with tanh,
+    It takes x, the mask (in a list that is empty without one) and the states, and returns all
+    outputs and the last states. There is one for `keras.layers.SimpleRNN`, `LSTM` and `GRU` (not their subclasses) with tanh,
     sigmoid, relu or linear activations, no dropout of their own, ``reset_after=True`` and one
-    dtype throughout.
+    dtype throughout; and what `recurrence_of` has one for.
     """
+    from ._recurrence import recurrence_of  # which takes its products from here
+
     make = _KERNELS.get(type(layer))
     if make is None:
-        return None
+        run = recurrence_of(layer)
+        return run and (lambda x, mask, *states: run(x, *states, mask=mask[0] if mask else None))
     cell = layer.cell
     activations = [cell.activation, getattr(cell, "recurrent_activation", keras.activations.tanh)]
     if (

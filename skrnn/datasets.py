@@ -1,11 +1,21 @@
-"""Series to try things on: some that ship with our dependencies, files, and a generator."""
+"""Series to try things on: some that ship with our dependencies, files, and generators."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["load_airline", "load_cities", "load_google", "load_stock", "load_text", "make_ar"]
+__all__ = [
+    "load_airline",
+    "load_cities",
+    "load_google",
+    "load_stock",
+    "load_text",
+    "make_adding",
+    "make_ar",
+    "make_mackey_glass",
+    "make_narma",
+]
 
 _TEXTS = {"fable": "fable/belling_the_cat.txt", "shakespeare": "tinyshakespeare/input.txt"}
 
@@ -301,3 +311,170 @@ def make_ar(n_samples=1000, coefficients=(1.2, -0.5), *, noise=1.0, random_state
     n_burn_in = len(polynomial) + int(np.log(1e-16) / np.log(max(slowest, 0.1)))
     shocks = check_random_state(random_state).standard_normal(n_burn_in + n_samples)
     return noise * lfilter([1.0], polynomial, shocks)[n_burn_in:, None]
+
+
+def make_adding(n_samples=1000, n_timesteps=100, *, random_state=None):
+    """Draw the adding problem: to find two numbers in a long sequence and add them up [1]_.
+
+    Each step of a sequence holds a number, uniform in 0 to 1, and a mark, which is 1 for one step
+    of the first half and one of the second, and 0 for all others. The target is the sum of the two
+    marked numbers. Who answers 1 every time has a mean squared error of 1/6 = 0.167; to do better
+    takes a memory of n_timesteps / 2 steps or more.
+
+    Parameters
+    ----------
+    n_samples : int, default=1000
+        Sequences.
+    n_timesteps : int, default=100
+        Steps in a sequence, at least 2.
+    random_state : int, RandomState instance or None, default=None
+        Seeds numbers and marks.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_timesteps, 2)
+        Numbers and marks.
+    y : ndarray of shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        If a sequence is too short for two marks.
+
+    References
+    ----------
+    .. [1] S. Hochreiter, J. Schmidhuber (1997). Long short-term memory. Neural Computation 9(8),
+       experiment 4; with numbers from 0 to 1, a length that is the same for all and the marks in
+       different halves: M. Arjovsky, A. Shah, Y. Bengio (2016). Unitary evolution recurrent neural
+       networks. ICML 2016.
+
+    Examples
+    --------
+    >>> from skrnn.datasets import make_adding
+    >>> X, y = make_adding(1000, 100, random_state=0)
+    >>> X.shape, y.shape
+    ((1000, 100, 2), (1000,))
+    >>> bool((abs((X[..., 0] * X[..., 1]).sum(axis=1) - y) < 1e-12).all())
+    True
+    """
+    from sklearn.utils import check_random_state
+
+    if n_timesteps < 2:
+        raise ValueError(f"n_timesteps={n_timesteps} must be at least 2, for two marks.")
+    rng = check_random_state(random_state)
+    half = n_timesteps // 2
+    X = np.zeros((n_samples, n_timesteps, 2))
+    X[..., 0] = rng.uniform(size=(n_samples, n_timesteps))
+    rows = np.arange(n_samples)
+    X[rows, rng.randint(half, size=n_samples), 1] = 1
+    X[rows, rng.randint(half, n_timesteps, size=n_samples), 1] = 1
+    return X, np.sum(X[..., 0] * X[..., 1], axis=1)
+
+
+def make_narma(n_samples=1000, order=10, *, random_state=None):
+    """Draw a nonlinear autoregressive moving average that is driven by noise, and the noise [1]_.
+
+    With x uniform in 0 to 0.5, ``y[t+1] = 0.3 y[t] + 0.05 y[t] (y[t] + ... + y[t-order+1])
+    + 1.5 x[t-order+1] x[t] + 0.1``. Row t of X is x[t], and of y what it leads to, y[t+1].
+
+    Parameters
+    ----------
+    n_samples : int, default=1000
+        Rows.
+    order : int, default=10
+        How far back y depends on itself and on x; at most 10, as longer ones do not stay finite.
+    random_state : int, RandomState instance or None, default=None
+        Seeds x.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, 1)
+    y : ndarray of shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        If the order is not in 1 to 10.
+
+    Notes
+    -----
+    Once in a long while y leaves for infinity; x is then drawn again.
+
+    References
+    ----------
+    .. [1] A. F. Atiya, A. G. Parlos (2000). New results on recurrent network training. IEEE
+       Transactions on Neural Networks 11(3).
+
+    Examples
+    --------
+    >>> from skrnn.datasets import make_narma
+    >>> X, y = make_narma(500, random_state=0)
+    >>> X.shape, y.shape
+    ((500, 1), (500,))
+    """
+    from sklearn.utils import check_random_state
+
+    if not 1 <= order <= 10:
+        raise ValueError(f"order={order} must be in 1 to 10: longer ones do not stay finite.")
+    rng = check_random_state(random_state)
+    n_burn_in = 10 * order  # steps to forget that y starts at zero
+    y = np.full(1, np.inf)
+    while not np.abs(y).max() < 2:
+        x = rng.uniform(0, 0.5, n_burn_in + n_samples)
+        y = np.zeros(len(x) + 1)
+        for t in range(order - 1, len(x)):
+            past = slice(t - order + 1, t + 1)
+            y[t + 1] = 0.3 * y[t] + 0.05 * y[t] * y[past].sum() + 1.5 * x[past][0] * x[t] + 0.1
+            if y[t + 1] > 2:
+                break
+    return x[n_burn_in:, None], y[n_burn_in + 1 :]
+
+
+def make_mackey_glass(n_samples=1000, delay=17, *, random_state=None):
+    """Draw the Mackey-Glass series, chaotic for a delay of 17 and more [1]_.
+
+    It follows ``dx/dt = 0.2 x(t - delay) / (1 + x(t - delay)^10) - 0.1 x(t)``, taken in steps of
+    1/10, of which every tenth is a row.
+
+    Parameters
+    ----------
+    n_samples : int, default=1000
+        Rows.
+    delay : int, default=17
+    random_state : int, RandomState instance or None, default=None
+        Seeds what the series starts from.
+
+    Returns
+    -------
+    series : ndarray of shape (n_samples, 1)
+
+    Raises
+    ------
+    ValueError
+        If the delay is below 1.
+
+    References
+    ----------
+    .. [1] M. C. Mackey, L. Glass (1977). Oscillation and chaos in physiological control systems.
+       Science 197; in steps as in H. Jaeger, H. Haas (2004). Harnessing nonlinearity. Science 304.
+
+    Examples
+    --------
+    >>> from skrnn.datasets import make_mackey_glass
+    >>> series = make_mackey_glass(500, random_state=0)
+    >>> series.shape, bool(0.2 < series.min() < series.max() < 1.5)
+    ((500, 1), True)
+    """
+    from sklearn.utils import check_random_state
+
+    if delay < 1:
+        raise ValueError(f"delay={delay} must be at least 1.")
+    steps = 10
+    lag, n_burn_in = steps * delay, 100 * steps * delay
+    x = np.empty(lag + 1 + n_burn_in + steps * n_samples)
+    x[: lag + 1] = 1.2 + 0.2 * check_random_state(random_state).uniform(-1, 1, lag + 1)
+    values = x.tolist()  # numbers of Python's own are faster one by one
+    for t in range(lag, len(values) - 1):
+        late = values[t - lag]
+        values[t + 1] = values[t] + (0.2 * late / (1 + late**10) - 0.1 * values[t]) / steps
+    return np.array(values[-steps * n_samples :: steps])[:, None]

@@ -7,6 +7,7 @@ import numpy as np
 
 from ._processes import check_not_forked
 from ._validation import check_name
+from .layers import LAYERS, redraw
 
 __all__ = ["CELLS", "build_rnn"]
 
@@ -17,6 +18,7 @@ CELLS = {
     "rnn": keras.layers.SimpleRNN,
     "lstm": keras.layers.LSTM,
     "gru": keras.layers.GRU,
+    **LAYERS,
 }
 
 
@@ -44,9 +46,10 @@ def build_rnn(
         The shape of one window. n_timesteps may be None.
     n_outputs : int
         Values to predict.
-    cell : {"rnn", "lstm", "gru"}, default="lstm"
-        Elman's simple recurrent network [1]_, the long short-term memory [2]_ with a forget gate,
-        or the gated recurrent unit [3]_.
+    cell : str, default="lstm"
+        "rnn" is Elman's simple recurrent network [1]_, "lstm" the long short-term memory [2]_ with
+        a forget gate, "gru" the gated recurrent unit [3]_; "peephole", "coupled", "depthgated" (of
+        two levels) and "clockwork" are the cells of `skrnn.layers`.
     units : int or sequence of int, default=64
         Units in the recurrent layer; one number a layer for stacked ones.
     activation : str, default="tanh"
@@ -195,15 +198,15 @@ def _recurrent_layers(
             seed=new_seed(),
         )
         if bidirectional:
-            backward = layer_class.from_config(
-                layer.get_config()
-                | {
-                    "name": f"{layer.name}_backward",
-                    "go_backwards": True,
-                    "kernel_initializer": keras.initializers.GlorotUniform(new_seed()),
-                    "recurrent_initializer": keras.initializers.Orthogonal(seed=new_seed()),
-                    "seed": new_seed(),
-                }
+            backward = layer_class(
+                size,
+                activation=activation,
+                return_sequences=i < len(sizes) - 1,
+                go_backwards=True,
+                name=f"{layer.name}_backward",
+                kernel_initializer=keras.initializers.GlorotUniform(new_seed()),
+                recurrent_initializer=keras.initializers.Orthogonal(seed=new_seed()),
+                seed=new_seed(),
             )
             layer = keras.layers.Bidirectional(layer, backward_layer=backward)
         x = layer(x)
@@ -228,13 +231,12 @@ def reseed(model, seed):
 
     for layer in all_layers(model):
         if isinstance(layer, keras.layers.RNN):
-            cell = layer.cell
-            cell.kernel.assign(glorot(cell.kernel))
-            orthogonal = keras.initializers.Orthogonal(seed=new_seed())
-            cell.recurrent_kernel.assign(
-                orthogonal(cell.recurrent_kernel.shape, cell.recurrent_kernel.dtype)
+            redraw(
+                layer,
+                keras.initializers.GlorotUniform(new_seed()),
+                keras.initializers.Orthogonal(seed=new_seed()),
             )
-            cell.seed_generator.state.assign([new_seed(), 0])
+            layer.cell.seed_generator.state.assign([new_seed(), 0])
         elif isinstance(layer, keras.layers.Embedding):
             if layer.trainable:
                 _draw_embeddings(layer, new_seed())

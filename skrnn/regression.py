@@ -51,8 +51,10 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
     Parameters
     ----------
-    cell : {"lstm", "gru", "rnn"}, default="lstm"
-        Long short-term memory, gated recurrent unit, or Elman's simple recurrent network.
+    cell : str, default="lstm"
+        Long short-term memory ("lstm"), gated recurrent unit ("gru"), Elman's simple recurrent
+        network ("rnn"), or a cell of `skrnn.layers`: "peephole", "coupled", "depthgated" or
+        "clockwork".
     units : int or tuple of int, default=64
         Units of the recurrent layer; a tuple stacks layers.
     activation : str, default="tanh"

@@ -6,7 +6,13 @@ import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.utils import get_tags
 
-from ._inputs import check_outputs, n_rows_before, score_windows, window_regressor_tags
+from ._inputs import (
+    check_outputs,
+    n_incomplete,
+    n_rows_before,
+    score_windows,
+    window_regressor_tags,
+)
 from ._validation import (
     HasMethods,
     check_is_fitted,
@@ -43,7 +49,9 @@ class CompleteWindowsRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator
     Notes
     -----
     Where flattened windows come as a DataFrame (`set_output`), how many are incomplete is read
-    from the columns' names: ``close_lag60`` lacks 60 rows. Plain arrays are taken as complete.
+    from the columns' names: ``close_lag60`` lacks 60 rows. Behind a `ReservoirTransformer`, the
+    states of incomplete windows and those of its washout are left out. Plain arrays are taken as
+    complete.
 
     Examples
     --------
@@ -86,7 +94,7 @@ class CompleteWindowsRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator
         """
         with unchanged_on_error(self):
             n_samples = n_samples_of(X)
-            skip = X.n_incomplete if is_windows(X) else n_rows_before(X)
+            skip = n_incomplete(X) or n_rows_before(X)
             if skip and skip >= n_samples:
                 raise ValueError(
                     f"None of the {n_samples} windows is complete, so there is nothing to learn "

@@ -18,6 +18,7 @@ from skrnn import (
     CharLSTMClassifier,
     CompleteWindowsRegressor,
     NaiveRegressor,
+    ReservoirTransformer,
     RNNRegressor,
     WindowTransformer,
 )
@@ -29,6 +30,7 @@ FAST = [
     RNNRegressor("rnn", units=16, epochs=30, learning_rate=0.02, batch_size=16),
     NaiveRegressor(),
     CompleteWindowsRegressor(Ridge()),
+    ReservoirTransformer(units=8),
 ]
 # All rows in one batch: cheap, and then a weight of 0 does the same as leaving the row out.
 SCIKERAS = {"model__cell": "rnn", "model__units": 8, "batch_size": -1}
@@ -49,6 +51,10 @@ EXPECTED_FAILURES = {
     "WindowTransformer": {
         "check_methods_subset_invariance": "a row's window is made of the rows before it",
         "check_methods_sample_order_invariance": "a row's window is made of the rows before it",
+    },
+    "ReservoirTransformer": {
+        "check_methods_subset_invariance": "a row's state is made of the rows before it",
+        "check_methods_sample_order_invariance": "a row's state is made of the rows before it",
     },
     "RNNRegressor": {"check_sample_weight_equivalence_on_dense_data": MINI_BATCHES},
     "SciKerasRNNRegressor": SCIKERAS_FAILURES,

@@ -9,7 +9,15 @@ from sklearn.metrics import root_mean_squared_error
 from sklearn.pipeline import make_pipeline
 
 from skrnn import NaiveRegressor, WindowTransformer
-from skrnn.datasets import load_airline, load_google, load_stock, make_ar
+from skrnn.datasets import (
+    load_airline,
+    load_google,
+    load_stock,
+    make_adding,
+    make_ar,
+    make_mackey_glass,
+    make_narma,
+)
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no real data in {DATA}")
@@ -128,6 +136,71 @@ def test_ar_is_seeded():
 def test_ar_that_is_not_stationary(coefficients):
     with pytest.raises(ValueError, match=r"no stationary series|NaN|inf"):
         make_ar(10, coefficients)
+
+
+@pytest.mark.parametrize("n_timesteps", [2, 3, 100])
+def test_adding_problem(n_timesteps):
+    X, y = make_adding(4000, n_timesteps, random_state=0)
+    assert X.shape == (4000, n_timesteps, 2)
+    half = n_timesteps // 2
+    for part in (X[:, :half, 1], X[:, half:, 1]):
+        np.testing.assert_array_equal(np.sum(part, axis=1), 1)
+        assert np.all(np.any(part, axis=0))  # each step is marked in some sequence
+    np.testing.assert_allclose(y, [row[row[:, 1] == 1, 0].sum() for row in X])
+    assert np.mean((y - 1) ** 2) == pytest.approx(1 / 6, rel=0.05)
+
+
+@pytest.mark.parametrize("order", [1, 4, 10])
+def test_narma_follows_its_recursion(order):
+    X, y = make_narma(300, order, random_state=0)
+    x = X[:, 0]
+    assert X.shape == (300, 1)
+    assert y.shape == (300,)
+    assert 0 <= x.min() < x.max() <= 0.5
+    for t in range(order, 300):  # y[t] is what x[t] leads to
+        past = sum(y[t - k] for k in range(1, order + 1))
+        expected = 0.3 * y[t - 1] + 0.05 * y[t - 1] * past + 1.5 * x[t - order + 1] * x[t] + 0.1
+        assert y[t] == pytest.approx(expected)
+
+
+def test_narma_stays_finite():
+    assert all(np.abs(make_narma(1000, random_state=seed)[1]).max() < 2 for seed in range(20))
+
+
+def test_mackey_glass_is_that_of_the_books():
+    series = make_mackey_glass(5000, random_state=0)[:, 0]
+    # Its range and mean are well known; it swings about once in 50 rows.
+    assert series.min() == pytest.approx(0.42, abs=0.03)
+    assert series.max() == pytest.approx(1.31, abs=0.03)
+    assert series.mean() == pytest.approx(0.93, abs=0.02)
+    n_rises = np.sum((series[1:] > 0.93) & (series[:-1] <= 0.93))
+    assert 35 < 5000 / n_rises < 60
+
+
+def test_mackey_glass_is_chaotic_from_a_delay_of_17():
+    """Two that start close part if there is chaos, and else fall into the same swing."""
+    swings = make_mackey_glass(3000, delay=10, random_state=0)[:, 0]
+    distance = [np.abs(swings[:-lag] - swings[lag:]).max() for lag in range(10, 200)]
+    assert min(distance) < 0.02
+    chaos = make_mackey_glass(3000, random_state=0)[:, 0]
+    distance = [np.abs(chaos[:-lag] - chaos[lag:]).max() for lag in range(10, 200)]
+    assert min(distance) > 0.1
+
+
+@pytest.mark.parametrize("make", [make_adding, make_narma, make_mackey_glass])
+def test_generators_are_seeded(make):
+    a, b, c = (np.concatenate([*make(50, random_state=seed)], None) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(a, b)
+    assert not np.array_equal(a, c)
+
+
+def test_generators_say_what_they_need():
+    with pytest.raises(ValueError, match="n_timesteps=1 must be at least 2"):
+        make_adding(5, 1)
+    with pytest.raises(ValueError, match="order=20 must be in 1 to 10"):
+        make_narma(5, 20)
+    with pytest.raises(ValueError, match="delay=0 must be at least 1"):
+        make_mackey_glass(5, 0)
 
 
 def test_import_is_light():

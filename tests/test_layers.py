@@ -1,0 +1,435 @@
+"""Cells against plain NumPy steps, finite differences and their papers' counts of parameters."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from skrnn import layers
+from skrnn.layers import (
+    LAYERS,
+    ClockworkRNNCell,
+    CoupledLSTMCell,
+    DepthGatedLSTMCell,
+    PeepholeLSTMCell,
+)
+
+each_cell = pytest.mark.parametrize("name", LAYERS)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+# One time step each, written anew: (weights by name, x, states, step number) -> states
+
+
+def peephole_step(w, x, states, t):
+    h, c = states
+    W, U, b, p = w["kernel"], w["recurrent_kernel"], w["bias"], w["peepholes"]
+    u = h.shape[1]
+    a = x @ W + h @ U + b
+    i = sigmoid(a[:, :u] + c * p[0])
+    f = sigmoid(a[:, u : 2 * u] + c * p[1])
+    c = f * c + i * np.tanh(a[:, 2 * u : 3 * u])
+    o = sigmoid(a[:, 3 * u :] + c * p[2])
+    return [o * np.tanh(c), c]
+
+
+def coupled_step(w, x, states, t):
+    h, c = states
+    u = h.shape[1]
+    a = x @ w["kernel"] + h @ w["recurrent_kernel"] + w["bias"]
+    i, g, o = sigmoid(a[:, :u]), np.tanh(a[:, u : 2 * u]), sigmoid(a[:, 2 * u :])
+    c = c - i * c + i * g
+    return [o * np.tanh(c), c]
+
+
+def depthgated_step(w, x, states, t):
+    new_states, below = [], None
+    for level in range(len(states) // 2):
+        h, c = states[2 * level : 2 * level + 2]
+        u = h.shape[1]
+        W, U, b = (w[f"level_{level}/{part}"] for part in ("kernel", "recurrent_kernel", "bias"))
+        block = [slice(k * u, (k + 1) * u) for k in range(5)]
+        i, f, g, o = (x @ W[:, k] + h @ U[:, k] + b[k] for k in block[:4])
+        new_c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        if level:
+            w_c, w_below = w[f"level_{level}/depth_weights"]
+            d = sigmoid(x @ W[:, block[4]] + b[block[4]] + w_c * c + w_below * below)
+            new_c = new_c + d * below
+        x = sigmoid(o) * np.tanh(new_c)
+        below = new_c
+        new_states += [x, new_c]
+    return new_states
+
+
+def clockwork_step(w, x, states, t):
+    h, number = states
+    new_h = h.copy()
+    module = [0, 0, 1, 2, 3]  # of five units in four modules
+    for unit in range(5):
+        if t % 2 ** module[unit] == 0:
+            heard = [other for other in range(5) if module[other] >= module[unit]]
+            a = x @ w["kernel"][:, unit] + w["bias"][unit]
+            a = a + h[:, heard] @ w["recurrent_kernel"][heard, unit]
+            new_h[:, unit] = np.tanh(a)
+    return [new_h, (number + 1) % 8]
+
+
+STEPS = {
+    "peephole": peephole_step,
+    "coupled": coupled_step,
+    "depthgated": depthgated_step,
+    "clockwork": clockwork_step,
+}
+UNITS = 5
+
+
+def make(name, n_features=3, **settings):
+    """Return a built layer with random weights: zeros would hide mistakes."""
+    layer = LAYERS[name](UNITS, **({"dtype": "float64"} | settings))
+    layer.build((None, None, n_features))
+    rng = np.random.default_rng(0)
+    for variable in layer.trainable_variables:
+        variable.assign(rng.normal(scale=0.6, size=variable.shape))
+    return layer
+
+
+def weights_of(layer):
+    """Return a layer's weights by their names within the cell."""
+    return {w.path.partition(f"{layer.cell.name}/")[2]: w.numpy() for w in layer.weights}
+
+
+def plain_loop(name, layer, X, states):
+    """Return the outputs and the last states."""
+    outputs = []
+    for t in range(X.shape[1]):
+        states = STEPS[name](weights_of(layer), X[:, t], states, t)
+        outputs.append(states[-2] if name == "depthgated" else states[0])
+    return np.stack(outputs, axis=1), states
+
+
+def random_states(layer, n_samples):
+    rng = np.random.default_rng(1)
+    sizes = layer.cell.state_size
+    # The number of a clockwork's step is none to choose.
+    return [np.zeros((n_samples, 1)) if s == 1 else rng.normal(size=(n_samples, s)) for s in sizes]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"), [*((name, {}) for name in LAYERS), ("depthgated", {"levels": 3})]
+)
+def test_layer_is_a_plain_loop(name, settings):
+    layer = make(name, return_sequences=True, return_state=True, **settings)
+    X = np.random.default_rng(2).normal(size=(4, 9, 3))
+    states = random_states(layer, 4)
+    expected, expected_states = plain_loop(name, layer, X, states)
+    outputs, *last = layer(X, initial_state=[tf.constant(state) for state in states])
+    np.testing.assert_allclose(outputs, expected, rtol=1e-11)
+    for state, expected_state in zip(last, expected_states, strict=True):
+        np.testing.assert_allclose(state, expected_state, rtol=1e-11)
+    last_output = make(name, **settings)
+    last_output.set_weights(layer.get_weights())
+    zeros = [np.zeros_like(state) for state in states]
+    expected, _ = plain_loop(name, layer, X, zeros)
+    np.testing.assert_allclose(last_output(X), expected[:, -1], rtol=1e-11)
+
+
+@each_cell
+def test_gradients_are_finite_differences(name):
+    layer = make(name, n_features=2)
+    rng = np.random.default_rng(3)
+    X, weights = rng.normal(size=(2, 5, 2)), rng.normal(size=UNITS)
+
+    def loss():
+        return tf.reduce_sum(layer(X) * weights)
+
+    variables = layer.trainable_variables
+    with tf.GradientTape() as tape:
+        value = loss()
+    gradients = tape.gradient(value, [variable.value for variable in variables])
+    for variable, gradient in zip(variables, gradients, strict=True):
+        gradient = np.asarray(gradient)
+        assert np.abs(gradient).max() > 1e-3
+        start = variable.numpy()
+        for place in rng.permutation(list(np.ndindex(*start.shape)))[:12]:
+            place = tuple(place)
+            values = []
+            for change in (1e-5, -1e-5):
+                changed = start.copy()
+                changed[place] += change
+                variable.assign(changed)
+                values.append(float(loss()))
+            variable.assign(start)
+            slope = (values[0] - values[1]) / 2e-5
+            assert gradient[place] == pytest.approx(slope, rel=1e-5, abs=1e-8), variable.path
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("peephole", lambda d, u: 4 * u * (d + u + 1) + 3 * u),
+        ("coupled", lambda d, u: 3 * u * (d + u + 1)),
+        (
+            "depthgated",
+            lambda d, u: 4 * u * (d + u + 1) + 4 * u * (2 * u + 1) + u * (u + 1) + 2 * u,
+        ),
+        ("clockwork", lambda d, u: u * (d + u + 1)),
+    ],
+)
+def test_parameter_counts(name, count):
+    layer = LAYERS[name](7)
+    layer.build((None, 4, 3))
+    assert layer.count_params() == count(3, 7)
+
+
+def test_peephole_and_depth_gated_cells_start_as_an_lstm():
+    lstm = keras.layers.LSTM(6, kernel_initializer=keras.initializers.GlorotUniform(1))
+    X = np.random.default_rng(0).normal(size=(3, 5, 2)).astype("float32")
+    expected = lstm(X)
+    for name, settings in [("peephole", {}), ("depthgated", {"levels": 1})]:
+        layer = LAYERS[name](6, **settings)
+        layer.build(X.shape)
+        assert layer.get_weights()[2].tolist() == lstm.get_weights()[2].tolist()
+        for variable, value in zip(layer.weights, lstm.get_weights(), strict=False):
+            variable.assign(value)
+        np.testing.assert_allclose(layer(X), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_memory_is_kept_at_first():
+    for name in ("peephole", "coupled", "depthgated"):
+        for forget in (True, False):
+            layer = LAYERS[name](6, unit_forget_bias=forget, kernel_initializer="zeros")
+            layer.build((None, 1, 2))
+            c = np.ones((1, 6), "float32")
+            states = [np.zeros_like(c), c] * (len(layer.cell.state_size) // 2)
+            _, states = layer.cell(np.zeros((1, 2), "float32"), states)
+            assert np.asarray(states[1])[0, 0] == pytest.approx(sigmoid(float(forget)), rel=1e-5)
+
+
+def test_coupled_memory_stays_within_what_was_taken_in():
+    layer = make("coupled", return_state=True)
+    X = np.random.default_rng(0).normal(scale=5, size=(8, 200, 3))
+    _, _, c = layer(X)
+    assert np.abs(c).max() <= 1
+
+
+def test_depth_gate_links_the_memories_of_neighbours():
+    layer = make("depthgated", return_state=True)
+    upper = layer.cell.cells[1]
+    X = np.random.default_rng(0).normal(size=(4, 6, 3))
+    bias = upper.bias.numpy()
+    for shut in (True, False):
+        # Nothing comes in but by the depth gate, which is shut or open.
+        bias[:] = 0
+        bias[:UNITS], bias[UNITS : 2 * UNITS] = -50, -50
+        bias[4 * UNITS :] = -50 if shut else 50
+        upper.bias.assign(bias)
+        for variable in (upper.kernel, upper.recurrent_kernel, upper.depth_weights):
+            variable.assign(np.zeros(variable.shape))
+        _, _, c_below, _, c = layer(X)
+        np.testing.assert_allclose(c, 0 if shut else c_below, atol=1e-15)
+
+
+# Clockwork
+
+
+def test_clockwork_modules_change_at_their_periods_only():
+    layer = LAYERS["clockwork"](8, periods=(1, 2, 3, 6), return_sequences=True, dtype="float64")
+    X = np.random.default_rng(0).normal(size=(2, 13, 1))
+    h = np.asarray(layer(X))
+    changed = np.any(np.diff(h, axis=1, prepend=0) != 0, axis=0)
+    for module, period in enumerate((1, 2, 3, 6)):
+        expected = np.arange(13) % period == 0
+        for unit in (2 * module, 2 * module + 1):
+            np.testing.assert_array_equal(changed[:, unit], expected)
+
+
+def test_clockwork_modules_hear_only_slower_ones():
+    layer = make("clockwork", n_features=1, return_state=True)
+    X = tf.zeros((1, 1, 1), "float64")
+    h = tf.Variable(np.full((1, UNITS), 0.3))
+    with tf.GradientTape() as tape:
+        _, new_h, _ = layer(X, initial_state=[h, tf.zeros((1, 1), "float64")])
+    effect = np.asarray(tape.jacobian(new_h, h))[0, :, 0]  # (hears, is heard)
+    module = np.array([0, 0, 1, 2, 3])
+    np.testing.assert_array_equal(effect != 0, module[None, :] >= module[:, None])
+
+
+def test_clockwork_does_not_count_masked_steps():
+    layer = make("clockwork", n_features=1, return_state=True)
+    X = np.random.default_rng(0).normal(size=(1, 7, 1))
+    mask = np.array([[True, False, True, False, False, True, True]])
+    h, _, number = layer(X, mask=mask)
+    expected, _, expected_number = layer(X[:, mask[0]])
+    np.testing.assert_array_equal(h, expected)
+    assert float(number[0, 0]) == float(expected_number[0, 0]) == 4
+
+
+def test_clockwork_units_are_parted_as_evenly_as_can_be():
+    assert ClockworkRNNCell(6)._periods.tolist() == [1, 1, 2, 2, 4, 8]
+    assert ClockworkRNNCell(2)._periods.tolist() == [1, 2]
+    assert ClockworkRNNCell(3, periods=(5,))._periods.tolist() == [5, 5, 5]
+
+
+# As Keras layers
+
+
+@each_cell
+def test_bidirectional(name):
+    layer = keras.layers.Bidirectional(make(name, return_sequences=True), dtype="float64")
+    X = np.random.default_rng(0).normal(size=(4, 6, 3))
+    both = np.asarray(layer(X))
+    assert both.shape == (4, 6, 2 * UNITS)
+    forward, backward = layer.forward_layer, layer.backward_layer
+    zeros = [np.zeros((4, size)) for size in forward.cell.state_size]
+    expected, _ = plain_loop(name, forward, X, zeros)
+    np.testing.assert_allclose(both[..., :UNITS], expected, rtol=1e-11)
+    expected, _ = plain_loop(name, backward, X[:, ::-1], zeros)
+    np.testing.assert_allclose(both[..., UNITS:], expected[:, ::-1], rtol=1e-11)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras
+@each_cell
+@pytest.mark.parametrize("around", [False, True], ids=["alone", "bidirectional"])
+def test_model_is_saved_and_loaded(name, around, tmp_path):
+    x = keras.Input((6, 2))
+    layer = LAYERS[name](
+        4,
+        activation="relu",
+        kernel_initializer=keras.initializers.GlorotUniform(3),
+        kernel_regularizer="l2",
+        recurrent_regularizer=keras.regularizers.L1(0.1),
+        dropout=0.1,
+        recurrent_dropout=0.2,
+        seed=5,
+        **({"periods": (1, 3)} if name == "clockwork" else {}),
+        **({"levels": 3} if name == "depthgated" else {}),
+    )
+    model = keras.Model(x, keras.layers.Bidirectional(layer)(x) if around else layer(x))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    X = np.random.default_rng(0).normal(size=(3, 6, 2)).astype("float32")
+    np.testing.assert_array_equal(loaded(X), model(X))
+    assert [w.path.split("/")[-1] for w in loaded.weights] == [
+        w.path.split("/")[-1] for w in model.weights
+    ]
+    np.testing.assert_allclose(sum(loaded.losses), sum(model.losses), rtol=1e-6)
+    if not around:
+        cell = loaded.layers[-1].cell
+        assert cell.get_config() == layer.cell.get_config()
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras
+def test_model_loads_in_a_fresh_process_after_the_import(tmp_path):
+    x = keras.Input((6, 2))
+    model = keras.Model(x, LAYERS["peephole"](4)(x))
+    model.save(tmp_path / "model.keras")
+    code = (
+        "import keras, skrnn.layers;"
+        f"print(keras.saving.load_model({str(tmp_path / 'model.keras')!r}).count_params())"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120
+    )
+    assert int(run.stdout) == model.count_params()
+
+
+@each_cell
+def test_settings_reach_the_cell(name):
+    settings = {
+        "activation": "relu",
+        "return_sequences": True,
+        "go_backwards": True,
+        "kernel_initializer": keras.initializers.GlorotUniform(1),
+        "recurrent_initializer": keras.initializers.Orthogonal(seed=2),
+        "kernel_regularizer": keras.regularizers.L2(0.5),
+        "seed": 7,
+        "name": "own",
+    }
+    layer = LAYERS[name](3, **settings)
+    assert layer.name == "own"
+    assert layer.return_sequences
+    assert layer.go_backwards
+    assert layer.cell.seed == 7
+    layer(np.zeros((1, 2, 2), "float32"))
+    first = getattr(layer.cell, "cells", [layer.cell])[0]
+    assert first.activation is keras.activations.relu
+    expected = keras.initializers.GlorotUniform(1)(first.kernel.shape)
+    np.testing.assert_array_equal(first.kernel.numpy(), expected)
+    expected = keras.initializers.Orthogonal(seed=2)(first.recurrent_kernel.shape)
+    np.testing.assert_array_equal(first.recurrent_kernel.numpy(), expected)
+    assert float(layer.losses[0]) == pytest.approx(
+        0.5 * float(np.sum(np.square(first.kernel.numpy()))), rel=1e-5
+    )
+
+
+def test_levels_are_drawn_apart_from_each_other_and_the_same_by_the_same_seed():
+    def kernels():
+        layer = LAYERS["depthgated"](
+            4,
+            levels=3,
+            kernel_initializer=keras.initializers.GlorotUniform(1),
+            recurrent_initializer=keras.initializers.Orthogonal(seed=1),
+        )
+        layer.build((None, 2, 4))
+        cells = layer.cell.cells
+        return [getattr(c, n).numpy() for n in ("kernel", "recurrent_kernel") for c in cells]
+
+    one, other = kernels(), kernels()
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert not np.array_equal(one[1], one[2])
+    assert not np.array_equal(one[3], one[4])
+
+
+@each_cell
+def test_dropout_multiplies_by_one_mask_in_all_steps(name):
+    settings = {"dropout": 0.5, "recurrent_dropout": 0.5, "seed": 3}
+    layer, plain = make(name, **settings), make(name)
+    X = np.random.default_rng(0).normal(size=(4, 6, 3))
+    np.testing.assert_array_equal(layer(X), plain(X))  # nothing is dropped in prediction
+    one, other = layer(X, training=True), layer(X, training=True)
+    assert not np.array_equal(one, plain(X))
+    assert not np.array_equal(one, other)
+    inputs_only = make(name, dropout=0.5, seed=3)
+    mask = inputs_only.cell.get_dropout_mask(tf.ones((4, 3), "float64"))
+    inputs_only.cell.reset_dropout_mask()
+    inputs_only.cell.seed_generator.state.assign([3, 0])
+    dropped = inputs_only(X, training=True)
+    np.testing.assert_allclose(dropped, plain(X * np.asarray(mask)[:, None]), rtol=1e-11)
+
+
+@each_cell
+def test_mixed_precision_runs(name):
+    layer = LAYERS[name](3, dtype="mixed_bfloat16")
+    output = layer(np.ones((2, 4, 2), "float32"))
+    assert output.dtype == "bfloat16"
+    assert layer.trainable_variables[0].dtype == "float32"
+
+
+@pytest.mark.parametrize(
+    ("make_cell", "message"),
+    [
+        (lambda: PeepholeLSTMCell(0), "units=0 must be an int of at least 1"),
+        (lambda: CoupledLSTMCell(2.5), r"units=2\.5 must be an int"),
+        (lambda: DepthGatedLSTMCell(2, levels=0), "levels=0 must be an int of at least 1"),
+        (lambda: PeepholeLSTMCell(2, dropout=1.0), r"dropout=1\.0 must be at least 0 and less"),
+        (lambda: ClockworkRNNCell(2, recurrent_dropout=-0.1), r"recurrent_dropout=-0\.1 must be"),
+        (lambda: ClockworkRNNCell(2, periods=(2, 1)), r"periods=\(2, 1\) must be increasing ints"),
+        (lambda: ClockworkRNNCell(2, periods=()), r"periods=\(\) must be increasing ints"),
+        (lambda: ClockworkRNNCell(2, periods=(0, 1)), r"periods=\(0, 1\) must be increasing ints"),
+    ],
+)
+def test_errors_name_the_value(make_cell, message):
+    with pytest.raises(ValueError, match=message):
+        make_cell()
+
+
+def test_a_cell_of_keras_makes_a_layer_too():
+    layer = layers.recurrent_layer(keras.layers.LSTMCell, 3, return_state=True)
+    assert len(layer(np.ones((2, 4, 1), "float32"))) == 3
