@@ -238,10 +238,9 @@ def test_tensorflow_stays_unloaded():
 
 @pytest.mark.parametrize(
     ("units", "published"),
-    # The mean normalised squared errors (variances of ten runs in brackets) of standard echo state
-    # networks on the NARMA-10 system in A. Rodan, P. Tiňo (2011), Minimum complexity echo state
-    # network, IEEE Transactions on Neural Networks 22(1): 0.166 (0.0171) with 50 units, 0.0956
-    # (0.0159) with 100 and 0.0425 (0.0166) with 200; 2000 rows to learn, 3000 to test.
+    # The mean normalised squared errors of standard echo state networks on the NARMA-10 system in
+    # A. Rodan, P. Tiňo (2011), Minimum complexity echo state network, IEEE Transactions on Neural
+    # Networks 22(1), with 50, 100 and 200 units.
     [(50, 0.166), (100, 0.0956), (200, 0.0425)],
 )
 def test_narma_10(units, published):
