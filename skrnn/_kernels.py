@@ -59,7 +59,9 @@ def _product(a, b):
         a = tf.pad(a, ((0, 0), (0, parts * size - k)))
         b = tf.pad(b, ((0, parts * size - k), (0, 0)))
     a = tf.transpose(tf.reshape(a, (m, parts, size)), (1, 0, 2))
-    return tf.reduce_sum(tf.matmul(a, tf.reshape(b, (parts, size, n))), axis=0)
+    # Added up one by one: XLA's CPU backend of TensorFlow 2.21 makes one operation of a product
+    # and a sum over its parts, and its result is wrong where m == n.
+    return tf.add_n(tf.unstack(tf.matmul(a, tf.reshape(b, (parts, size, n)))))
 
 
 def _rows(x):

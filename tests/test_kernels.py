@@ -197,6 +197,20 @@ def test_wide_layers_part_their_sums_and_are_those_of_keras(
 
 
 @with_and_without_xla
+@pytest.mark.parametrize("m", [128, 500, 512, 1024])
+@pytest.mark.parametrize("n", [65, 500, 512, 1024])
+def test_parted_products_are_right_whatever_their_shape(m, n, jit):
+    """XLA's own sum of a product's parts is wrong for square results."""
+    rng = np.random.default_rng(0)
+    product = tf.function(_kernels._product, jit_compile=jit, autograph=False)
+    for k in (65, 128, 200):
+        assert m * k * n > _kernels._TOO_SMALL_TO_SHARE
+        a, b = rng.normal(size=(m, k)), rng.normal(size=(k, n))
+        found = product(tf.constant(a, tf.float32), tf.constant(b, tf.float32))
+        np.testing.assert_allclose(found, a @ b, atol=1e-3)
+
+
+@with_and_without_xla
 @each_cell
 def test_activations_are_those_of_keras(cell, jit, refuse_keras):
     x = keras.Input((4, 2), dtype="float64")
