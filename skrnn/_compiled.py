@@ -321,8 +321,8 @@ class Data:
         self.weights = None if weights is None else _tensor(weights)
         self.order, self.n_rows = None, 0
 
-    def put_in_order(self, order):
-        """Take the order of the rows for the next epoch."""
+    def put_in_order(self, order, rng):
+        """Take the order of the rows for the next epoch; `rng` is for all else to be drawn."""
         self.order, self.n_rows = order, len(order)
 
     def steps_an_epoch(self, n_rows, batch_size):

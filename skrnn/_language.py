@@ -22,6 +22,8 @@ from ._kernels import in_place_of_keras
 
 __all__ = ["LanguageTrainer", "Reader", "Texts", "Writer"]
 
+# The share of the chunks of long texts that begin anew, without what came before.
+_BEGIN_ANEW = 1 / 32
 # Texts that are read side by side, and symbols of each that one graph call of XLA's reads.
 _ROWS_READ = 32
 _STEPS_READ = 64
@@ -59,7 +61,8 @@ class Chunks:
 
     All chunks of all texts stand in a line, which is cut into as many parts as a batch has rows:
     a row goes through its part, and begins anew where a text begins. Texts are taken in a new
-    order in each epoch.
+    order in each epoch. Long texts also begin anew at some chunks, drawn in each epoch: else a
+    network would hardly ever see a beginning, and would know what to do only far behind one.
 
     Parameters
     ----------
@@ -78,7 +81,7 @@ class Chunks:
         self._chunks: list = []  # places, lengths, whether they go on, and weights
         self._lengths: Any = None  # by batch
 
-    def put_in_order(self, order):
+    def put_in_order(self, order, rng):
         """Cut the texts, in the order of the epoch, into chunks: places, lengths, weights."""
         chunk, plan = self.texts.chunk_length, []
         for text in order:
@@ -86,7 +89,8 @@ class Chunks:
             starts = np.arange(0, n_symbols, chunk)
             lengths = np.minimum(chunk, n_symbols - starts)
             weight = np.full(len(starts), self.weights[text])
-            plan.append([begin + starts, lengths, starts > 0, weight])
+            goes_on = (starts > 0) & (rng.random(len(starts)) >= _BEGIN_ANEW)
+            plan.append([begin + starts, lengths, goes_on, weight])
         self._chunks = [np.concatenate(parts) for parts in zip(*plan, strict=True)]
 
     def kind(self):
@@ -114,6 +118,7 @@ class Chunks:
             return np.ascontiguousarray(padded.reshape(size, n_batches).T)
 
         starts, lengths, goes_on, weights = (by_batch(part) for part in self._chunks)
+        goes_on[0] = False
         self._lengths = lengths
         return (
             self._numbers,
@@ -241,6 +246,8 @@ class LanguageTrainer(Trainer):
                 symbols = tf.gather(numbers, tf.minimum(index, last_place))
                 counts = place < lengths[batch][:, None]
                 symbols = tf.ensure_shape(symbols, (size, chunk + 1))
+                begins = (goes_on[batch] == 0)[:, None] & (tf.range(chunk + 1) == 0)
+                symbols = tf.where(begins, n_symbols + 1, symbols)
                 # Symbols behind a chunk's end, and unknown ones, are not to be named.
                 counts &= symbols[:, 1:] <= n_symbols
                 row_weights = tf.cast(counts, dtype) * weights[batch][:, None]

@@ -18,21 +18,21 @@ class _Epochs(keras.callbacks.Callback):
     def __init__(self, rows, network, validation, patience, begin_epoch, end_epoch):
         super().__init__()
         self.rows, self.network = rows, network
-        self.order = self.order_variable = None
+        self.order = self.order_variable = self.rng = None
         self.validation, self.patience = validation, patience
         self.begin_epoch, self.end_epoch = begin_epoch, end_epoch
         self.losses, self.validation_losses, self.validation_scores = [], [], []
         self.best_loss, self.best_weights, self.best_epoch = np.inf, None, 0
 
     def on_epoch_begin(self, epoch, logs=None):
-        rng = np.random.default_rng([self.network.seed, self.network.epochs_done])
+        self.rng = np.random.default_rng([self.network.seed, self.network.epochs_done])
         if self.order is None:
             self.order = aligned_empty((len(self.rows),), np.int32)
         # Rows in order, without another array of as many: a one each, added up.
         self.order.fill(1)
         self.order[0] = self.rows.start
         np.cumsum(self.order, out=self.order)
-        rng.shuffle(self.order)
+        self.rng.shuffle(self.order)
         if self.order_variable is not None:
             self.order_variable.assign(self.order)
         self.begin_epoch()
@@ -158,7 +158,7 @@ def _train_compiled(trainer, data, epochs, batch_size, record, callbacks, verbos
     events.on_train_begin()
     for epoch in range(epochs):
         events.on_epoch_begin(epoch)
-        data.put_in_order(record.order)
+        data.put_in_order(record.order, record.rng)
         logs = {"loss": trainer.run_epoch(data, batch_size, after_call)}
         events.on_epoch_end(epoch, logs)
         if model.stop_training:

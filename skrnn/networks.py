@@ -9,7 +9,7 @@ from ._processes import check_not_forked
 from ._validation import check_name
 from .layers import LAYERS, redraw
 
-__all__ = ["CELLS", "build_rnn"]
+__all__ = ["CELLS", "build_rnn", "build_text_rnn"]
 
 # Of the vectors that stand for symbols, so that they move the cells as much as one-hot ones do.
 _EMBEDDING_SCALE = 0.5

@@ -759,7 +759,7 @@ def calls(trainer, windows, batch_size=1):
         _compiled.Data(windows.astype("float32"), windows.target.astype("float32"), None),
         [0],
     )
-    data.put_in_order(np.arange(6, 120, dtype=np.int32))
+    data.put_in_order(np.arange(6, 120, dtype=np.int32), None)
     trainer.run_epoch(data, batch_size, lambda batches, loss: done.append(batches))
     return np.diff(done).tolist()
 

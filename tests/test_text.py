@@ -23,7 +23,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.class_weight import compute_sample_weight
 from test_examples import DATA, needs_data
 
-from skrnn import CharLSTMClassifier, WindowTransformer
+from skrnn import CharLSTMClassifier, WindowTransformer, _language
 from skrnn.datasets import load_text
 from skrnn.text import sample
 
@@ -33,6 +33,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 SMALL = {"cell": "rnn", "units": 8, "learning_rate": 0.02, "epochs": 5, "random_state": 0}
 STRINGS = ["aba", "abba", "ab", "baa", "a", "xyx", "yx", "xx", "y", "yyxyx"]
 LABELS = ["left"] * 5 + ["right"] * 5
+ALPHABET = "".join(chr(48 + i) for i in range(70))
 TEXT = "the cat sat on the mat. the rat sat on the cat. " * 6
 
 
@@ -118,8 +119,9 @@ def test_one_step_of_training_is_that_of_keras(cell):
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_state_is_carried_from_chunk_to_chunk():
+def test_state_is_carried_from_chunk_to_chunk(monkeypatch):
     """With a learning rate of almost 0, the loss is that of reading the text without cuts."""
+    monkeypatch.setattr(_language, "_BEGIN_ANEW", 0)
     text = "".join(np.random.default_rng(0).choice(list("abcde"), 50))
     settings = {"learning_rate": 1e-30, "optimizer": "sgd", "epochs": 1, "units": 16}
     cut = small(chunk_length=8, batch_size=1, **settings).fit(text)
@@ -134,6 +136,22 @@ def test_state_is_carried_from_chunk_to_chunk():
     # Two rows: the second one begins in the middle of the text, without what was before.
     halves = small(chunk_length=8, batch_size=2, **settings).fit(text)
     assert halves.loss_curve_[0] != pytest.approx(halves.cross_entropy(text).nats, rel=1e-7)
+
+
+def test_what_is_trained_is_what_is_read():
+    """The loss of an epoch that changes nothing is that of reading, in branches of a batch too."""
+    texts = ["".join(row) for row in np.random.default_rng(0).choice(list(ALPHABET), (16, 64))]
+    model = small(cell="lstm", units=128, epochs=20, batch_size=16).fit(texts)
+    assert len(model.classes_) == 70
+    model.set_params(learning_rate=1e-30).partial_fit(texts)
+    read = model.cross_entropy(texts).nats
+    assert read < 3.5 < np.log(70)
+    assert model.loss_curve_[-1] == pytest.approx(read, rel=1e-4)
+    numbers = [[71, *(model.vocabulary_[s] + 1 for s in text[:-1])] for text in texts]
+    named = np.array([[model.vocabulary_[s] for s in text] for text in texts])
+    probabilities = np.asarray(model.model_(np.array(numbers)))
+    by_keras = -np.log(np.take_along_axis(probabilities, named[..., None], axis=2)).mean()
+    assert read == pytest.approx(by_keras, rel=1e-4)
 
 
 def test_remembers_beyond_a_chunk():
