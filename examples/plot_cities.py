@@ -19,7 +19,7 @@ import pandas as pd
 from sklearn.dummy import DummyClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import ConfusionMatrixDisplay
+from sklearn.metrics import ConfusionMatrixDisplay, accuracy_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 
@@ -27,7 +27,7 @@ from skrnn import CharLSTMClassifier
 from skrnn.datasets import load_cities
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--epochs", type=int, default=30)
+parser.add_argument("--epochs", type=int, default=20)
 options = parser.parse_args()
 
 cities, regions = load_cities()
@@ -46,22 +46,27 @@ models = {
     ),
     "CharLSTMClassifier": CharLSTMClassifier(
         cell="gru",
-        units=64,
+        units=32,
         bidirectional=True,
-        embedding=16,
         dropout=0.5,
-        learning_rate=0.005,
+        learning_rate=0.003,
         epochs=options.epochs,
         random_state=0,
     ),
 }
 folds = StratifiedKFold(5, shuffle=True, random_state=0)
+scores = {}
 for name, model in models.items():
     y_pred = cross_val_predict(model, cities, regions, cv=folds)
-    print(f"accuracy {(pd.Series(regions) == y_pred).mean():.3f}  {name}")
+    scores[name] = accuracy_score(regions, y_pred)
+    print(f"accuracy {scores[name]:.3f}  {name}")
+_, n_grams, network = scores.values()
+print(f"the network is {abs(network - n_grams):.3f} {'behind' if network < n_grams else 'ahead'}")
 
 # %%
-# Which regions are taken for which:
+# The network loses here, by two or three names in a hundred, and larger networks lose by more: a
+# few hundred names are too few to learn what letters have to do with places. n-grams need not
+# learn what a sequence is. Which regions are taken for which:
 
 ConfusionMatrixDisplay.from_predictions(regions, y_pred, xticks_rotation="vertical")
 plt.show()

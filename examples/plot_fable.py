@@ -44,7 +44,8 @@ model = make_pipeline(WindowTransformer(3), lstm).fit(words)
 # %%
 # The first three rows have no complete window, and are not counted.
 
-named = model.predict(words)[3:] == words[3:, 0]
+predicted = model.predict(words)
+named = predicted[3:] == words[3:, 0]
 dummy = DummyClassifier(strategy="most_frequent").fit(words[3:], words[3:, 0])
 print(f"named rightly             {named.sum()} of {len(named)}")
 print(f"accuracy of the network   {named.mean():.3f}")
@@ -54,8 +55,7 @@ print(f"accuracy of the baseline  {dummy.score(words[3:], words[3:, 0]):.3f}")
 # What it has not learnt by heart are the windows that are followed by different words.
 
 for row in np.flatnonzero(~named)[:5] + 3:
-    before = " ".join(words[row - 3 : row, 0])
-    print(f"{before} ... {words[row, 0]!r}, named {model.predict(words)[row]!r}")
+    print(*words[row - 3 : row, 0], "...", words[row, 0], "- but named:", predicted[row])
 
 LossCurveDisplay.from_estimator(lstm)
 plt.show()

@@ -55,7 +55,8 @@ for letter in "ABKMPT":
     names = []
     for seed in range(4):
         name = letter
-        for symbol in model.stream("\n" + letter, temperature=0.7, random_state=seed):
+        draws = model.stream("\n" + letter, temperature=0.7, random_state=4 * ord(letter) + seed)
+        for symbol in draws:
             if symbol == "\n" or len(name) > 20:
                 break
             name += symbol
