@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from . import baselines as baselines
     from . import datasets as datasets
     from . import display as display
+    from . import forecasting as forecasting
     from . import networks as networks
     from . import regression as regression
     from . import scikeras as scikeras
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ._compiled import clear_compiled
     from .baselines import NaiveRegressor, backtest, skill_score
     from .display import ForecastDisplay, LossCurveDisplay
+    from .forecasting import RNNForecaster, RNNTimeSeriesRegressor
     from .networks import build_rnn
     from .regression import RNNRegressor
     from .tabular import CompleteWindowsRegressor
@@ -31,7 +33,9 @@ __all__ = [
     "ForecastDisplay",
     "LossCurveDisplay",
     "NaiveRegressor",
+    "RNNForecaster",
     "RNNRegressor",
+    "RNNTimeSeriesRegressor",
     "WindowArray",
     "WindowTransformer",
     "backtest",
@@ -46,6 +50,7 @@ _ROOMS = {
     "baselines": ["NaiveRegressor", "backtest", "skill_score"],
     "datasets": [],
     "display": ["ForecastDisplay", "LossCurveDisplay"],
+    "forecasting": ["RNNForecaster", "RNNTimeSeriesRegressor"],
     "networks": ["build_rnn"],
     "regression": ["RNNRegressor"],
     "scikeras": [],

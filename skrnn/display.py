@@ -87,7 +87,9 @@ class ForecastDisplay:
         self.y_true = _numbers("y_true", y_true)
         self.y_pred = _numbers("y_pred", y_pred)
         self.y_naive = None if y_naive is None else _numbers("y_naive", y_naive)
-        self.y_interval: Any = None if y_interval is None else _numbers("y_interval", y_interval)
+        self.y_interval: Any = y_interval
+        if y_interval is not None:
+            self.y_interval = _numbers("y_interval", y_interval)
         self.index = index
         self.name = name
         self.output_names = output_names
@@ -108,8 +110,8 @@ class ForecastDisplay:
         self.rmse, self.rmse_naive, self.skill = (
             scores[0] if self._n_outputs == 1 else np.transpose(scores)
         )
-        n_bounds = 2 if y_interval is None else self.y_interval.size // len(self.y_interval)
-        if y_interval is not None and n_bounds != 2 * self._n_outputs:
+        n_bounds = 0 if y_interval is None else np.size(self.y_interval) // len(self.y_interval)
+        if n_bounds not in (0, 2 * self._n_outputs):
             raise ValueError(
                 f"y_interval has {n_bounds} columns, but {self._n_outputs} outputs have a lower "
                 f"and an upper bound each: pass {2 * self._n_outputs}, those of one coverage."
