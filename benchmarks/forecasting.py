@@ -3,15 +3,16 @@
     python benchmarks/forecasting.py [--quick] [--jobs 2] [--output FILE]
 
 Every forecaster has its default settings apart from the season's length, is fitted anew on each
-expanding window and forecasts the next step, or the next season. MASE is the mean absolute error
-over that of the seasonal naive forecast in training, RMSE is in the series' units, and the skill
-is 1 - RMSE / RMSE of the seasonal naive forecast (without a season: of the last value). Coverage
-is the share of values inside of the 90 % interval. Theta and AutoETS need statsmodels, AutoARIMA
-pmdarima: rows whose package is missing are left out, and named below the tables.
+expanding window and forecasts a season, whose first step is also scored alone. MASE is the mean
+absolute error over that of the seasonal naive forecast in training, RMSE is in the series' units,
+and the skill is 1 - RMSE / RMSE of the seasonal naive forecast (without a season: of the last
+value). Coverage is the share of values inside of the 90 % interval. Theta and AutoETS need
+statsmodels, AutoARIMA pmdarima: without them their rows are left out, and named below the tables.
 """
 
 import logging
 import os
+import pickle
 import time
 import warnings
 from pathlib import Path
@@ -84,25 +85,25 @@ def make(name, season):
 
 
 def load(name):
-    """Return a series that ships with sktime or matplotlib, its season and its horizons."""
+    """Return a series that ships with sktime or matplotlib, its season and its horizon."""
     import sktime.datasets
     from sktime.datasets import load_lynx, load_shampoo_sales, load_solar
 
     from skrnn.datasets import load_airline, load_google
 
     if name == "airline":
-        return load_airline()["Passengers"], 12, [1, 12]
+        return load_airline()["Passengers"], 12, 12
     if name == "shampoo":
-        return load_shampoo_sales().astype(float), 12, [1, 12]
+        return load_shampoo_sales().astype(float), 12, 12
     if name == "seatbelts":
         path = Path(sktime.datasets.__file__).parent / "data" / "seatbelts" / "seatbelts.csv"
         rows = pd.read_csv(path, parse_dates=[0], index_col=0)["KSI"].astype(float)
-        return rows.set_axis(rows.index.to_period("M")), 12, [1, 12]
+        return rows.set_axis(rows.index.to_period("M")), 12, 12
     if name == "solar":
-        return load_solar(api_version=None).reset_index(drop=True), 48, [1, 48]
+        return load_solar(api_version=None).reset_index(drop=True), 48, 48
     if name == "lynx":
-        return load_lynx().astype(float), 1, [1, 10]
-    return load_google()["Close"].reset_index(drop=True), 1, [1, 10]
+        return load_lynx().astype(float), 1, 10
+    return load_google()["Close"].reset_index(drop=True), 1, 10
 
 
 SERIES = ["airline", "seatbelts", "shampoo", "solar", "lynx", "Google"]
@@ -129,38 +130,49 @@ def quiet():
     logging.disable(logging.WARNING)
 
 
-def run_series(series, horizon, forecaster, n_folds):
-    """Return a forecaster's scores over expanding windows; None where it cannot be fitted."""
+def run_series(series, forecaster, n_windows):
+    """Return a forecaster's scores over expanding windows, of the next step and of all steps."""
     from sktime.forecasting.model_evaluation import evaluate
-    from sktime.performance_metrics.forecasting import MeanAbsoluteScaledError
+    from sktime.performance_metrics.forecasting import MeanAbsoluteError
     from sktime.performance_metrics.forecasting.probabilistic import EmpiricalCoverage
     from sktime.split import ExpandingWindowSplitter
 
     quiet()
-    y, season, _ = load(series)
+    y, season, horizon = load(series)
     # From 60 % of the rows on, and two seasons at the least.
     first = max(round(0.6 * len(y)), 2 * season)
-    step = max(1, (len(y) - horizon - first) // max(1, n_folds - 1))
+    # Without a season a fit is quick, and what is to be seen is small.
+    n_windows = n_windows if season > 1 else 5 * n_windows
+    step = max(1, (len(y) - horizon - first) // max(1, n_windows - 1))
     cv = ExpandingWindowSplitter(np.arange(1, horizon + 1), first, step)
     model = make(forecaster, season)
-    scores = [MeanAbsoluteScaledError(sp=season)]
+    scores = [MeanAbsoluteError()]
     if model.get_tag("capability:pred_int"):
         scores.append(EmpiricalCoverage(coverage=0.9))
     if forecaster.startswith("RNN"):
         make(forecaster, season).fit(y[:first], fh=cv.get_fh())  # what is compiled once is no fit
     found = evaluate(model, cv, y, scoring=scores, return_data=True, error_score="raise")
-    errors = np.concatenate(
-        [np.ravel(p) - np.ravel(t) for p, t in zip(found["y_pred"], found["y_test"], strict=True)]
+    sizes = [np.abs(train.diff(season)).mean() for train in found["y_train"]]
+    size, true, predicted = (
+        np.array([np.ravel(one) for one in many])
+        for many in (sizes, found["y_test"], found["y_pred"])
     )
-    coverage = found.get("test_EmpiricalCoverage")
-    return {
-        "mase": float(found["test_MeanAbsoluteScaledError"].mean()),
-        "rmse": float(np.sqrt(np.mean(errors**2))),
-        "fit": float(found["fit_time"].mean()),
-        "predict": float(found["pred_time"].mean()),
-        "coverage": None if coverage is None else float(coverage.mean()),
-        "folds": len(found),
-    }
+    inside = None
+    if len(scores) > 1:
+        bounds = np.array([one.to_numpy() for one in found["y_pred_interval"]])
+        inside = (bounds[:, :, 0] <= true) & (true <= bounds[:, :, 1])
+    results = {}
+    for n_steps in (1, horizon):
+        errors = (predicted - true)[:, :n_steps]
+        results[n_steps] = {
+            "mase": float(np.mean(np.abs(errors) / size)),
+            "rmse": float(np.sqrt(np.mean(errors**2))),
+            "fit": float(found["fit_time"].mean()),
+            "predict": float(found["pred_time"].mean()),
+            "coverage": None if inside is None else float(inside[:, :n_steps].mean()),
+            "folds": len(found),
+        }
+    return results
 
 
 def run_panel(seed, forecaster):
@@ -223,14 +235,14 @@ def verdicts(results, panels):
     rows = []
     for forecaster in FORECASTERS[:2]:
         for series in SERIES:
-            _, season, horizons = load(series)
-            ours = results.get((series, horizons[-1], forecaster))
-            if season == 1 or ours is None:
+            _, season, horizon = load(series)
+            if season == 1:
                 continue
-            ratio = ours["rmse"] / results[series, horizons[-1], "naive, seasonal"]["rmse"]
+            ours = results[series, horizon, forecaster]
+            ratio = ours["rmse"] / results[series, horizon, "naive, seasonal"]["rmse"]
             text = f"{series}, a season ahead: RMSE / seasonal naive"
             rows.append([forecaster, text, f"{ratio:.3f}", "< 1", ratio < 1])
-        for horizon in load("Google")[2]:
+        for horizon in (1, load("Google")[2]):
             ours = results["Google", horizon, forecaster]["rmse"]
             ratio = ours / results["Google", horizon, "naive, last"]["rmse"]
             text = f"Google, {horizon} ahead: RMSE / last value"
@@ -254,13 +266,39 @@ def verdicts(results, panels):
         covered = [
             results[series, horizon, forecaster]["coverage"]
             for series in SERIES
-            for horizon in load(series)[2]
+            for horizon in (1, load(series)[2])
         ]
         share = float(np.mean(covered))
         text = "90 % intervals: mean coverage of all single series"
         rows.append([forecaster, text, f"{share:.1%}", "85 to 95 %", 0.85 <= share <= 0.95])
     header = ["forecaster", "what", "measured", "asked for", "reached"]
     return table(header, [[*row[:-1], "yes" if row[-1] else "**no**"] for row in rows])
+
+
+def measure(jobs, arguments):
+    """Run the jobs (key, function, arguments) that --resume does not hold the results of yet."""
+    folder, found = arguments.resume, {}
+    paths = {}
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = {key: folder / ("-".join(map(str, key)) + ".pickle") for key, *_ in jobs}
+        found = {
+            key: pickle.loads(path.read_bytes()) for key, path in paths.items() if path.exists()
+        }
+    jobs = [job for job in jobs if job[0] not in found]
+    start = time.perf_counter()
+    parallel = Parallel(n_jobs=arguments.jobs, return_as="generator_unordered", batch_size=1)
+
+    def run(key, function, its_arguments):
+        return key, function(*its_arguments)
+
+    for done, (key, score) in enumerate(parallel(delayed(run)(*job) for job in jobs), start=1):
+        found[key] = score
+        if folder is not None:
+            paths[key].write_bytes(pickle.dumps(score))
+        minutes = (time.perf_counter() - start) / 60
+        progress(f"{done:3d} of {len(jobs)}, {minutes:5.1f} min: {key}")
+    return found
 
 
 def has(package):
@@ -272,19 +310,21 @@ def has(package):
 def main():
     parser = Parser(__doc__)
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
-    parser.add_argument("--folds", type=int, default=12, help="expanding windows of a series")
+    parser.add_argument("--windows", type=int, default=12, help="expanding windows of a series")
     parser.add_argument("--seeds", type=int, default=5, help="panels")
+    parser.add_argument("--resume", type=Path, help="keep runs in this folder, and go on from it")
+    parser.add_argument("--only", default="", help="run only forecasters whose names hold this")
     arguments = parser.parse_args()
     if arguments.quick:
-        arguments.folds, arguments.seeds = 2, 1
+        arguments.windows, arguments.seeds = 2, 1
     missing = [name for name in FORECASTERS if name in PACKAGES and not has(PACKAGES[name])]
     jobs = [
-        ((series, horizon, name), run_series, (series, horizon, name, arguments.folds))
+        ((series, None, name), run_series, (series, name, arguments.windows))
         for series in SERIES
-        for horizon in load(series)[2]
         for name in FORECASTERS
         if name not in missing
         and not (name == "naive, seasonal" and load(series)[1] == 1)
+        and (name, series) != ("theta", "solar")  # multiplies, which zeros forbid
         and not (name == "AutoARIMA" and load(series)[1] > LONGEST_ARIMA)
     ]
     jobs += [
@@ -293,38 +333,28 @@ def main():
         for name in PANEL
         if name not in missing
     ]
-    start, found = time.perf_counter(), {}
-    parallel = Parallel(n_jobs=arguments.jobs, return_as="generator_unordered", batch_size=1)
-
-    def run(key, function, its_arguments):
-        return key, function(*its_arguments)
-
-    for done, (key, score) in enumerate(parallel(delayed(run)(*job) for job in jobs), start=1):
-        found[key] = score
-        minutes = (time.perf_counter() - start) / 60
-        progress(f"{done:3d} of {len(jobs)}, {minutes:5.1f} min: {key}: MASE {score['mase']:.3f}")
-
+    found = measure([job for job in jobs if arguments.only in job[0][2]], arguments)
+    if arguments.only:
+        return
     panels: dict = {}
     results = {}
-    for (series, horizon, name), score in found.items():
+    for (series, _, name), score in found.items():
         if series == "panel":
             panels.setdefault(name, []).append(score)
         else:
-            results[series, horizon, name] = score
+            results |= {(series, steps, name): one for steps, one in score.items()}
     blocks = ["**What was asked for**", verdicts(results, panels)]
     for series in SERIES:
-        y, season, horizons = load(series)
+        y, season, horizon = load(series)
         base = "naive, last" if season == 1 else "naive, seasonal"
-        for horizon in horizons:
+        for steps in (1, horizon):
             scores = {
-                n: results[series, horizon, n]
-                for n in FORECASTERS
-                if (series, horizon, n) in results
+                n: results[series, steps, n] for n in FORECASTERS if (series, steps, n) in results
             }
             length = f"a season of {season}" if season > 1 else "no season"
+            ahead = "the next step" if steps == 1 else f"{steps} steps"
             title = (
-                f"**{series}** ({len(y)} rows, {length}), {horizon} ahead, "
-                f"{scores[base]['folds']} windows"
+                f"**{series}** ({len(y)} rows, {length}), {ahead}, {scores[base]['folds']} windows"
             )
             blocks += [title, table(HEADER, [row(n, s, scores[base]) for n, s in scores.items()])]
     means = {name: mean(panels[name]) for name in PANEL if name in panels}
@@ -337,7 +367,8 @@ def main():
     notes = [f"{arguments.jobs} jobs at a time, a thread each."]
     if missing:
         notes.append(f"Left out, as their packages are missing: {', '.join(missing)}.")
-    notes.append(f"AutoARIMA is left out where a season is longer than {LONGEST_ARIMA} rows.")
+    notes.append("Theta is left out where values are zero, and")
+    notes.append(f"AutoARIMA where a season is longer than {LONGEST_ARIMA} rows.")
     from importlib.metadata import version
 
     names = ["sktime", *sorted({PACKAGES[n] for n in PACKAGES if n not in missing})]

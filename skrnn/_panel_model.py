@@ -4,16 +4,19 @@ import copy
 from typing import Any
 
 import numpy as np
+from scipy import stats
 from sklearn.isotonic import IsotonicRegression
 from sklearn.utils import check_random_state
 
 from ._scales import fit_scales
-from ._strategies import Strategy, Windows
+from ._strategies import Strategy, Windows, worth
 
 __all__ = ["PanelModel"]
 
 # Windows that training should have before the default window is made shorter.
 _ENOUGH_WINDOWS = 12
+# Of the size of an error that few overlapping ones were seen of.
+_LEAST_FREEDOM = 3
 # Of the epochs, those after which a network in training is judged.
 _SHARES = 0.1, 0.2, 0.4, 0.7, 1.0
 
@@ -36,6 +39,8 @@ class PanelModel:
         The size of the error of each step ahead, in a network's units.
     scores : ndarray of shape (n_scores,)
         Sizes of errors over those of their step, ascending.
+    n_origins : int
+        Rows that errors were measured after.
     """
 
     def __init__(self, options, steps):
@@ -50,7 +55,10 @@ class PanelModel:
         self._fit_exog(histories)
         seeds = check_random_state(self.options.random_state).randint(2**31 - 1, size=2)
         judged = self._judge(histories, seeds[0])
-        self.scales, self.known = fit_scales(histories, self.options, self.window_length)
+        share = 1.0 if judged is None else judged.known[-1]
+        self.scales, self.known = fit_scales(
+            histories, self.options, self.window_length, drift_share=share
+        )
         self.strategy = self._new_strategy()
         if judged is not None:
             self.share = judged.share
@@ -62,6 +70,7 @@ class PanelModel:
         else:
             self.strategy.weights = judged.strategy.weights
             self.errors, self.scores = judged.errors, judged.scores
+            self.n_origins = judged.n_origins
         return self
 
     def go_on(self, histories, share):
@@ -142,6 +151,8 @@ class PanelModel:
         n_rows = int(np.median([len(history) for history in histories]))
         n_held = round(self.options.validation_fraction * n_rows)
         n_held = min(max(n_held, self.steps[-1]), n_rows // 3)
+        if self.options.sp > 1:  # what is judged should have a season, too
+            n_held = max(min(n_held, n_rows - 2 * self.options.sp), n_rows // 5)
         strategy = self._new_strategy()
         needed = self._lag + self.window_length + strategy.reach + _ENOUGH_WINDOWS // 2
         held = [h for h in histories if len(h) - n_held >= needed]
@@ -156,21 +167,38 @@ class PanelModel:
             levels = [s.levels(h) for s, h in zip(early.scales, held, strict=True)]
         except ValueError:  # a later value without a logarithm
             return None
-        first = [len(history) - n_held for history in held]
-        parts = []
-        for history, scale, known, start in zip(held, early.scales, levels, first, strict=True):
-            origins = np.arange(start - 1, len(history) - 1)
-            exog = self._exog(history, len(history))
-            parts.append(self._cut(scale.inputs(known), exog, origins, strategy.reach))
-        windows, lowest, done = Windows.joined(parts), np.inf, 0.0
+        times = np.tile(np.arange(n_held), len(held))
+        windows = early._held_windows(held, levels, n_held)
+        share = early._worth_of_drift(windows, times, n_held)
+        early.scales, early.known = fit_scales(
+            cut, self.options, self.window_length, drift_share=share
+        )
+        windows, lowest, done = early._held_windows(held, levels, n_held), np.inf, 0.0
         for share in _SHARES if self.options.early_stopping else _SHARES[-1:]:
             early._train(cut, seed, share - done)
-            loss, done = strategy.weigh(windows), share
+            loss, done = strategy.weigh(windows, times), share
             if loss < lowest:
                 lowest, early.share, best = loss, share, copy.deepcopy(strategy)
         early.strategy = best
+        first = [len(history) - n_held for history in held]
         early._measure(early._errors(held, early.scales, first))
         return early
+
+    def _held_windows(self, histories, levels, n_held):
+        """Return the windows that end in the row before those held out, and in all but the last."""
+        parts = []
+        for history, scale, known in zip(histories, self.scales, levels, strict=True):
+            origins = np.arange(len(history) - n_held - 1, len(history) - 1)
+            exog = self._exog(history, len(history))
+            parts.append(self._cut(scale.inputs(known), exog, origins, self.strategy.reach))
+        return Windows.joined(parts)
+
+    def _worth_of_drift(self, windows, times, n_held):
+        """Return how much of the drift the rows held out have kept."""
+        drifts = np.array([scale.drift / scale.size for scale in self.scales])
+        steps = np.arange(1, windows.after.shape[1] + 1)[:, None]
+        found = np.repeat(drifts[:, None] * steps, n_held, axis=0)
+        return worth(found, windows.after - windows.past[:, -1:] + found, times)
 
     def _errors(self, histories, scales, first):
         """Return errors of forecasts from the rows before each of `first` on, in network units.
@@ -206,7 +234,7 @@ class PanelModel:
                     steps, np.sqrt(mean), sample_weight=counts[some, column]
                 )
                 sizes[:, column] = rising.predict(np.arange(len(sizes)))
-        self.errors = sizes
+        self.errors, self.n_origins = sizes, int(known.any(axis=(1, 2)).sum())
         relative = np.abs(errors) / np.where(sizes > 0, sizes, 1.0)
         self.scores = np.sort(relative[known])
 
@@ -222,13 +250,20 @@ class PanelModel:
         -------
         width : ndarray of shape (n_steps, n_columns)
         """
-        n_scores = len(self.scores)
-        share = min(1.0, coverage * (1 + 1 / n_scores)) if n_scores else 0.0
-        quantile = np.quantile(self.scores, share, method="higher") if n_scores else 0.0
+        if not len(self.scores):
+            return np.zeros((len(steps), self.n_columns))
+        share = min(1.0, coverage * (1 + 1 / self.n_origins))
+        quantile = np.quantile(self.scores, share, method="higher")
         last = len(self.errors)
         # Steps further than any that was measured are as those of a random walk.
-        growth = np.sqrt(np.maximum(steps, last) / last)[:, None]
-        return quantile * self.errors[np.minimum(steps, last) - 1] * growth
+        growth = np.sqrt(np.maximum(steps, last) / last)
+        # Sums of the same shocks: n overlapping errors of h steps say as much of their size as
+        # n / sum(rho²) others, where rho falls from 1 to 0 in h steps.
+        near = np.minimum(steps, last)
+        freedom = np.maximum(self.n_origins * 3 * near / (2 * near**2 + 1), _LEAST_FREEDOM)
+        tail = 0.5 + min(coverage, 0.999) / 2
+        growth = growth * stats.t.ppf(tail, freedom) / stats.norm.ppf(tail) if coverage else growth
+        return quantile * self.errors[near - 1] * growth[:, None]
 
     def forecast(self, histories, scales, origins, n_steps, exog=None):
         """Return the levels that are forecast after some rows of each series.

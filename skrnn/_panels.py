@@ -32,7 +32,7 @@ class Clock:
         elif isinstance(index, pd.DatetimeIndex):
             self.freq = _freq_of(index)
             if self.freq is not None:
-                self.kind = "tick" if hasattr(self.freq, "nanos") else "date"
+                self.kind = "tick" if _is_tick(self.freq) else "date"
         elif pd.api.types.is_integer_dtype(index.dtype) and (np.diff(index) == 1).all():
             self.kind = "int"
 
@@ -51,12 +51,17 @@ class Clock:
             return index.to_period(self.freq.freqstr).asi8
 
 
+def _is_tick(freq):
+    """Whether an offset is so many nanoseconds long."""
+    return isinstance(freq, pd.tseries.offsets.Tick)
+
+
 def _freq_of(index):
     """Return the frequency of dates as an offset whose steps can be counted, or None."""
     freq = index.freq
     if freq is None and len(index) >= 3:
         freq = pd.tseries.frequencies.to_offset(pd.infer_freq(index))
-    if freq is None or (hasattr(freq, "nanos") and isinstance(freq, pd.tseries.offsets.Tick)):
+    if freq is None or _is_tick(freq):
         return freq
     try:
         with warnings.catch_warnings():

@@ -172,7 +172,7 @@ def _levels(history, transformer, log, scaler):
     return values if scaler is None else np.asarray(scaler.transform(values), dtype=float)
 
 
-def fit_scales(histories, options, window_length, known=None):
+def fit_scales(histories, options, window_length, known=None, drift_share=1.0):
     """Fit the scales of all series, whose seasons may share a shape.
 
     Parameters
@@ -181,20 +181,22 @@ def fit_scales(histories, options, window_length, known=None):
     options : object with the attributes `sp`, `seasonal`, `log`, `scaler` and `transformer`
     window_length : int
         The size of a series is that of its windows around their last rows.
-    known : tuple (log, shapes), default=None
+    known : tuple (log, shapes, drift_share), default=None
         What an earlier call found for all series, to be kept for others.
+    drift_share : float, default=1.0
+        How much of their drift the series are expected to keep.
 
     Returns
     -------
     scales : list of Scale
-    known : tuple (log, shapes)
+    known : tuple (log, shapes, drift_share)
     """
     seasonal = options.seasonal if options.sp > 1 else None
     own_size = isinstance(options.scaler, str)
     first = [_fitted(options.transformer, h.values, h.index) for h in histories]
     n_columns = histories[0].values.shape[1]
     if known is not None:
-        log = known[0]
+        log, _, drift_share = known
     elif options.log == "auto":
         columns = [[values[:, column] for _, values in first] for column in range(n_columns)]
         is_free = options.transformer is None
@@ -224,11 +226,11 @@ def fit_scales(histories, options, window_length, known=None):
             scale.season = season
     for scale, levels in scales:
         around = scale.inputs(levels)[scale.lag :]
-        scale.drift = np.zeros(n_columns) if scale.lag else _drift(around)
+        scale.drift = np.zeros(n_columns) if scale.lag else drift_share * _drift(around)
         scale.mean = np.mean(around - scale.drift * np.arange(len(around))[:, None], axis=0)
         if own_size:
             scale.size = _size(scale.inputs(levels)[scale.lag :], window_length)
-    return [scale for scale, _ in scales], (log, shapes)
+    return [scale for scale, _ in scales], (log, shapes, drift_share)
 
 
 def _size(values, window_length):
@@ -240,9 +242,9 @@ def _size(values, window_length):
 
 
 def _drift(values):
-    """Return the mean change from row to row, shrunk towards none by how well it is known.
+    """Return the mean change from row to row, shrunk to none up to two standard errors.
 
-    Its variance is that of Newey and West (1987, Econometrica 55(3)), as changes that take each
+    The variance is that of Newey and West (1987, Econometrica 55(3)), as changes that take each
     other back, as those of noise around a line, leave the mean better known than others.
     """
     changes = np.diff(values, axis=0)
@@ -256,7 +258,7 @@ def _drift(values):
         product = np.sum(around[lag:] * around[:-lag], axis=0) / n_changes
         variance += 2 * (1 - lag / (n_lags + 1)) * product
     variance = np.maximum(variance, 0.05 * squares) / n_changes
-    return mean * np.clip(1 - variance / np.maximum(mean**2, 1e-300), 0, 1)
+    return mean * np.clip(1 - 4 * variance / np.maximum(mean**2, 1e-300), 0, 1)
 
 
 # Seasons.

