@@ -9,7 +9,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.utils import check_random_state
 
 from ._scales import fit_scales
-from ._strategies import Strategy, Windows, worth
+from ._strategies import Strategy, Windows
 
 __all__ = ["PanelModel"]
 
@@ -55,10 +55,7 @@ class PanelModel:
         self._fit_exog(histories)
         seeds = check_random_state(self.options.random_state).randint(2**31 - 1, size=2)
         judged = self._judge(histories, seeds[0])
-        share = 1.0 if judged is None else judged.known[-1]
-        self.scales, self.known = fit_scales(
-            histories, self.options, self.window_length, drift_share=share
-        )
+        self.scales, self.known = fit_scales(histories, self.options, self.window_length)
         self.strategy = self._new_strategy()
         if judged is not None:
             self.share = judged.share
@@ -168,11 +165,6 @@ class PanelModel:
         except ValueError:  # a later value without a logarithm
             return None
         times = np.tile(np.arange(n_held), len(held))
-        windows = early._held_windows(held, levels, n_held)
-        share = early._worth_of_drift(windows, times, n_held)
-        early.scales, early.known = fit_scales(
-            cut, self.options, self.window_length, drift_share=share
-        )
         windows, lowest, done = early._held_windows(held, levels, n_held), np.inf, 0.0
         for share in _SHARES if self.options.early_stopping else _SHARES[-1:]:
             early._train(cut, seed, share - done)
@@ -192,13 +184,6 @@ class PanelModel:
             exog = self._exog(history, len(history))
             parts.append(self._cut(scale.inputs(known), exog, origins, self.strategy.reach))
         return Windows.joined(parts)
-
-    def _worth_of_drift(self, windows, times, n_held):
-        """Return how much of the drift the rows held out have kept."""
-        drifts = np.array([scale.drift / scale.size for scale in self.scales])
-        steps = np.arange(1, windows.after.shape[1] + 1)[:, None]
-        found = np.repeat(drifts[:, None] * steps, n_held, axis=0)
-        return worth(found, windows.after - windows.past[:, -1:] + found, times)
 
     def _errors(self, histories, scales, first):
         """Return errors of forecasts from the rows before each of `first` on, in network units.

@@ -172,7 +172,7 @@ def _levels(history, transformer, log, scaler):
     return values if scaler is None else np.asarray(scaler.transform(values), dtype=float)
 
 
-def fit_scales(histories, options, window_length, known=None, drift_share=1.0):
+def fit_scales(histories, options, window_length, known=None):
     """Fit the scales of all series, whose seasons may share a shape.
 
     Parameters
@@ -181,22 +181,20 @@ def fit_scales(histories, options, window_length, known=None, drift_share=1.0):
     options : object with the attributes `sp`, `seasonal`, `log`, `scaler` and `transformer`
     window_length : int
         The size of a series is that of its windows around their last rows.
-    known : tuple (log, shapes, drift_share), default=None
+    known : tuple (log, shapes), default=None
         What an earlier call found for all series, to be kept for others.
-    drift_share : float, default=1.0
-        How much of their drift the series are expected to keep.
 
     Returns
     -------
     scales : list of Scale
-    known : tuple (log, shapes, drift_share)
+    known : tuple (log, shapes)
     """
     seasonal = options.seasonal if options.sp > 1 else None
     own_size = isinstance(options.scaler, str)
     first = [_fitted(options.transformer, h.values, h.index) for h in histories]
     n_columns = histories[0].values.shape[1]
     if known is not None:
-        log, _, drift_share = known
+        log = known[0]
     elif options.log == "auto":
         columns = [[values[:, column] for _, values in first] for column in range(n_columns)]
         is_free = options.transformer is None
@@ -226,11 +224,11 @@ def fit_scales(histories, options, window_length, known=None, drift_share=1.0):
             scale.season = season
     for scale, levels in scales:
         around = scale.inputs(levels)[scale.lag :]
-        scale.drift = np.zeros(n_columns) if scale.lag else drift_share * _drift(around)
+        scale.drift = np.zeros(n_columns) if scale.lag else _drift(around)
         scale.mean = np.mean(around - scale.drift * np.arange(len(around))[:, None], axis=0)
         if own_size:
             scale.size = _size(scale.inputs(levels)[scale.lag :], window_length)
-    return [scale for scale, _ in scales], (log, shapes, drift_share)
+    return [scale for scale, _ in scales], (log, shapes)
 
 
 def _size(values, window_length):

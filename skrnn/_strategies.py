@@ -8,7 +8,7 @@ import numpy as np
 
 from .regression import RNNRegressor
 
-__all__ = ["Strategy", "Windows", "build_forecaster", "worth"]
+__all__ = ["Strategy", "Windows", "build_forecaster"]
 
 
 def build_forecaster(
@@ -304,7 +304,7 @@ class Strategy:
             inputs, base, _ = self._inputs(windows, steps)
             wanted = windows.after[:, np.subtract(steps, 1)] - base
             found = self._changes(i, inputs)
-            self.weights[i] = worth(found, wanted, times)
+            self.weights[i] = _worth(found, wanted, times)
             losses.append(np.nanmean((wanted - self.weights[i] * found) ** 2))
         return float(np.mean(losses))
 
@@ -340,7 +340,7 @@ class Strategy:
         return forecasts
 
 
-def worth(found, wanted, times):
+def _worth(found, wanted, times):
     """Return from 0 to 1 how much of what was found is worth adding, given what was wanted.
 
     That is the weight that fits best, times the positive part of 1 - variance / square of the mean
@@ -353,8 +353,11 @@ def worth(found, wanted, times):
     if total == 0:
         return 0.0
     weight = np.clip(np.sum(found * wanted) / total, 0, 1)
-    gains = np.sum(wanted**2 - (wanted - weight * found) ** 2, axis=(1, 2))
-    gains = np.bincount(times, gains)
+    gains = wanted**2 - (wanted - weight * found) ** 2
+    # Relative to what there was to gain: the last times know the first steps alone.
+    counts = np.maximum(known.sum(axis=0), 1)
+    gains /= np.maximum(np.sum(wanted**2, axis=0) / counts, 1e-300)
+    gains = np.bincount(times, gains.sum(axis=(1, 2))) / np.bincount(times, known.sum(axis=(1, 2)))
     mean, around = gains.mean(), gains - gains.mean()
     n_lags = min(found.shape[1], len(gains)) - 1
     variance = np.mean(around**2)

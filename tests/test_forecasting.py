@@ -415,7 +415,7 @@ def test_seasons_of_a_panel_are_drawn_to_what_they_share():
         frame = pd.concat(parts, names=["shop", "month"])
         options = small(sp=12, log=False)
         histories = histories_of(frame)
-        together, (_, (_, keep), _) = fit_scales(histories, options, 6)
+        together, (_, (_, keep)) = fit_scales(histories, options, 6)
         alone = [fit_scales([history], options, 6)[0][0] for history in histories]
 
         def rms(scales):
