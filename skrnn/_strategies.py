@@ -305,8 +305,9 @@ class Strategy:
             wanted = windows.after[:, np.subtract(steps, 1)] - base
             found = self._changes(i, inputs)
             self.weights[i] = _worth(found, wanted, times)
-            losses.append(np.nanmean((wanted - self.weights[i] * found) ** 2))
-        return float(np.mean(losses))
+            left = wanted - self.weights[i] * found
+            losses.append(left[np.isfinite(left)])
+        return float(np.mean(np.concatenate(losses) ** 2))
 
     def forecast(self, windows):
         """Return forecasts of all steps that the windows have, NaN for those without a network.
@@ -356,16 +357,19 @@ def _worth(found, wanted, times):
     gains = wanted**2 - (wanted - weight * found) ** 2
     # Relative to what there was to gain: the last times know the first steps alone.
     counts = np.maximum(known.sum(axis=0), 1)
-    gains /= np.maximum(np.sum(wanted**2, axis=0) / counts, 1e-300)
-    gains = np.bincount(times, gains.sum(axis=(1, 2))) / np.bincount(times, known.sum(axis=(1, 2)))
+    possible = np.sum(wanted**2, axis=0) / counts
+    gains /= np.where(possible > 0, possible, 1.0)
+    counts = np.bincount(times, known.sum(axis=(1, 2)))
+    gains = np.bincount(times, gains.sum(axis=(1, 2)))[counts > 0] / counts[counts > 0]
     mean, around = gains.mean(), gains - gains.mean()
+    if mean <= 0:
+        return 0.0
     n_lags = min(found.shape[1], len(gains)) - 1
     variance = np.mean(around**2)
     for lag in range(1, n_lags + 1):
         product = np.sum(around[lag:] * around[:-lag]) / len(gains)
         variance += 2 * (1 - lag / (n_lags + 1)) * product
-    certainty = max(0.0, 1 - variance / len(gains) / mean**2) if mean > 0 else 0.0
-    return float(weight * certainty)
+    return float(weight * max(0.0, 1 - variance / len(gains) / mean**2))
 
 
 _GRADIENT_STEPS = 500

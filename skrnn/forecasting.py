@@ -387,7 +387,8 @@ class RNNForecaster(BaseForecaster):
 
     def _frame(self, fh, X, changes):
         """Return a frame of forecasts for each of some changes to their levels."""
-        labels, relative = pd.Index(fh.to_absolute_index(self._cutoff)), self._relative(fh)
+        labels = pd.Index(fh.to_absolute_index(self._cutoff), name=self._index_names[-1])
+        relative = self._relative(fh)
         exog = {} if X is None else dict(split_panel(X))
         known, rows = [], []
         for history in self._histories.values():
@@ -480,16 +481,13 @@ class RNNTimeSeriesRegressor(BaseRegressor):
 
     Examples
     --------
-    >>> from sktime.forecasting.compose import make_reduction
+    >>> import numpy as np
     >>> from skrnn import RNNRegressor, RNNTimeSeriesRegressor
-    >>> from skrnn.datasets import load_airline
+    >>> X = np.random.default_rng(0).normal(size=(40, 2, 12))  # 40 series of 2 variables
     >>> rnn = RNNRegressor("gru", units=4, epochs=2, random_state=0)
-    >>> forecaster = make_reduction(
-    ...     RNNTimeSeriesRegressor(rnn), scitype="time-series-regressor", window_length=12
-    ... )
-    >>> passengers = load_airline()["Passengers"]
-    >>> forecaster.fit(passengers, fh=[1, 2, 3]).predict().shape
-    (3,)
+    >>> model = RNNTimeSeriesRegressor(rnn).fit(X, X[:, 0, -1])
+    >>> model.predict(X).shape, model.regressor_.input_shape_
+    ((40,), (12, 2))
     """
 
     _tags = {
