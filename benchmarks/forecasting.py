@@ -117,7 +117,7 @@ def make_panel(seed, n_series=100, n_rows=48):
     months = pd.period_range("2020-01", periods=n_rows, freq="M")
     series = {}
     for i in range(n_series):
-        level, amplitude = rng.uniform(50, 500), rng.uniform(5, 50)
+        level, amplitude = rng.uniform(100, 500), rng.uniform(5, 50)
         noise = 0.2 * amplitude * rng.normal(size=n_rows)
         values = level + amplitude * shape[np.arange(n_rows) % 12] + noise
         series[f"series {i:03d}"] = pd.Series(values, index=months)

@@ -101,13 +101,20 @@ class RNNForecaster(BaseForecaster):
 
     Notes
     -----
+    **What is taken out.** The drift is the mean change from row to row, less two standard errors.
+    What the network says is added to the naive forecast, ``weight * network + last``, with a weight
+    from 0 to 1 that fits the rows held out best, times the positive part of James and Stein's
+    factor: on a random walk the forecast is the last value.
+
     **Intervals** are split conformal ones [5]_ for each step ahead [6]_: what the first network
     missed in the rows held out, over the typical error of its step, is pooled over steps and
     series, and the quantile of its size, with the correction for few rows, is put around the
     forecast. Typical errors do not fall with the steps, and grow like those of a random walk
-    beyond the steps that could be measured. Steps overlap and the rows held out are few in a short
-    series, so coverage holds roughly. Of series too short to hold rows out, the errors are those
-    of training, and too small.
+    beyond the steps that could be measured. Errors of several steps overlap, so that a short series
+    says little of their size: intervals are wider by Student's t over the normal quantile, its
+    degrees of freedom being the number of rows held out over that overlap, and 3 at least. This
+    holds coverage roughly, not by a theorem, as rows of a series cannot be exchanged. Of series too
+    short to hold rows out, the errors are those of training, and too small.
 
     **In sample**, each row is predicted from the rows before it. The first windows reach before the
     series and repeat its first row; the first row itself is answered from itself alone.
