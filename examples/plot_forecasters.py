@@ -14,6 +14,7 @@ says how far its forecasts may be off.
 # season's length.
 
 import argparse
+import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,6 +26,9 @@ from sktime.split import ExpandingWindowSplitter
 
 from skrnn import ForecastDisplay, RNNForecaster
 from skrnn.datasets import load_airline
+
+# sktime announces a new default of its own forecasters.
+warnings.filterwarnings("ignore", category=FutureWarning, module="sktime")
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--epochs", type=int, help="default: as many as make 500 gradient steps")
