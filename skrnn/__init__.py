@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from . import baselines as baselines
     from . import datasets as datasets
     from . import display as display
+    from . import forecasting as forecasting
     from . import gradient_flow as gradient_flow
     from . import layers as layers
     from . import networks as networks
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ._compiled import clear_compiled
     from .baselines import NaiveRegressor, backtest, skill_score
     from .display import ForecastDisplay, LossCurveDisplay
+    from .forecasting import RNNForecaster, RNNTimeSeriesRegressor
     from .gradient_flow import GradientFlowDisplay
     from .networks import build_rnn
     from .next_char import NextCharDisplay
@@ -43,7 +45,9 @@ __all__ = [
     "LossCurveDisplay",
     "NaiveRegressor",
     "NextCharDisplay",
+    "RNNForecaster",
     "RNNRegressor",
+    "RNNTimeSeriesRegressor",
     "ReservoirTransformer",
     "WindowArray",
     "WindowTransformer",
@@ -59,6 +63,7 @@ _ROOMS = {
     "baselines": ["NaiveRegressor", "backtest", "skill_score"],
     "datasets": [],
     "display": ["ForecastDisplay", "LossCurveDisplay"],
+    "forecasting": ["RNNForecaster", "RNNTimeSeriesRegressor"],
     "gradient_flow": ["GradientFlowDisplay"],
     "layers": [],
     "networks": ["build_rnn"],

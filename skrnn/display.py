@@ -33,6 +33,9 @@ class ForecastDisplay:
         Forecasts; NaN where there is none.
     y_naive : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
         Naive forecasts; NaN where there is none.
+    y_interval : array-like of shape (n_samples, 2) or (n_samples, 2 * n_outputs), default=None
+        Lower and upper bounds of the forecasts, output by output, as sktime's
+        ``predict_interval(coverage=...)`` gives them for one coverage.
     index : array-like of shape (n_samples,), default=None
         What the x axis shows, such as dates. None counts the rows from 0.
     name : str, default=None
@@ -45,11 +48,15 @@ class ForecastDisplay:
     rmse, rmse_naive, skill : float, or ndarray of shape (n_outputs,) for several outputs
         RMSE of the forecast and of the naive one, in the units of y, and the skill of the one
         against the other. NaN where no row has what they need.
+    coverage : float, or ndarray of shape (n_outputs,) for several outputs
+        Share of the real values inside of the intervals; NaN without any.
     ax_ : matplotlib Axes, or ndarray of them
         Where the lines are; several for several outputs.
     figure_ : matplotlib Figure
     lines_ : list of matplotlib Line2D, or list of such lists for several outputs
         The real, the predicted and the naive line, without those that have nothing to show.
+    bands_ : list of matplotlib collections
+        The intervals, one for each output drawn; empty without any.
 
     See Also
     --------
@@ -66,14 +73,29 @@ class ForecastDisplay:
     ['Real', 'Predicted (RMSE 0.2887, skill 0.711)', 'Naive (RMSE 1)']
     """
 
-    def __init__(self, y_true, y_pred, y_naive=None, *, index=None, name=None, output_names=None):
+    def __init__(
+        self,
+        y_true,
+        y_pred,
+        y_naive=None,
+        *,
+        y_interval=None,
+        index=None,
+        name=None,
+        output_names=None,
+    ):
         self.y_true = _numbers("y_true", y_true)
         self.y_pred = _numbers("y_pred", y_pred)
         self.y_naive = None if y_naive is None else _numbers("y_naive", y_naive)
+        self.y_interval: Any = y_interval
+        if y_interval is not None:
+            self.y_interval = _numbers("y_interval", y_interval)
         self.index = index
         self.name = name
         self.output_names = output_names
-        _check_lengths(y_true=y_true, y_pred=y_pred, y_naive=y_naive, index=index)
+        _check_lengths(
+            y_true=y_true, y_pred=y_pred, y_naive=y_naive, y_interval=y_interval, index=index
+        )
         n_outputs = {part: values.shape[1] for part, values in self._values().items()}
         _check_equal("outputs", n_outputs)
         self._n_outputs = n_outputs["y_true"]
@@ -88,6 +110,28 @@ class ForecastDisplay:
         self.rmse, self.rmse_naive, self.skill = (
             scores[0] if self._n_outputs == 1 else np.transpose(scores)
         )
+        n_bounds = 0 if y_interval is None else np.size(self.y_interval) // len(self.y_interval)
+        if n_bounds not in (0, 2 * self._n_outputs):
+            raise ValueError(
+                f"y_interval has {n_bounds} columns, but {self._n_outputs} outputs have a lower "
+                f"and an upper bound each: pass {2 * self._n_outputs}, those of one coverage."
+            )
+        covered = [self._covered(output) for output in range(self._n_outputs)]
+        self.coverage = covered[0] if self._n_outputs == 1 else np.array(covered)
+
+    def _bounds(self, output):
+        """Return the lower and the upper bounds of an output."""
+        return self.y_interval[:, 2 * output], self.y_interval[:, 2 * output + 1]
+
+    def _covered(self, output):
+        """Return the share of the real values of an output that its intervals hold."""
+        if self.y_interval is None:
+            return np.nan
+        lower, upper = self._bounds(output)
+        y_true = self._values()["y_true"][:, output]
+        known = ~(np.isnan(y_true) | np.isnan(lower) | np.isnan(upper))
+        inside = (lower <= y_true) & (y_true <= upper)
+        return float(inside[known].mean()) if known.any() else np.nan
 
     def _values(self):
         """Return what is known, as arrays of shape (n_samples, n_outputs)."""
@@ -107,6 +151,7 @@ class ForecastDisplay:
         true_kwargs=None,
         pred_kwargs=None,
         naive_kwargs=None,
+        interval_kwargs=None,
     ):
         """Draw the lines.
 
@@ -121,11 +166,14 @@ class ForecastDisplay:
             Label of the forecast; None is the display's `name`.
         true_kwargs, pred_kwargs, naive_kwargs : dict, default=None
             Style of the real, the predicted and the naive line: keywords of `Axes.plot`.
+        interval_kwargs : dict, default=None
+            Style of the intervals: keywords of `Axes.fill_between`. They have the colour of the
+            predicted line.
 
         Returns
         -------
         display : ForecastDisplay
-            The object itself, with `ax_`, `figure_` and `lines_`.
+            The object itself, with `ax_`, `figure_`, `lines_` and `bands_`.
 
         Raises
         ------
@@ -141,6 +189,8 @@ class ForecastDisplay:
         outputs = range(self._n_outputs) if output is None else [output]
         axes = check_axes(ax, len(outputs), type(self).__name__)
         styles = {"y_true": true_kwargs, "y_pred": pred_kwargs, "y_naive": naive_kwargs}
+        styles["y_interval"] = interval_kwargs
+        self.bands_: list = []
         label = name or self.name or "Predicted"
         x, row_labels = positions(self.index, len(self.y_true))
         lines = [
@@ -172,6 +222,13 @@ class ForecastDisplay:
                 if len(x) <= 60:  # also shows points that have no neighbour
                     style |= {"marker": "."}
                 lines += ax.plot(x, values[:, output], **styled(style, styles[part]))
+                if part == "y_pred" and self.y_interval is not None:
+                    style = {"color": lines[-1].get_color(), "alpha": 0.2, "linewidth": 0}
+                    covered = np.atleast_1d(self.coverage)[output]
+                    text = f"{covered:.0%}" if covered == covered else "nan"
+                    style["label"] = legend_label("Interval", covers=text)
+                    band = style | (styles["y_interval"] or {})
+                    self.bands_.append(ax.fill_between(x, *self._bounds(output), **band))
         if self.output_names is not None:
             ax.set_ylabel(self.output_names[output])
         elif self._n_outputs > 1:
@@ -187,6 +244,7 @@ class ForecastDisplay:
         *,
         y_naive=None,
         y_past=None,
+        y_interval=None,
         horizon=1,
         index=None,
         name=None,
@@ -208,6 +266,8 @@ class ForecastDisplay:
         y_past : array-like of shape (n_past,) or (n_past, n_outputs), default=None
             The real values right before `y_true`, which the first naive forecasts repeat.
             Without it the first `horizon` rows have none, and are not scored.
+        y_interval : array-like of shape (n_samples, 2) or (n_samples, 2 * n_outputs), default=None
+            Lower and upper bounds, output by output.
         horizon : int, default=1
             How many rows ahead the forecasts were made.
         index : array-like of shape (n_samples,), default=None
@@ -221,7 +281,8 @@ class ForecastDisplay:
             Where to draw, one for each output drawn. None makes a figure; several outputs stand
             one below the other.
         **style : dict
-            `output`, `true_kwargs`, `pred_kwargs` and `naive_kwargs`, as in `plot`.
+            `output`, `true_kwargs`, `pred_kwargs`, `naive_kwargs` and `interval_kwargs`, as in
+            `plot`.
 
         Returns
         -------
@@ -244,7 +305,15 @@ class ForecastDisplay:
         output_names = _names_of(y_true) if output_names is None else output_names
         if y_naive is None:
             y_naive = _shifted(_numbers("y_true", y_true), y_past, horizon)
-        display = cls(y_true, y_pred, y_naive, index=index, name=name, output_names=output_names)
+        display = cls(
+            y_true,
+            y_pred,
+            y_naive,
+            y_interval=y_interval,
+            index=index,
+            name=name,
+            output_names=output_names,
+        )
         return display.plot(ax, **style)
 
     @classmethod

@@ -180,6 +180,48 @@ def test_skill_just_below_zero_has_no_sign_when_rounded():
     assert labels(display)[1].endswith("skill 0.000)")
 
 
+def test_intervals_are_drawn_and_their_coverage_counted():
+    y, y_pred = walk(40, 2).T
+    bounds = np.c_[y_pred - 3, y_pred + 3]
+    y = y.copy()
+    y[-2:] = np.nan
+    display = ForecastDisplay.from_predictions(y, y_pred, y_interval=bounds)
+    covered = np.mean(np.abs(y - y_pred)[:-2] <= 3)
+    assert display.coverage == pytest.approx(covered)
+    assert f"Interval (covers {covered:.0%})" in labels(display)
+    assert len(display.bands_) == 1
+    corners = display.bands_[0].get_paths()[0].vertices
+    assert corners[:, 1].max() == bounds[:, 1].max()
+    assert corners[:, 1].min() == bounds[:, 0].min()
+    colour = display.bands_[0].get_facecolor()[0, :3]
+    assert_allclose(colour, matplotlib.colors.to_rgb(display.lines_[1].get_color()))
+    again = display.plot(interval_kwargs={"alpha": 0.5, "color": "red"})
+    assert_allclose(again.bands_[0].get_facecolor()[0], [1, 0, 0, 0.5])
+
+
+def test_intervals_of_several_outputs():
+    y, y_pred = walk(20, 2), walk(20, 2, seed=1)
+    width = np.array([1, 100])
+    lower, upper = y_pred - width, y_pred + width
+    bounds = np.c_[lower[:, 0], upper[:, 0], lower[:, 1], upper[:, 1]]
+    display = ForecastDisplay.from_predictions(y, y_pred, y_interval=bounds)
+    assert display.coverage[1] == 1
+    assert len(display.bands_) == 2
+    assert len(display.plot(output=1).bands_) == 1
+    with pytest.raises(ValueError, match=r"y_interval has 2 columns, but 2 outputs.*pass 4"):
+        ForecastDisplay(y, y_pred, y_interval=bounds[:, :2])
+    with pytest.raises(ValueError, match=r"as many rows.*y_interval has 3"):
+        ForecastDisplay(y, y_pred, y_interval=bounds[:3])
+
+
+def test_without_intervals_there_is_no_band():
+    display = ForecastDisplay([1.0, 2.0], [2.0, 3.0]).plot()
+    assert display.bands_ == []
+    assert np.isnan(display.coverage)
+    ahead = ForecastDisplay([np.nan], [2.0], y_interval=[[1.0, 3.0]]).plot()
+    assert labels(ahead) == ["Predicted", "Interval"]
+
+
 def test_backtest_feeds_the_display():
     series = walk(60)
     result = backtest(ridge(), series, series, cv=3)

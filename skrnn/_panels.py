@@ -1,0 +1,194 @@
+"""Series as rows at places in time: what a forecaster keeps of each series of a panel."""
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["Clock", "History", "split_panel"]
+
+
+class Clock:
+    """Tells how many steps of time lie between the labels of an index.
+
+    Parameters
+    ----------
+    index : pandas Index
+        Of a series; what is learnt from it holds for the others of a panel.
+
+    Notes
+    -----
+    Periods, integers in steps of one and dates with a frequency have places in time. Other labels,
+    such as dates without a frequency, are only counted: rows follow each other.
+    """
+
+    def __init__(self, index):
+        self.kind = "count"
+        self.freq: Any = None
+        if isinstance(index, pd.PeriodIndex):
+            self.kind = "period"
+        elif isinstance(index, pd.DatetimeIndex):
+            self.freq = _freq_of(index)
+            if self.freq is not None:
+                self.kind = "tick" if _is_tick(self.freq) else "date"
+        elif pd.api.types.is_integer_dtype(index.dtype) and (np.diff(index) == 1).all():
+            self.kind = "int"
+
+    def __call__(self, index):
+        """Return the places of labels as an int64 array, or None where rows are only counted."""
+        if self.kind == "count":
+            return None
+        if self.kind == "period":
+            return index.asi8 // index.freq.n
+        if self.kind == "int":
+            return index.to_numpy(dtype=np.int64)
+        if self.kind == "tick":
+            return index.as_unit("ns").asi8 // self.freq.nanos
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # time zones do not matter to the number of the month
+            return index.to_period(self.freq.freqstr).asi8
+
+
+def _is_tick(freq):
+    """Whether an offset is so many nanoseconds long."""
+    return isinstance(freq, pd.tseries.offsets.Tick)
+
+
+def _freq_of(index):
+    """Return the frequency of dates as an offset whose steps can be counted, or None."""
+    freq = index.freq
+    if freq is None and len(index) >= 3:
+        freq = pd.tseries.frequencies.to_offset(pd.infer_freq(index))
+    if freq is None or _is_tick(freq):
+        return freq
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            places = index.to_period(freq.freqstr).asi8
+    except (ValueError, AttributeError):
+        return None
+    return freq if (np.diff(places) == 1).all() else None
+
+
+@dataclass(frozen=True)
+class History:
+    """The rows of one series seen so far, and the rows known beside them.
+
+    Parameters
+    ----------
+    key : tuple
+        What the series is called in its panel; () outside of one.
+    index : pandas Index of length n_rows
+    values : ndarray of shape (n_rows, n_columns)
+    exog : DataFrame, default=None
+        Rows of the exogenous variables, by an index like that of the series; some may lie after
+        its last row.
+    clock : Clock
+    """
+
+    key: tuple
+    index: pd.Index
+    values: np.ndarray
+    exog: pd.DataFrame | None
+    clock: Clock
+
+    def __len__(self):
+        return len(self.values)
+
+    def __post_init__(self):
+        places = self.clock(self.index)
+        if places is not None and len(gaps := np.flatnonzero(np.diff(places) != 1)):
+            before, after = self.index[gaps[0]], self.index[gaps[0] + 1]
+            raise ValueError(
+                f"{self.name} has no row between {before} and {after}: a window needs every row. "
+                "Fill the gap, for instance with sktime's Imputer after `asfreq`."
+            )
+
+    @property
+    def name(self):
+        """What to call the series in an error."""
+        return f"The series {', '.join(map(repr, self.key))}" if self.key else "The series"
+
+    @property
+    def first_place(self):
+        """The place of the first row, from which places in a season are counted."""
+        places = self.clock(self.index[:1])
+        return 0 if places is None else int(places[0])
+
+    def cut(self, n_rows):
+        """Return the first rows alone."""
+        return replace(self, index=self.index[:n_rows], values=self.values[:n_rows])
+
+    def extended(self, other):
+        """Return the rows of both; where both have a row, that of the other, newer one."""
+        frame = _newest(
+            pd.DataFrame(self.values, self.index), pd.DataFrame(other.values, other.index)
+        )
+        exog = self.exog if other.exog is None else _newest(self.exog, other.exog)
+        return replace(self, index=frame.index, values=frame.to_numpy(), exog=exog)
+
+    def rows_until(self, label):
+        """Return how many rows lie at or before a label, and how many steps the label is later."""
+        n_rows = int((self.index <= label).sum())
+        places = self.clock(self.index[n_rows - 1 : n_rows].append(pd.Index([label])))
+        return n_rows, 0 if places is None or not n_rows else int(places[1] - places[0])
+
+    def exog_rows(self, n_rows, more=None):
+        """Return the exogenous rows 0 to n_rows - 1, counted from the first row of the series.
+
+        Parameters
+        ----------
+        n_rows : int
+            May reach beyond the last row of the series.
+        more : DataFrame, default=None
+            Rows given later, such as those of the horizon.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_rows, n_exog)
+
+        Raises
+        ------
+        ValueError
+            If a row is missing.
+        """
+        frame: Any = self.exog if more is None else _newest(self.exog, more)
+        places = self.clock(frame.index)
+        if places is None:
+            inside = self.index.get_indexer(frame.index)
+            later = np.flatnonzero(np.asarray(frame.index > self.index[-1]))
+            inside[later] = len(self) + np.arange(len(later))
+            places = np.where(inside < 0, n_rows, inside)
+        else:
+            places = places - self.first_place
+        rows = np.full((n_rows, frame.shape[1]), np.nan)
+        known = (places >= 0) & (places < n_rows)
+        rows[places[known]] = frame.to_numpy(dtype=float)[known]
+        missing = np.flatnonzero(np.isnan(rows).any(axis=1))
+        if len(missing):
+            step = missing[0] - len(self) + 1
+            where = f"{step} steps after its last row" if step > 0 else str(self.index[missing[0]])
+            raise ValueError(
+                f"{self.name} has no row of X {where}, but was fitted with X: pass X for every "
+                "step up to the last one of the horizon, gaps included."
+            )
+        return rows
+
+
+def _newest(old, new):
+    """Return the rows of both frames by time, the new one's where both have one."""
+    if old is None or new.index[0] > old.index[-1]:
+        return new if old is None else pd.concat([old, new])
+    return pd.concat([old[~old.index.isin(new.index)], new]).sort_index()
+
+
+def split_panel(frame):
+    """Yield the key and the rows of each series of an sktime frame, by key."""
+    if not isinstance(frame.index, pd.MultiIndex):
+        yield (), frame
+        return
+    levels = [*range(frame.index.nlevels - 1)]
+    for key, rows in frame.groupby(level=levels, sort=True):
+        yield key if isinstance(key, tuple) else (key,), rows.droplevel(levels)

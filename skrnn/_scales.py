@@ -1,0 +1,335 @@
+"""The units in which a network sees a series: what is taken out of it, and put back."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+
+__all__ = ["Scale", "fit_scales", "wants_log"]
+
+# A season must explain the changes of spread this much better, before logarithms are taken.
+_CLEARLY = 0.9
+
+
+def wants_log(series, season_length):
+    """Whether the spread of positive series grows with their level.
+
+    Of Guerrero's [1]_ power transformations only two are compared, the logarithm and none: the
+    series is cut into stretches (a season each), and the power is better for which the spread of
+    the stretches, divided by their level or not, varies less.
+
+    Parameters
+    ----------
+    series : list of ndarrays of shape (n_rows,)
+        Of one column; stretches of all series are judged together.
+    season_length : int
+        Rows in a season.
+
+    Returns
+    -------
+    log : bool
+        False if a value is not positive, or no series has three stretches.
+
+    References
+    ----------
+    .. [1] V. M. Guerrero (1993). Time-series analysis supported by power transformations. Journal
+       of Forecasting 12(1).
+    """
+    if any((values <= 0).any() for values in series):
+        return False
+    length = season_length if season_length > 1 else 6
+    votes = []
+    for values in series:
+        n_stretches = len(values) // length
+        if n_stretches < 3:
+            continue
+        stretches = values[len(values) - n_stretches * length :].reshape(n_stretches, length)
+        spread = np.abs(np.diff(stretches, axis=1)).mean(axis=1)
+        if spread.mean() == 0:
+            continue
+        relative = spread / stretches.mean(axis=1)
+        votes.append((np.std(relative) / relative.mean(), np.std(spread) / spread.mean()))
+    return bool(votes) and bool(np.less(*np.mean(votes, axis=0) * [1, _CLEARLY]))
+
+
+@dataclass
+class Scale:
+    """What is taken out of one series, and put back into its forecasts.
+
+    In order: the user's transformer, the logarithm, the user's scaler, season and drift, the size.
+
+    Parameters
+    ----------
+    transformer, scaler : fitted transformers or None
+    log : ndarray of bool, of shape (n_columns,)
+    season : ndarray of shape (season_length, n_columns)
+        Of each place in the season, what it has more than the average; zeros without a season.
+    lag : int
+        Rows back to the value that is subtracted; 0 for none.
+    first_place : int
+        The place in time of the first row.
+    mean, drift : ndarrays of shape (n_columns,)
+        What is subtracted from all rows, and from row i another i times.
+    size : ndarray of shape (n_columns,)
+        What is divided by.
+    """
+
+    transformer: Any
+    scaler: Any
+    log: np.ndarray
+    season: np.ndarray
+    lag: int
+    first_place: int
+    mean: np.ndarray
+    drift: np.ndarray
+    size: np.ndarray
+
+    def levels(self, history):
+        """Return the rows of a series before season and size are taken out."""
+        return _levels(history, self.transformer, self.log, self.scaler)
+
+    def _usual(self, rows):
+        """Return season, mean and drift of some rows."""
+        season = self.season[(self.first_place + rows) % len(self.season)]
+        return season + self.mean + self.drift * rows[..., None]
+
+    def inputs(self, levels):
+        """Return what a network sees of levels, of shape (n_rows, n_columns)."""
+        rows = np.arange(len(levels))
+        before = levels[np.maximum(rows - self.lag, 0)] if self.lag else 0
+        return (levels - before - self._usual(rows)) / self.size
+
+    def outputs(self, forecasts, levels, origins):
+        """Return forecasts in a network's units as levels.
+
+        Parameters
+        ----------
+        forecasts : ndarray of shape (n_origins, n_steps, n_columns)
+            Of the steps 1, 2, ... after each origin.
+        levels : ndarray of shape (n_rows, n_columns)
+            Rows after an origin are not looked at.
+        origins : ndarray of int, of shape (n_origins,)
+            The last row known.
+
+        Returns
+        -------
+        forecasts : ndarray of shape (n_origins, n_steps, n_columns)
+        """
+        rows = origins[:, None] + 1 + np.arange(forecasts.shape[1])
+        found = forecasts * self.size + self._usual(rows)
+        for step in range(forecasts.shape[1] if self.lag else 0):
+            back = step - self.lag
+            known = levels[np.clip(rows[:, step] - self.lag, 0, len(levels) - 1)]
+            found[:, step] += found[:, back] if back >= 0 else known
+        return found
+
+    def values(self, levels, index):
+        """Return levels, of shape (n_rows, n_columns), in the units of the series."""
+        if self.scaler is not None:
+            levels = self.scaler.inverse_transform(levels)
+        levels = np.where(self.log, np.exp(np.where(self.log, levels, 0.0)), levels)
+        if self.transformer is not None:
+            levels = np.asarray(
+                self.transformer.inverse_transform(_as_taken(self.transformer, levels, index))
+            ).reshape(levels.shape)
+        return levels
+
+
+def _as_taken(transformer, values, index):
+    """Return values as an sktime transformer takes them, by an index, or as scikit-learn's do."""
+    is_sktime = hasattr(transformer, "get_tag")
+    return pd.DataFrame(values, index=index) if is_sktime else values
+
+
+def _fitted(transformer, values, index):
+    """Return a fitted copy of a transformer, and what it makes of the values."""
+    if transformer is None:
+        return None, values
+    fitted = transformer.clone() if hasattr(transformer, "get_tag") else clone(transformer)
+    found = np.asarray(fitted.fit_transform(_as_taken(fitted, values, index)), dtype=float)
+    found = found.reshape(len(found), -1)
+    if found.shape != values.shape or not np.isfinite(found).all():
+        raise ValueError(
+            f"{transformer} turned {values.shape[0]} rows and {values.shape[1]} columns into "
+            f"{found.shape[0]} and {found.shape[1]}, or into NaN: it must keep them, and be finite."
+        )
+    return fitted, found
+
+
+def _levels(history, transformer, log, scaler):
+    values = history.values
+    if transformer is not None:
+        values = np.asarray(transformer.transform(_as_taken(transformer, values, history.index)))
+        values = values.reshape(len(history), -1).astype(float)
+    if (values[:, log] <= 0).any():
+        raise ValueError(
+            f"{history.name} holds {values[:, log].min():g}, which has no logarithm, but the "
+            "forecaster was fitted on logarithms. Fit it with log=False."
+        )
+    values = np.where(log, np.log(np.where(log, values, 1.0)), values)
+    return values if scaler is None else np.asarray(scaler.transform(values), dtype=float)
+
+
+def fit_scales(histories, options, window_length, known=None):
+    """Fit the scales of all series, whose seasons may share a shape.
+
+    Parameters
+    ----------
+    histories : list of History
+    options : object with the attributes `sp`, `seasonal`, `log`, `scaler` and `transformer`
+    window_length : int
+        The size of a series is that of its windows around their last rows.
+    known : tuple (log, shapes), default=None
+        What an earlier call found for all series, to be kept for others.
+
+    Returns
+    -------
+    scales : list of Scale
+    known : tuple (log, shapes)
+    """
+    seasonal = options.seasonal if options.sp > 1 else None
+    own_size = isinstance(options.scaler, str)
+    first = [_fitted(options.transformer, h.values, h.index) for h in histories]
+    n_columns = histories[0].values.shape[1]
+    if known is not None:
+        log = known[0]
+    elif options.log == "auto":
+        columns = [[values[:, column] for _, values in first] for column in range(n_columns)]
+        is_free = options.transformer is None
+        log = np.array([is_free and wants_log(column, options.sp) for column in columns])
+    else:
+        log = np.full(n_columns, bool(options.log))
+    scales = []
+    for history, (transformer, _) in zip(histories, first, strict=True):
+        levels = _levels(history, transformer, log, None)
+        scaler, levels = _fitted(None if own_size else options.scaler, levels, history.index)
+        scale = Scale(
+            transformer,
+            scaler,
+            log,
+            season=np.zeros((1, n_columns)),
+            lag=options.sp if seasonal == "difference" else 0,
+            first_place=history.first_place,
+            mean=np.zeros(n_columns),
+            drift=np.zeros(n_columns),
+            size=np.ones(n_columns),
+        )
+        scales.append((scale, levels))
+    shapes = None
+    if seasonal == "indices":
+        seasons, shapes = _shared_seasons(scales, options.sp, None if known is None else known[1])
+        for (scale, _), season in zip(scales, seasons, strict=True):
+            scale.season = season
+    for scale, levels in scales:
+        around = scale.inputs(levels)[scale.lag :]
+        scale.drift = np.zeros(n_columns) if scale.lag else _drift(around)
+        scale.mean = np.mean(around - scale.drift * np.arange(len(around))[:, None], axis=0)
+        if own_size:
+            scale.size = _size(scale.inputs(levels)[scale.lag :], window_length)
+    return [scale for scale, _ in scales], (log, shapes)
+
+
+def _size(values, window_length):
+    """Return the root mean square of windows around their last row, 1 where nothing changes."""
+    lags = range(1, min(max(window_length, 2), max(len(values), 2)))
+    squares = [np.mean((values[lag:] - values[:-lag]) ** 2, axis=0) for lag in lags]
+    size = np.sqrt(np.mean([s for s in squares if np.isfinite(s).all()] or [0 * values[0]], axis=0))
+    return np.where(size > 1e-12 * (1 + np.abs(values).max(axis=0)), size, 1.0)
+
+
+def _drift(values):
+    """Return the mean change from row to row, shrunk to none up to two standard errors.
+
+    The variance is that of Newey and West (1987, Econometrica 55(3)), as changes that take each
+    other back, as those of noise around a line, leave the mean better known than others.
+    """
+    changes = np.diff(values, axis=0)
+    if len(changes) < 4:
+        return np.zeros(values.shape[1])
+    mean = changes.mean(axis=0)
+    around, n_changes = changes - mean, len(changes)
+    squares = np.mean(around**2, axis=0)
+    variance, n_lags = squares.copy(), int(np.sqrt(n_changes))
+    for lag in range(1, n_lags + 1):
+        product = np.sum(around[lag:] * around[:-lag], axis=0) / n_changes
+        variance += 2 * (1 - lag / (n_lags + 1)) * product
+    variance = np.maximum(variance, 0.05 * squares) / n_changes
+    return mean * np.clip(1 - 4 * variance / np.maximum(mean**2, 1e-300), 0, 1)
+
+
+# Seasons.
+
+
+def _trend(values, length):
+    """Return the centred moving average over a season, drawn out straight to both ends."""
+    weights = np.ones(length) / length
+    if length % 2 == 0:
+        weights = np.convolve(weights, [0.5, 0.5])
+    middle = np.apply_along_axis(np.convolve, 0, values, weights, "valid")
+    half = len(weights) // 2
+    slope = (middle[-1] - middle[0]) / max(len(middle) - 1, 1)
+    steps = np.arange(1, half + 1)[:, None]
+    after = middle[-1] + slope * steps[: len(values) - half - len(middle)]
+    return np.concatenate([middle[0] - slope * steps[::-1], middle, after])
+
+
+def _own_season(levels, first_place, length):
+    """Return the seasonal means of one series around its trend, and the variance of their error.
+
+    Both are zero where the series has less than two seasons.
+    """
+    n_columns = levels.shape[1]
+    if len(levels) < 2 * length:
+        return np.zeros((length, n_columns)), np.zeros(n_columns)
+    around = levels - _trend(levels, length)
+    places = (first_place + np.arange(len(levels))) % length
+    counts = np.bincount(places, minlength=length)[:, None]
+    means = np.zeros((length, n_columns))
+    np.add.at(means, places, around)
+    means /= counts
+    left = around - means[places]
+    variance = (left**2).sum(axis=0) / max(len(levels) - length, 1)
+    return means - means.mean(axis=0), variance * np.mean(1 / counts)
+
+
+def _shared_seasons(scales, length, known):
+    """Return the season of each series, drawn to a shape that all share as far as they do share it.
+
+    Each series' own seasonal means are the sum of a multiple of the shape and a rest. What of the
+    rests is more than their own error would make is kept, by the positive part of James and Stein's
+    factor (Miller and Williams, 2003: Shrinkage estimators of time series seasonal factors and
+    their effect on forecasting accuracy, International Journal of Forecasting 19; group seasonal
+    indices: Dekker et al., 2004, International Journal of Production Economics 88).
+    """
+    found = [_own_season(levels, scale.first_place, length) for scale, levels in scales]
+    seasons = np.array([season for season, _ in found])
+    noise = np.array([variance for _, variance in found])
+    shapes = seasons[0] * 0 if known is None else known[0]
+    keep = np.ones(seasons.shape[2]) if known is None else known[1]
+    for column in range(seasons.shape[2]):
+        own, error = seasons[:, :, column], noise[:, column]
+        power = np.mean(own**2, axis=1)
+        some = power > 0
+        if not some.any():
+            continue
+        if known is None:
+            # The first direction in which the series vary together, each counted alike.
+            units = own[some] / np.sqrt(power[some])[:, None]
+            shapes[:, column] = np.linalg.svd(units, full_matrices=False)[2][0]
+        shape = shapes[:, column]
+        shared = np.outer(own @ shape, shape)
+        rest = own - shared
+        if known is None:
+            share = 1 - 1 / max(some.sum(), 1)  # of the error, what the shape has not taken up
+            excess = np.sum((np.mean(rest**2, axis=1) - share * error)[some] / power[some])
+            total = np.sum(np.mean(rest**2, axis=1)[some] / power[some])
+            if some.sum() > 1:  # one series says nothing of what it shares with others
+                keep[column] = np.clip(excess / total, 0, 1) if total > 1e-12 else 0.0
+        mixed = shared + keep[column] * rest
+        # A season no larger than its own error is none.
+        error = error * (keep[column] ** 2 + 1 / length)
+        size = np.maximum(np.mean(mixed**2, axis=1), 1e-300)
+        seasons[:, :, column] = mixed * np.clip(1 - error / size, 0, 1)[:, None]
+    return seasons, (shapes, keep)

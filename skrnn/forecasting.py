@@ -1,0 +1,541 @@
+"""RNNForecaster: recurrent networks as an sktime forecaster, and as an sktime regressor."""
+
+import copy
+from numbers import Integral, Real
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sktime.forecasting.base import BaseForecaster
+from sktime.regression.base import BaseRegressor
+
+from ._panel_model import PanelModel
+from ._panels import Clock, History, split_panel
+from ._validation import Interval, check_name
+from .regression import RNNRegressor
+
+__all__ = ["RNNForecaster", "RNNTimeSeriesRegressor"]
+
+# How much of its epochs a network goes on training for at an update.
+_UPDATE = 0.2
+
+
+class RNNForecaster(BaseForecaster):
+    """Recurrent networks that forecast series, single ones and panels, as an sktime forecaster.
+
+    Season and drift are taken out of each series, which is then cut into windows. A network sees a
+    window around its last row and learns what comes after it, likewise around that row. Of a panel
+    all series train one network; no window crosses from one series to another, and each series has
+    its own season, drift and size. Before it trains on all rows, the forecaster trains on all but
+    the last ones, and learns there how long to train, how much of what the network says to believe,
+    and how far forecasts are off.
+
+    Parameters
+    ----------
+    window_length : int, default=None
+        Rows that the network sees. None is 12 without a season, and a season of 8 to 48 rows
+        otherwise; half of that, and so on, where a series is too short for a dozen windows.
+    cell : {"gru", "lstm", "rnn"}, default="gru"
+        As in `RNNRegressor`.
+    units : int or tuple of int, default=16
+        Units of the recurrent layer; a tuple stacks layers.
+    sp : int, default=1
+        Rows in a season, such as 12 for monthly series; 1 for none.
+    strategy : {"multioutput", "recursive", "direct"}, default="multioutput"
+        "multioutput" has one network for all steps ahead, "recursive" one for the next step,
+        which then sees its own forecasts, and "direct" one for each step [1]_. "direct" needs fh
+        in `fit`; the others forecast any steps, and "multioutput" learns as many as fh in `fit`
+        asks for (without one a season; a third of the rows at most).
+    decoder : {"dense", "recurrent"}, default="dense"
+        What turns the state at the end of a window into the steps ahead: a dense layer, or
+        another recurrent layer, step by step [2]_.
+    residual : bool, default=True
+        Whether windows are taken around their last row, and the network learns the changes from
+        it. Training starts at the naive forecast.
+    seasonal : {"indices", "difference", None}, default="indices"
+        How a season is taken out: by the mean of each of its places around the trend, or by the
+        row a season earlier. The means of a panel's series are drawn to a shape that all of them
+        have in common, as far as they do [3]_.
+    log : {"auto"} or bool, default="auto"
+        Whether the logarithm is taken first. "auto" takes it of positive columns whose spread
+        grows with their level (by Guerrero's criterion [4]_), unless there is a transformer.
+    scaler : {"series"}, scikit-learn transformer or None, default="series"
+        "series" divides each series by the size of its changes within a window. A transformer of
+        yours is fitted to each series, after the logarithm; None leaves the values as they are.
+    transformer : sktime or scikit-learn transformer, default=None
+        Fitted to each series before all else, such as `BoxCoxTransformer`. It must keep the rows
+        and have an `inverse_transform`.
+    n_networks : int, default=1
+        Networks, of different seeds, whose forecasts are averaged.
+    dropout : float in [0, 1), default=0.0
+    loss : str or keras.losses.Loss or callable, default="mse"
+    optimizer : str or keras.optimizers.Optimizer, default="adam"
+    learning_rate : float, default=0.005
+        None is the optimizer's own.
+    epochs : int, default=None
+        Passes over the windows. None makes about 500 gradient steps of them, in 5 to 200 epochs.
+    batch_size : int, default=32
+    early_stopping : bool, default=True
+        Whether to train only for that part of the epochs after which the network did best on the
+        last rows.
+    validation_fraction : float in (0, 0.5], default=0.2
+        Share of the rows, the last of each series, that are held out first; enough for all steps,
+        a third of the rows at most.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the networks. The same int gives the same bits.
+    verbose : int, default=0
+        Keras' verbosity.
+
+    Attributes
+    ----------
+    model_ : PanelModel
+        What was learnt: ``model_.strategy.networks`` are the networks, each a `RNNRegressor`,
+        with ``model_.strategy.weights``, and ``model_.errors`` is the size of the error of each
+        step, in the units of the networks.
+
+    See Also
+    --------
+    RNNRegressor : The network alone, for scikit-learn.
+    RNNTimeSeriesRegressor : The network as an sktime regressor, for `make_reduction`.
+
+    Notes
+    -----
+    **What is taken out.** The drift is the mean change from row to row, less two standard errors.
+    What the network says is added to the naive forecast, ``weight * network + last``, with a weight
+    from 0 to 1 that fits the rows held out best, times the positive part of James and Stein's
+    factor: on a random walk the forecast is the last value.
+
+    **Intervals** are split conformal ones [5]_ for each step ahead [6]_: what the first network
+    missed in the rows held out, over the typical error of its step, is pooled over steps and
+    series, and the quantile of its size, with the correction for few rows, is put around the
+    forecast. Typical errors do not fall with the steps, and grow like those of a random walk
+    beyond the steps that could be measured. Errors of several steps overlap, so that a short series
+    says little of their size: intervals are wider by Student's t over the normal quantile, its
+    degrees of freedom being the number of rows held out over that overlap, and 3 at least. This
+    holds coverage roughly, not by a theorem, as rows of a series cannot be exchanged. Of series too
+    short to hold rows out, the errors are those of training, and too small.
+
+    **In sample**, each row is predicted from the rows before it. The first windows reach before the
+    series and repeat its first row; the first row itself is answered from itself alone.
+
+    **X** of the past is part of the window, and X of the steps ahead is known to the network, so
+    `predict` needs X for every step up to the last, gaps included.
+
+    **Updates.** With ``update_params=False`` only the rows move on: a series keeps its season,
+    drift and size, and a new series gets its own, so that it can be forecast by a network that
+    never saw it. With True these are found anew from all rows, and training goes on for a fifth
+    of the epochs.
+
+    **Unseen series.** ``pretrain(panel)`` (sktime ≥ 1.2), then ``fit(series)`` forecasts the series
+    with the network of the panel; ``fit(panel).update(others, update_params=False)`` does it
+    elsewhere.
+
+    A forecast is the median where logarithms are taken, not the mean. sktime's own memory of the
+    data is off (``remember_data``), as the forecaster keeps the rows itself.
+
+    References
+    ----------
+    .. [1] S. Ben Taieb, G. Bontempi, A. Atiya, A. Sorjamaa (2012). A review and comparison of
+       strategies for multi-step ahead time series forecasting. Expert Systems with Applications
+       39(8). Window normalisation, deseasonalisation and multiple outputs are what H. Hewamalage,
+       C. Bergmeir, K. Bandara (2021) recommend: Recurrent neural networks for time series
+       forecasting. International Journal of Forecasting 37(1).
+    .. [2] I. Sutskever, O. Vinyals, Q. V. Le (2014). Sequence to sequence learning with neural
+       networks. Advances in neural information processing systems 27.
+    .. [3] D. Miller, D. Williams (2003). Shrinkage estimators of time series seasonal factors and
+       their effect on forecasting accuracy. International Journal of Forecasting 19(4).
+    .. [4] V. M. Guerrero (1993). Time-series analysis supported by power transformations. Journal
+       of Forecasting 12(1).
+    .. [5] J. Lei, M. G'Sell, A. Rinaldo, R. Tibshirani, L. Wasserman (2018). Distribution-free
+       predictive inference for regression. Journal of the American Statistical Association 113.
+    .. [6] K. Stankevičiūtė, A. Alaa, M. van der Schaar (2021). Conformal time-series forecasting.
+       Advances in neural information processing systems 34.
+
+    Examples
+    --------
+    >>> from skrnn import RNNForecaster
+    >>> from skrnn.datasets import load_airline
+    >>> passengers = load_airline()["Passengers"]
+    >>> forecaster = RNNForecaster(sp=12, random_state=0)
+    >>> forecaster.fit(passengers[:-12], fh=range(1, 13))
+    RNNForecaster(random_state=0, sp=12)
+    >>> forecast = forecaster.predict()
+    >>> forecast.index[0], bool(abs(forecast - passengers[-12:]).mean() < 30)
+    (Period('1960-01', 'M'), True)
+    >>> forecaster.predict_interval(coverage=0.9).shape
+    (12, 2)
+    """
+
+    _tags = {
+        "authors": ["the skrnn developers"],
+        "python_dependencies": ["tensorflow", "keras"],
+        "y_inner_mtype": ["pd.DataFrame", "pd-multiindex", "pd_multiindex_hier"],
+        "X_inner_mtype": ["pd.DataFrame", "pd-multiindex", "pd_multiindex_hier"],
+        "capability:multivariate": True,
+        "capability:exogenous": True,
+        "capability:categorical_in_X": False,
+        "capability:non_contiguous_X": False,
+        "capability:insample": True,
+        "capability:pred_int": True,
+        "capability:pred_int:insample": True,
+        "capability:missing_values": False,
+        "capability:update": True,
+        "capability:pretrain": True,
+        "capability:random_state": True,
+        "property:randomness": "derandomized",
+        "pretrain:fitted_params": ["model_"],
+        "requires-fh-in-fit": False,
+        "X-y-must-have-same-index": True,
+    }
+    _config = {"remember_data": False}
+
+    def __init__(
+        self,
+        window_length=None,
+        cell="gru",
+        units=16,
+        *,
+        sp=1,
+        strategy="multioutput",
+        decoder="dense",
+        residual=True,
+        seasonal="indices",
+        log="auto",
+        scaler="series",
+        transformer=None,
+        n_networks=1,
+        dropout=0.0,
+        loss="mse",
+        optimizer="adam",
+        learning_rate=0.005,
+        epochs=None,
+        batch_size=32,
+        early_stopping=True,
+        validation_fraction=0.2,
+        random_state=None,
+        verbose=0,
+    ):
+        self.window_length = window_length
+        self.cell = cell
+        self.units = units
+        self.sp = sp
+        self.strategy = strategy
+        self.decoder = decoder
+        self.residual = residual
+        self.seasonal = seasonal
+        self.log = log
+        self.scaler = scaler
+        self.transformer = transformer
+        self.n_networks = n_networks
+        self.dropout = dropout
+        self.loss = loss
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.random_state = random_state
+        self.verbose = verbose
+        super().__init__()
+        self._y = self._X = None  # sktime's own memory, off by default; ours holds a series once
+        if strategy == "direct":
+            self.set_tags(**{"requires-fh-in-fit": True})
+
+    def _fit(self, y, X, fh):
+        self._check_parameters()
+        histories = self._histories_of(y, X)
+        model = getattr(self, "model_", None)  # of `pretrain`
+        if model is None:
+            model = self._trained(histories, fh)
+            scales = model.scales
+        else:
+            self._check_fits(model)
+            scales = [model.scale_of(history) for history in histories]
+        self.model_ = model
+        self._keep(histories, scales)
+        return self
+
+    def _pretrain(self, y, X=None, fh=None):
+        self._check_parameters()
+        self.model_ = self._trained(self._histories_of(y, X), fh)
+        return self
+
+    def _pretrain_update(self, y, X=None, fh=None):
+        histories = self._histories_of(y, X)
+        self._check_fits(self.model_)
+        self.model_ = copy.deepcopy(self.model_)  # clones share what was there before
+        self.model_.go_on(histories, _UPDATE)
+        return self
+
+    def _trained(self, histories, fh):
+        options = SimpleNamespace(**self.get_params(deep=False))
+        return PanelModel(options, self._steps(histories, fh)).fit(histories)
+
+    def _check_parameters(self):
+        check_name("strategy", self.strategy, ["multioutput", "recursive", "direct"])
+        check_name("decoder", self.decoder, ["dense", "recurrent"])
+        check_name("seasonal", self.seasonal, ["indices", "difference", None])
+        check_name("log", self.log, ["auto", True, False])
+        count, share = (
+            Interval(Integral, 1, None, closed="left"),
+            Interval(Real, 0, 0.5, closed="right"),
+        )
+        limits = {"sp": count, "n_networks": count, "validation_fraction": share}
+        limits |= {"batch_size": count}
+        if self.window_length is not None:
+            limits["window_length"] = count
+        if self.epochs is not None:
+            limits["epochs"] = count
+        for name, limit in limits.items():
+            value = getattr(self, name)
+            if not limit.is_satisfied_by(value):
+                raise ValueError(f"{name} must be {limit}, got {value!r}.")
+        for name, known in (("scaler", ["series", None]), ("transformer", [None])):
+            value = getattr(self, name)
+            if isinstance(value, str) or value is None:
+                check_name(name, value, known)
+            elif not (hasattr(value, "fit_transform") and hasattr(value, "inverse_transform")):
+                raise ValueError(
+                    f"{name}={value!r} has no fit_transform and inverse_transform: pass a "
+                    "transformer whose forecasts can be turned back, or None."
+                )
+
+    def _check_fits(self, model):
+        if len(self._columns) != model.n_columns:
+            raise ValueError(
+                f"y has {len(self._columns)} columns, but the network was trained on "
+                f"{model.n_columns}. Pass series like those, or train a new forecaster."
+            )
+
+    def _steps(self, histories, fh):
+        """Return the steps ahead that forecasts are wanted of, ascending."""
+        if fh is None:
+            return [*range(1, max(self.sp, 2) + 1)]
+        relative = self._relative(fh)
+        late = {history.rows_until(self._last_label(histories))[1] for history in histories}
+        wanted = {max(step + more, 1) for step in relative.tolist() for more in late}
+        return sorted(wanted) if self.strategy == "direct" else [*range(1, max(wanted) + 1)]
+
+    def _last_label(self, histories):
+        """Return the label that steps are counted from."""
+        if self._cutoff is not None:
+            return self._cutoff[0]
+        return max(history.index[-1] for history in histories)  # in `pretrain`
+
+    def _relative(self, fh):
+        """Return fh as steps from the cutoff, 0 and below in sample."""
+        if not fh.is_relative:
+            fh = fh.to_relative(self._cutoff)
+        return np.asarray(fh.to_pandas(), dtype=int)
+
+    def _histories_of(self, y, X):
+        exog = {} if X is None else dict(split_panel(X))
+        histories = []
+        clock = getattr(self, "_clock", None)
+        for key, rows in split_panel(y):
+            values = rows.to_numpy(dtype=float)
+            if not np.isfinite(values).all():
+                row, column = np.argwhere(~np.isfinite(values))[0]
+                raise ValueError(
+                    f"y holds {values[row, column]} at {rows.index[row]} in column "
+                    f"{rows.columns[column]!r}, but windows need finite numbers: replace it first."
+                )
+            clock = Clock(rows.index) if clock is None else clock
+            histories.append(History(key, rows.index, values, exog.get(key), clock))
+        self._clock = clock
+        self._columns = y.columns
+        self._index_names = [*y.index.names]
+        return histories
+
+    def _keep(self, histories, scales):
+        self._histories = {history.key: history for history in histories}
+        self._scales = dict(zip(self._histories, scales, strict=True))
+
+    def _update(self, y, X=None, update_params=True):
+        # Not sktime's own, which warns, and fits anew with what it remembers.
+        histories = dict(self._histories)
+        for history in self._histories_of(y, X):
+            known = histories.get(history.key)
+            histories[history.key] = history if known is None else known.extended(history)
+        everything = [histories[key] for key in sorted(histories)]
+        if update_params:
+            model = copy.deepcopy(self.model_)
+            model.go_on(everything, _UPDATE)
+            self.model_ = model
+            self._keep(everything, model.scales)
+        else:
+            self._keep(everything, [self._scale_of(history) for history in everything])
+        return self
+
+    def _scale_of(self, history):
+        """Return the scale that a series has already, or a new one."""
+        scale = self._scales.get(history.key)
+        if scale is None or scale.first_place != history.first_place:
+            return self.model_.scale_of(history)
+        return scale
+
+    def _predict(self, fh, X):
+        return self._frame(fh, X, [lambda levels, scale, steps: levels])[0]
+
+    def _predict_quantiles(self, fh, X, alpha):
+        def quantile(share):
+            def shifted(levels, scale, steps):
+                width = self.model_.width(abs(2 * share - 1), steps) * scale.size
+                return levels + np.sign(share - 0.5) * width
+
+            return shifted
+
+        frames = self._frame(fh, X, [quantile(share) for share in alpha])
+        values = np.stack([frame.to_numpy() for frame in frames], axis=2)
+        columns = pd.MultiIndex.from_product([self._get_varnames(), alpha])
+        return pd.DataFrame(values.reshape(len(values), -1), index=frames[0].index, columns=columns)
+
+    def _frame(self, fh, X, changes):
+        """Return a frame of forecasts for each of some changes to their levels."""
+        labels = pd.Index(fh.to_absolute_index(self._cutoff), name=self._index_names[-1])
+        relative = self._relative(fh)
+        exog = {} if X is None else dict(split_panel(X))
+        known, rows = [], []
+        for history in self._histories.values():
+            n_known, late = history.rows_until(self._cutoff[0])
+            known.append(history.cut(n_known))
+            rows.append(n_known - 1 + late + relative)
+            if n_known == 0 or rows[-1][0] < 0:
+                raise ValueError(
+                    f"{history.name} begins at {history.index[0]}, and fh asks for {labels[0]}: "
+                    "ask for rows from the first one on."
+                )
+        scales = [*self._scales.values()]
+        levels = self._levels(known, scales, rows, [exog.get(history.key) for history in known])
+        index = labels
+        if [*self._histories] != [()]:
+            index = pd.MultiIndex.from_tuples(
+                [(*key, label) for key in self._histories for label in labels],
+                names=self._index_names,
+            )
+        frames = []
+        for change in changes:
+            values = [
+                scale.values(change(level, scale, np.maximum(wanted - len(history) + 1, 1)), labels)
+                for history, scale, wanted, level in zip(known, scales, rows, levels, strict=True)
+            ]
+            frames.append(pd.DataFrame(np.concatenate(values), index=index, columns=self._columns))
+        return frames
+
+    def _levels(self, histories, scales, rows, exog):
+        """Return the levels of some rows of each series, known or not."""
+        model = self.model_
+        within = [wanted[wanted < len(h)] - 1 for wanted, h in zip(rows, histories, strict=True)]
+        n_ahead = max(
+            int(wanted[-1]) - len(h) + 1 for wanted, h in zip(rows, histories, strict=True)
+        )
+        levels = [np.empty((len(wanted), model.n_columns)) for wanted in rows]
+        if any(map(len, within)):
+            found = model.forecast(histories, scales, within, 1)
+            for level, one in zip(levels, found, strict=True):
+                level[: len(one)] = one[:, 0]
+        if n_ahead > 0:
+            ends = [np.array([len(history) - 1]) for history in histories]
+            found = model.forecast(histories, scales, ends, n_ahead, exog)
+            for level, wanted, history, one in zip(levels, rows, histories, found, strict=True):
+                later = wanted >= len(history)
+                level[later] = one[0, wanted[later] - len(history)]
+        return levels
+
+    @classmethod
+    def get_test_params(cls, parameter_set="default"):
+        """Return settings for sktime's own tests: small networks that train in an instant.
+
+        Parameters
+        ----------
+        parameter_set : str, default="default"
+
+        Returns
+        -------
+        params : list of dict
+        """
+        small = {"cell": "rnn", "units": 2, "epochs": 1, "random_state": 0, "early_stopping": False}
+        return [
+            small,
+            small | {"window_length": 3, "strategy": "recursive", "sp": 2, "log": False},
+        ]
+
+
+class RNNTimeSeriesRegressor(BaseRegressor):
+    """An `RNNRegressor` as an sktime regressor of panels, for `make_reduction` among others.
+
+    sktime keeps panels as (instances, variables, time), and a network reads (instances, time,
+    variables): this transposes one to the other.
+
+    Parameters
+    ----------
+    regressor : RNNRegressor or other regressor of windows, default=None
+        It is cloned. None is ``RNNRegressor()``.
+
+    Attributes
+    ----------
+    regressor_ : RNNRegressor
+        The fitted clone.
+
+    Notes
+    -----
+    ``make_reduction(RNNRegressor(...))``, sktime's tabular form, works for single series without
+    X. With X or several columns its rows hold all lags of one variable, then all of the next, which
+    a network would take for one long window: use this class there, with
+    ``scitype="time-series-regressor"``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn import RNNRegressor, RNNTimeSeriesRegressor
+    >>> X = np.random.default_rng(0).normal(size=(40, 2, 12))  # 40 series of 2 variables
+    >>> rnn = RNNRegressor("gru", units=4, epochs=2, random_state=0)
+    >>> model = RNNTimeSeriesRegressor(rnn).fit(X, X[:, 0, -1])
+    >>> model.predict(X).shape, model.regressor_.input_shape_
+    ((40,), (12, 2))
+    """
+
+    _tags = {
+        "authors": ["the skrnn developers"],
+        "python_dependencies": ["tensorflow", "keras"],
+        "X_inner_mtype": "numpy3D",
+        "y_inner_mtype": "numpy1D",
+        "capability:multivariate": True,
+        "capability:categorical_in_X": False,
+    }
+
+    def __init__(self, regressor=None):
+        self.regressor = regressor
+        super().__init__()
+
+    def _fit(self, X, y):
+        regressor = RNNRegressor() if self.regressor is None else self.regressor
+        self.regressor_ = clone(regressor).fit(_time_major(X), y)
+        return self
+
+    def _predict(self, X):
+        return self.regressor_.predict(_time_major(X)).astype(float)
+
+    @classmethod
+    def get_test_params(cls, parameter_set="default"):
+        """Return settings for sktime's own tests: small networks that train in an instant.
+
+        Parameters
+        ----------
+        parameter_set : str, default="default"
+
+        Returns
+        -------
+        params : list of dict
+        """
+        return [
+            {"regressor": RNNRegressor("rnn", units=2, epochs=1, random_state=0)},
+            {"regressor": RNNRegressor("gru", units=(2, 2), epochs=1, random_state=0)},
+        ]
+
+
+def _time_major(X):
+    """Return sktime's (n_instances, n_variables, n_timesteps) as (n_samples, n_timesteps, ...)."""
+    return np.ascontiguousarray(X.transpose(0, 2, 1))
