@@ -37,7 +37,7 @@ test = "".join(character for character in test if character in known)
 # The model
 # ---------
 
-model = CharLSTMClassifier(units=128, learning_rate=0.005, epochs=epochs, random_state=0)
+model = CharLSTMClassifier(units=128, learning_rate=0.004, epochs=epochs, random_state=0)
 model.fit(train)
 
 # %%

@@ -340,8 +340,8 @@ def kernel_of(layer):
 
     It takes x, the mask (in a list that is empty without one) and the states, and returns all
     outputs and the last states. There is one for `keras.layers.SimpleRNN`, `LSTM` and `GRU` (not
-    their subclasses) with tanh, sigmoid, relu or linear activations, no dropout of their own, ``reset_after=True`` and one
-    dtype throughout; and what `recurrence_of` has one for.
+    their subclasses) with tanh, sigmoid, relu or linear activations, no dropout of their own,
+    ``reset_after=True`` and one dtype throughout; and what `recurrence_of` has one for.
     """
     from ._recurrence import recurrence_of  # which takes its products from here
 
