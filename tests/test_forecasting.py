@@ -814,3 +814,19 @@ def test_import_costs_neither_sktime_nor_tensorflow_before_they_are_needed():
         "assert 'sktime' in sys.modules and 'tensorflow' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_exogenous_columns_go_through_sktime_s_backtests():
+    index = pd.period_range("2000-01", periods=80, freq="M")
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"x": rng.normal(size=80)}, index=index)
+    y = pd.Series(3 * X["x"].to_numpy() + rng.normal(scale=0.1, size=80), index=index)
+    forecaster = RNNForecaster(random_state=0)
+    windows = ExpandingWindowSplitter(initial_window=60, step_length=10, fh=[1, 2, 3])
+    table = evaluate(forecaster, windows, y, X=X, scoring=MeanAbsoluteError(), error_score="raise")
+    assert (table["test_MeanAbsoluteError"] < 0.5 * y.abs().mean()).all()
+    forecaster.fit(y[:60], X=X[:60], fh=[1])
+    y_pred = forecaster.update_predict(y[60:], X=X[60:], update_params=False)
+    rows = y_pred.index.intersection(y.index)
+    assert len(rows) >= 19
+    assert (y_pred[rows] - y[rows]).abs().mean() < 0.5 * y.abs().mean()
