@@ -47,6 +47,20 @@ def test_a_worker_leaves_threads_that_were_asked_for(wave, small_rnn, monkeypatc
     assert found == (0, 0)
 
 
+def garbage_after_a_fit(rnn, windows):
+    import gc
+
+    rnn.fit(windows)
+    return gc.isenabled(), gc.get_freeze_count() > 100_000
+
+
+def test_a_worker_looks_for_garbage_but_not_in_tensorflow(wave, small_rnn):
+    windows = sliding_windows(wave, 3)
+    (found,) = Parallel(n_jobs=2)([delayed(garbage_after_a_fit)(small_rnn(), windows)])
+    assert found == (True, True)
+    assert garbage_after_a_fit(small_rnn(), windows) == (True, False)  # in the user's own process
+
+
 def test_the_threads_of_the_users_own_process_stay_as_they_are():
     code = (
         "import numpy as np, tensorflow as tf\n"
