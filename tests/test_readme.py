@@ -29,7 +29,9 @@ def test_the_results_are_those_of_the_benchmark():
     assert "| MasterCard GRU(125) |" in printed
 
 
-@pytest.mark.parametrize("name", ["training", "memory", "prediction"])
+@pytest.mark.parametrize(
+    "name", ["training", "memory", "prediction", "frameworks", "scaling", "search"]
+)
 def test_the_manual_shows_what_the_benchmarks_printed(name):
     printed = (ROOT / "benchmarks" / "results" / f"{name}.md").read_text()
     assert "|" in printed
