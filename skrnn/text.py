@@ -1,5 +1,6 @@
 """CharLSTMClassifier: a recurrent network that reads characters or words."""
 
+import copy
 import math
 from collections import namedtuple
 from numbers import Integral, Real
@@ -7,7 +8,6 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils.multiclass import check_classification_targets
 
 from . import _processes
 from ._classes import class_weights, encode_classes, split_by_class
@@ -20,7 +20,19 @@ from ._fitting import (
     train,
 )
 from ._inputs import n_incomplete
-from ._symbols import check_texts, check_vocabulary, encode, join, pad, split
+from ._symbols import check_texts, join, pad, split
+from ._text_inputs import (
+    KINDS,
+    check_symbols,
+    check_text_weights,
+    cut_last,
+    labels_of,
+    learn_symbols,
+    numbers_of,
+    read,
+    room_for,
+    rounded_up,
+)
 from ._validation import (
     CallbackSupportMixin,
     FitProgress,
@@ -29,7 +41,6 @@ from ._validation import (
     NotFittedError,
     StrOptions,
     check_is_fitted,
-    check_sample_weight,
     fit_context,
     unchanged_on_error,
 )
@@ -37,10 +48,6 @@ from .windows import is_windows
 
 __all__ = ["CharLSTMClassifier", "CrossEntropy", "sample"]
 
-# One-hot vectors are as long as there are symbols: beyond this, they take more than 64 MB.
-_MOST_ONE_HOT = 4096
-# Texts are filled up to a multiple of this: fits of like texts then share a compiled network.
-_LENGTHS = 8
 # Symbols that `stream` writes at once, at most, the first block being of one.
 _WRITTEN_AT_ONCE = 128
 
@@ -342,74 +349,26 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _fit(self, X, y, sample_weight, *, epochs, go_on, classes=None):
         progress = FitProgress(self, epochs)
         with unchanged_on_error(self):
-            kind, data, y = self._read(X, y)
+            kind, data, y = read(self, X, y)
             if go_on and kind != self._kind:
                 raise ValueError(
-                    f"The network was fitted on {_KINDS[self._kind]} and cannot go on with "
-                    f"{_KINDS[kind]}. Pass X and y like before, or fit anew with warm_start=False."
+                    f"The network was fitted on {KINDS[self._kind]} and cannot go on with "
+                    f"{KINDS[kind]}. Pass X and y like before, or fit anew with warm_start=False."
                 )
             if sample_weight is not None:
-                sample_weight = _check_weights(data, sample_weight)
+                sample_weight = check_text_weights(data, sample_weight)
             _processes.check_not_forked()
             _processes.take_share_of_cores()
             check_callbacks(self.callbacks)
             if not go_on:
                 self._kind = kind
-                self._learn_symbols(data)
+                self.vocabulary_ = learn_symbols(self, data)
             progress.begin(X, y, sample_weight)
             prepare = self._prepare_text if kind == "language" else self._prepare_classes
             network, arguments = prepare(data, y, sample_weight, classes, go_on)
             train(self, network, **arguments, epochs=epochs, progress=progress, go_on=go_on)
             progress.end(fitted_state(network))
         return self
-
-    def _read(self, X, y):
-        """Return which of the three kinds X and y are, X as symbols, and y."""
-        name = type(self).__name__
-        if is_windows(X) or getattr(X, "ndim", 1) in (2, 3):
-            return "windows", _check_symbols(name, X), y
-        texts = [split(text, self.analyzer) for text in check_texts(name, X)]
-        if y is not None:
-            if isinstance(X, str):
-                raise ValueError(
-                    f"X is one str, so y={y!r} would label a single text. Pass a list of texts and "
-                    "as many labels, or leave y out to model the text."
-                )
-            if len(y) != len(texts):
-                raise ValueError(
-                    "Found input variables with inconsistent numbers of samples: X has "
-                    f"{len(texts)} texts and y has {len(y)}. Each text needs its label."
-                )
-            return "strings", texts, y
-        if len(texts) > 1 and max(map(len, texts)) <= 1:
-            raise ValueError(
-                f"All {len(texts)} texts are one symbol long, as when a splitter cuts a str into "
-                "its characters: there is nothing to learn from. To search over a text, pass "
-                "np.array(list(text))[:, None] to a Pipeline of a WindowTransformer and "
-                f"{name}; or pass longer texts."
-            )
-        return "language", texts, None
-
-    def _learn_symbols(self, data):
-        if self.vocabulary is not None:
-            symbols = check_vocabulary(self.vocabulary)
-        elif is_windows(data):
-            symbols = sorted(set(data.series.ravel().tolist()))
-        else:
-            parts = data.reshape(len(data), -1).tolist() if isinstance(data, np.ndarray) else data
-            symbols = sorted(set().union(*parts))
-        if not symbols:
-            raise ValueError(
-                f"{type(self).__name__} found no symbol: every text is empty. Pass texts with "
-                f"at least one {'word' if self.analyzer == 'word' else 'character'}."
-            )
-        if self.embedding is None and len(symbols) > _MOST_ONE_HOT:
-            raise ValueError(
-                f"embedding=None makes one-hot vectors as long as the vocabulary, {len(symbols)} "
-                f"symbols; beyond {_MOST_ONE_HOT} that takes too much memory. Set embedding=128 "
-                "or another number."
-            )
-        self.vocabulary_ = {symbol: place for place, symbol in enumerate(symbols)}
 
     def _prepare_text(self, texts, y, weights, classes, go_on):
         """Return a language model's network, and what to train it on."""
@@ -434,14 +393,14 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 )
         if not go_on:
             self.classes_ = np.array(list(self.vocabulary_))
-        numbers = [encode(self._joined(text), self.vocabulary_) for text in texts]
+        numbers = numbers_of(self, texts)
         held_out = None
         if self.early_stopping:
-            numbers, held_out, weights = _cut_last(numbers, weights, self.validation_fraction)
+            numbers, held_out, weights = cut_last(numbers, weights, self.validation_fraction)
         if not any(len(text) for text in numbers):
             raise ValueError("Every text is empty: there is no symbol to name.")
         longest = max(map(len, numbers))
-        chunk = min(self.chunk_length, -(-longest // _LENGTHS) * _LENGTHS)
+        chunk = min(self.chunk_length, rounded_up(longest))
         dtype = _floatx()
         flat = np.concatenate(numbers) - 1
         counted = flat[flat < len(self.classes_)]
@@ -458,10 +417,6 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             "trainer_class": LanguageTrainer,
         }
         return network, arguments
-
-    def _joined(self, symbols):
-        """Return what `encode` takes fastest."""
-        return "".join(symbols) if self.analyzer == "char" else symbols
 
     def _text_validation(self, network, texts):
         def validate():
@@ -480,7 +435,7 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _prepare_classes(self, X, y, weights, classes, go_on):
         """Return a classifier's network, and what to train it on."""
         skip = n_incomplete(X)
-        y = self._labels(X, y)
+        y = labels_of(self, X, y)
         if not go_on:
             if skip >= len(X):
                 raise ValueError(
@@ -499,13 +454,14 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         y = encode_classes(y, self.classes_, skip)
         dtype = _floatx()
         by_class = class_weights(self.class_weight, self.classes_, y[skip:])
-        numbers = self._numbers(X)
+        numbers = numbers_of(self, X)
         if self._kind == "strings":
             longest = max(8, *map(len, numbers))
-            X = pad(numbers, -(-longest // _LENGTHS) * _LENGTHS)
+            X = pad(numbers, rounded_up(longest))
             rows, held_out = range(len(X)), None
             if self.early_stopping:
-                order, n_train = split_by_class(y, self.validation_fraction, self._seed_again())
+                seed = _seed_to_part(self.random_state)
+                order, n_train = split_by_class(y, self.validation_fraction, seed)
                 X, y = X[order], y[order]
                 weights = None if weights is None else weights[order]
                 rows, held_out = range(n_train), range(n_train, len(X))
@@ -526,9 +482,6 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         }
         return network, arguments
 
-    def _seed_again(self):
-        return 0 if self.random_state is None else seed_of(_copied(self.random_state))
-
     def _class_validation(self, network, X, y, weights, rows):
         from ._training import loss_of
 
@@ -542,43 +495,6 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             return loss_of(network, y, probabilities, weights), float(score)
 
         return validate
-
-    def _labels(self, X, y):
-        """Return the labels of windows or strings as an array of shape (n_samples,)."""
-        if y is None:
-            if not is_windows(X):
-                raise ValueError(
-                    f"{type(self).__name__} requires y to be passed, but the target y is None: "
-                    "these windows do not know the series they came from. Pass y."
-                )
-            if X.horizon == 0:
-                raise ValueError(
-                    "With horizon=0 each window ends in the symbol that y=None would have it name. "
-                    "Pass y, or take horizon >= 1."
-                )
-            y = X.target
-        y = np.asarray(y)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = y[:, 0]
-        if y.ndim != 1:
-            raise ValueError(f"y must be of shape (n_samples,), got {y.shape}.")
-        if len(y) != len(X):
-            raise ValueError(
-                "Found input variables with inconsistent numbers of samples: X has "
-                f"{len(X)} rows and y has {len(y)}. Each row of X needs its label."
-            )
-        if y.dtype.kind == "f":  # of symbols there may be nearly as many as rows: no warning
-            check_classification_targets(y)
-        return y
-
-    def _numbers(self, X):
-        """Return windows or texts as numbers."""
-        if is_windows(X):
-            series = encode(X.series.ravel().tolist(), self.vocabulary_)
-            return type(X)(series[:, None], X.window_length, X.horizon, X.n_incomplete)
-        if isinstance(X, np.ndarray):
-            return encode(X.ravel().tolist(), self.vocabulary_).reshape(X.shape[:2])
-        return [encode(self._joined(text), self.vocabulary_) for text in X]
 
     def _network_to_train(self, go_on):
         """Return the network to train, compiled: the fitted one to go on with, or a new one."""
@@ -630,10 +546,10 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         data = self._read_again(X)
         if self._kind == "language":
-            logits = self._run(self._network, self._numbers(data))[2]
+            logits = self._run(self._network, numbers_of(self, data))[2]
             shares = np.exp(logits - logits.max(axis=1, keepdims=True))
             return shares / shares.sum(axis=1, keepdims=True)
-        numbers = self._numbers(data)
+        numbers = numbers_of(self, data)
         if self._kind == "windows":
             if numbers.shape[1] != self.window_length_:
                 raise ValueError(
@@ -646,7 +562,7 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _predict_strings(self, texts):
         """Predict texts of about the same length together."""
         probabilities = np.empty((len(texts), len(self.classes_)), self._network.output_dtype)
-        lengths = np.array([_room_for(len(text)) for text in texts])
+        lengths = np.array([room_for(len(text)) for text in texts])
         for length in np.unique(lengths):
             rows = np.flatnonzero(lengths == length)
             part = pad([texts[row] for row in rows], length)
@@ -656,7 +572,7 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _read_again(self, X):
         """Return X as symbols, of the kind seen in fit."""
         if self._kind == "windows":
-            return _check_symbols(type(self).__name__, X)
+            return check_symbols(type(self).__name__, X)
         texts = check_texts(type(self).__name__, X)
         if isinstance(X, str) and self._kind == "strings":
             raise ValueError(
@@ -711,7 +627,7 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if y is None and self._kind == "language":
-            texts = self._numbers(self._read_again(X))
+            texts = numbers_of(self, self._read_again(X))
             hits = self._run(self._network, texts)[1]
             weights = np.asarray(np.ones(len(texts)) if sample_weight is None else sample_weight)
             n_symbols = (weights * [len(text) for text in texts]).sum()
@@ -720,7 +636,7 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             return float((weights * hits).sum() / n_symbols)
         if y is None and self._kind == "windows":
             data = self._read_again(X)
-            skip, y = n_incomplete(data), self._labels(data, None)
+            skip, y = n_incomplete(data), labels_of(self, data, None)
             if skip >= len(data):
                 raise ValueError(
                     f"None of the {len(data)} windows is complete, so there is nothing to score. "
@@ -730,7 +646,7 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             return accuracy_score(y[skip:], self.predict(X)[skip:], sample_weight=rows)
         if y is None:
             raise ValueError("score needs the labels of the strings: pass y.")
-        y = self._labels(X, y) if self._kind == "windows" else y
+        y = labels_of(self, X, y) if self._kind == "windows" else y
         return accuracy_score(y, self.predict(X), sample_weight=sample_weight)
 
     def cross_entropy(self, X):
@@ -763,7 +679,7 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """
         self._check_language("cross_entropy")
         data = self._read_again(X)
-        texts = self._numbers(data)
+        texts = numbers_of(self, data)
         n_symbols = sum(map(len, texts))
         if n_symbols == 0:
             raise ValueError("cross_entropy needs a symbol, but every text is empty.")
@@ -846,7 +762,7 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             raise ValueError("temperature=None must be a number > 0.")
         if not isinstance(prompt, str):
             raise TypeError(f"prompt must be a str, got {prompt!r}.")
-        (before,) = self._numbers(self._read_again([prompt]))
+        (before,) = numbers_of(self, self._read_again([prompt]))
         return self._stream(before, length, temperature, top_k, top_p, seed_of(random_state))
 
     def _stream(self, before, length, temperature, top_k, top_p, seed):
@@ -875,7 +791,7 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if self._kind != "language":
             raise ValueError(
                 f"{method} needs a language model, but this {type(self).__name__} was fitted on "
-                f"{_KINDS[self._kind]}. Fit it on text alone: fit(text)."
+                f"{KINDS[self._kind]}. Fit it on text alone: fit(text)."
             )
 
     @property
@@ -899,43 +815,6 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return tags
 
 
-def _check_symbols(name, X):
-    """Return windows of symbols, a WindowArray where they were one, else (n, n_timesteps)."""
-    X = X.stacked() if is_windows(X) else np.asarray(X)
-    if X.ndim not in (2, 3) or (X.ndim == 3 and X.shape[2] != 1):
-        raise ValueError(
-            f"{name} reads windows of one column of symbols, got shape {X.shape}. Pass "
-            "np.array(list(text))[:, None] to the WindowTransformer."
-        )
-    cells = X.series if is_windows(X) else X
-    if cells.dtype.kind not in "UO":
-        raise ValueError(
-            f"{name} reads symbols, but the windows hold numbers such as {cells.flat[-1]!r}. Use "
-            "RNNClassifier or RNNRegressor for numbers, or convert them with astype(str)."
-        )
-    if cells.dtype.kind == "O":
-        for place, symbol in enumerate(cells.ravel().tolist()):
-            if not isinstance(symbol, str):
-                raise TypeError(
-                    f"X holds {symbol!r} ({type(symbol).__name__}) at place {place}, not a str. "
-                    "Fill, drop or convert it first."
-                )
-    return X
-
-
-def _check_weights(X, sample_weight):
-    """Return weights of mean 1 over the rows that count."""
-    rows = np.zeros((len(X), 1))
-    weights = check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
-    mean = weights[n_incomplete(X) :].mean()
-    if not mean > 0:
-        raise ValueError(
-            "Sample weights cannot all be zero: nothing would count. Give at least one a positive "
-            "weight."
-        )
-    return weights / mean
-
-
 def _check_number(name, value, kind, need, is_good):
     if value is None:
         return
@@ -943,41 +822,9 @@ def _check_number(name, value, kind, need, is_good):
         raise ValueError(f"{name}={value!r} must be {need}.")
 
 
-def _cut_last(texts, weights, fraction):
-    """Cut the last symbols off some texts, to hold them out; weights stay with the rest."""
-    n_symbols = sum(map(len, texts))
-    n_train = n_symbols - max(1, round(fraction * n_symbols))
-    if n_train < 1:
-        raise ValueError(
-            f"early_stopping with validation_fraction={fraction} leaves none of {n_symbols} "
-            "symbols to train on. Fit on more text, or set early_stopping=False."
-        )
-    kept, held_out, left = [], [], n_train
-    for text in texts:
-        kept.append(text[:left])
-        held_out.append(text[left:])
-        left = max(0, left - len(text))
-    rows = [row for row, text in enumerate(kept) if len(text)]
-    weights = None if weights is None else weights[rows]
-    return [kept[row] for row in rows], [text for text in held_out if len(text)], weights
-
-
-def _room_for(length):
-    """Return to how many symbols texts of a length are filled up: 8, 16, 24, 32, 48, 64, 96 ..."""
-    room = _LENGTHS
-    while room < length:
-        step = max(_LENGTHS, 2 ** (room.bit_length() - 1) // 2)
-        room += step
-    return room
-
-
-def _copied(random_state):
-    """Return a random state that can be drawn from without changing the user's."""
-    if not isinstance(random_state, np.random.RandomState):
-        return random_state
-    copied = np.random.RandomState()
-    copied.set_state(random_state.get_state())
-    return copied
+def _seed_to_part(random_state):
+    """Return a seed to part strings by, without a draw from the random state of the user."""
+    return 0 if random_state is None else seed_of(copy.deepcopy(random_state))
 
 
 def _floatx():
@@ -986,10 +833,5 @@ def _floatx():
     return keras.config.floatx()
 
 
-_KINDS = {
-    "strings": "strings and their labels",
-    "language": "text alone",
-    "windows": "windows of symbols",
-}
 _BUILDER_OPTIONS = ("cell", "units", "embedding", "activation", "bidirectional", "dropout")
 _KEPT_SETTINGS = (*_BUILDER_OPTIONS, "analyzer", "optimizer", "clipnorm")
