@@ -428,7 +428,8 @@ class Predictor:
                 fn_output_signature=model.outputs[0].dtype,
                 parallel_iterations=_MOST_BRANCHES,
             )
-            return tf.reshape(parts, (-1, *model.outputs[0].shape[1:]))[:n_rows]
+            row = tf.shape(parts)[2:]  # a model may not know its number of time steps
+            return tf.reshape(parts, tf.concat([[-1], row], axis=0))[:n_rows]
 
         return predict.get_concrete_function()
 

@@ -9,7 +9,11 @@ from ._processes import check_not_forked
 from ._validation import check_name
 from .layers import LAYERS, redraw
 
-__all__ = ["CELLS", "build_rnn"]
+__all__ = ["CELLS", "MASKED", "build_rnn", "build_rnn_classifier"]
+
+# What stands in all features of a step that is masked: a number that no data hold, that every
+# float of 32 bits or more holds as it is, and whose product with zero is zero.
+MASKED = -(2.0**126)
 
 # Of the vectors that stand for symbols, so that they move the cells as much as one-hot ones do.
 _EMBEDDING_SCALE = 0.5
@@ -109,6 +113,70 @@ def build_rnn(
     return keras.Model(inputs, head(x))
 
 
+def build_rnn_classifier(
+    input_shape,
+    n_outputs,
+    cell="lstm",
+    units=64,
+    *,
+    activation="tanh",
+    bidirectional=False,
+    dropout=0.0,
+    output="last",
+    seed=None,
+):
+    """Build recurrent layers that pass over masked steps, with the probabilities of classes on top.
+
+    A step that holds `MASKED` in all features is passed over, wherever it stands: the states stay
+    what they were. So sequences of different lengths fit in one array.
+
+    Parameters
+    ----------
+    input_shape : tuple (n_timesteps, n_features)
+        n_timesteps counts for nothing here: the network takes sequences of any length.
+    n_outputs : int
+        Classes.
+    cell, units, activation, bidirectional, dropout, seed
+        As `build_rnn` takes them.
+    output : {"last", "sequence"}, default="last"
+        Whether there are probabilities after the last step alone, or after each.
+
+    Returns
+    -------
+    model : keras.Model
+        From (n_samples, n_timesteps, n_features) to (n_samples[, n_timesteps], n_classes). Not
+        compiled, made of `keras.layers` alone.
+
+    Examples
+    --------
+    >>> from skrnn.networks import MASKED, build_rnn_classifier
+    >>> model = build_rnn_classifier((5, 2), n_outputs=3, cell="gru", units=4, seed=0)
+    >>> model.output_shape
+    (None, 3)
+    >>> import numpy as np
+    >>> X = np.array([[[1, 2], [MASKED, MASKED], [3, 4]]])
+    >>> bool(np.allclose(model(X), model(X[:, [0, 2]])))
+    True
+    """
+    check_not_forked()
+    new_seed = _seeds(random.getrandbits(31) if seed is None else seed)
+    inputs = keras.Input((None, input_shape[1]))
+    x = _recurrent_layers(
+        keras.layers.Masking(MASKED)(inputs),
+        cell,
+        units,
+        activation,
+        bidirectional,
+        dropout,
+        new_seed,
+        sequences=output == "sequence",
+    )
+    head = keras.layers.Dense(
+        n_outputs, kernel_initializer=keras.initializers.GlorotUniform(new_seed())
+    )
+    return keras.Model(inputs, keras.layers.Activation("softmax")(head(x)))
+
+
 def build_text_rnn(
     n_symbols,
     n_classes,
@@ -201,7 +269,7 @@ def _recurrent_layers(
             backward = layer_class(
                 size,
                 activation=activation,
-                return_sequences=i < len(sizes) - 1,
+                return_sequences=layer.return_sequences,
                 go_backwards=True,
                 name=f"{layer.name}_backward",
                 kernel_initializer=keras.initializers.GlorotUniform(new_seed()),
