@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from . import baselines as baselines
+    from . import classification as classification
     from . import datasets as datasets
     from . import display as display
     from . import gradient_flow as gradient_flow
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from . import windows as windows
     from ._compiled import clear_compiled
     from .baselines import NaiveRegressor, backtest, skill_score
+    from .classification import RNNClassifier
     from .display import ForecastDisplay, LossCurveDisplay
     from .gradient_flow import GradientFlowDisplay
     from .networks import build_rnn
@@ -43,6 +45,7 @@ __all__ = [
     "LossCurveDisplay",
     "NaiveRegressor",
     "NextCharDisplay",
+    "RNNClassifier",
     "RNNRegressor",
     "ReservoirTransformer",
     "WindowArray",
@@ -57,6 +60,7 @@ __all__ = [
 _ROOMS = {
     "_compiled": ["clear_compiled"],
     "baselines": ["NaiveRegressor", "backtest", "skill_score"],
+    "classification": ["RNNClassifier"],
     "datasets": [],
     "display": ["ForecastDisplay", "LossCurveDisplay"],
     "gradient_flow": ["GradientFlowDisplay"],

@@ -22,6 +22,7 @@ __all__ = [
     "check_weights",
     "n_incomplete",
     "n_rows_before",
+    "refuse_lag_columns",
     "score_windows",
     "window_regressor_tags",
 ]
@@ -48,7 +49,7 @@ def check_inputs(estimator, X, *, reset, dtype):
         # Fitted on three dimensions, where the columns were not counted.
         X = check_array(X, dtype=dtype, input_name="X", estimator=estimator)[:, :, None]
     else:
-        _refuse_lag_columns(name, X)
+        refuse_lag_columns(name, X)
         X = validate_data(estimator, X, dtype=dtype, allow_nd=True, reset=reset)
         if X.ndim != 2:
             raise ValueError(
@@ -80,7 +81,7 @@ def n_rows_before(X):
     return max(int(lag[1]) for lag in lags) if lags and len(lags) == len(names) else 0
 
 
-def _refuse_lag_columns(name, X):
+def refuse_lag_columns(name, X):
     if n_rows_before(X):
         raise ValueError(
             f"X is a DataFrame of lags ({X.columns[0]}, ...), which says neither how many features "

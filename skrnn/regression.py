@@ -1,6 +1,5 @@
 """RNNRegressor: a recurrent network that predicts numbers from windows."""
 
-from inspect import signature
 from numbers import Integral, Real
 
 import numpy as np
@@ -63,6 +62,16 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         Whether each layer also reads the window backwards.
     dropout : float in [0, 1), default=0.0
         Share of each recurrent layer's outputs dropped in training.
+    recurrent_dropout : float in [0, 1), default=0.0
+        Share of the state that each recurrent layer does not hear in training, the same units in
+        all steps of a sequence. It trains through Keras' own, slower loop.
+    recurrent_initializer : str, default="orthogonal"
+        What recurrent weights are drawn by; `build_rnn` names them. "identity" with
+        ``cell="rnn", activation="relu"`` keeps gradients from vanishing at first.
+    l1, l2 : float, default=0.0
+        Penalties on the input weights of the recurrent layers: on absolute values and squares.
+    recurrent_l2 : float, default=0.0
+        Penalty on the squares of their recurrent weights.
     residual : bool, int or sequence of int, default=False
         Whether to learn the change from a base, ``a * last + b``, where `last` is the window's
         last value of the column that is the target. True finds the column by matching y to the
@@ -70,9 +79,10 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         (y may have been scaled apart from X). Training starts at the naive forecast.
     network : callable, default=None
         A builder of your own: called with those of the keywords ``input_shape``, ``n_outputs``,
-        ``cell``, ``units``, ``activation``, ``bidirectional``, ``dropout`` and ``seed`` that its
-        signature names, it returns a new `keras.Model`. A model it compiled itself keeps its
-        own loss and optimizer. None is `build_rnn`.
+        ``cell``, ``units``, ``activation``, ``bidirectional``, ``dropout``,
+        ``recurrent_dropout``, ``recurrent_initializer``, ``l1``, ``l2``, ``recurrent_l2`` and
+        ``seed`` that its signature names, it returns a new `keras.Model`. A model it compiled
+        itself keeps its own loss and optimizer. None is `build_rnn`.
     loss : str or keras.losses.Loss or callable, default="mse"
     optimizer : str or keras.optimizers.Optimizer, default="adam"
         Never changed: training uses a copy.
@@ -80,6 +90,8 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         Overrides the optimizer's own.
     clipnorm : float, default=None
         Clips each gradient to this norm.
+    clipvalue : float, default=None
+        Clips each number of the gradients to this size; not along with `clipnorm`.
     epochs : int, default=50
         Passes over the data; at most, with early stopping.
     batch_size : int, default=32
@@ -152,12 +164,18 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         "activation": [str, callable],
         "bidirectional": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "recurrent_dropout": [Interval(Real, 0, 1, closed="left")],
+        "recurrent_initializer": [str],
+        "l1": [Interval(Real, 0, None, closed="left")],
+        "l2": [Interval(Real, 0, None, closed="left")],
+        "recurrent_l2": [Interval(Real, 0, None, closed="left")],
         "residual": ["boolean", Integral, "array-like"],
         "network": [callable, None],
         "loss": [str, callable],
         "optimizer": [str, HasMethods(["apply_gradients", "get_config"])],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
         "clipnorm": [Interval(Real, 0, None, closed="neither"), None],
+        "clipvalue": [Interval(Real, 0, None, closed="neither"), None],
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
@@ -177,12 +195,18 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         activation="tanh",
         bidirectional=False,
         dropout=0.0,
+        recurrent_dropout=0.0,
+        recurrent_initializer="orthogonal",
+        l1=0.0,
+        l2=0.0,
+        recurrent_l2=0.0,
         residual=False,
         network=None,
         loss="mse",
         optimizer="adam",
         learning_rate=None,
         clipnorm=None,
+        clipvalue=None,
         epochs=50,
         batch_size=32,
         early_stopping=False,
@@ -198,12 +222,18 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         self.activation = activation
         self.bidirectional = bidirectional
         self.dropout = dropout
+        self.recurrent_dropout = recurrent_dropout
+        self.recurrent_initializer = recurrent_initializer
+        self.l1 = l1
+        self.l2 = l2
+        self.recurrent_l2 = recurrent_l2
         self.residual = residual
         self.network = network
         self.loss = loss
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.clipnorm = clipnorm
+        self.clipvalue = clipvalue
         self.epochs = epochs
         self.batch_size = batch_size
         self.early_stopping = early_stopping
@@ -292,14 +322,15 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
     def _network_to_train(self, X, y, y_given, go_on, dtype):
         """Return the network to train, compiled: the fitted one to go on with, or a new one."""
-        from ._network import Network, new_network, seeded
-        from .networks import add_base, build_rnn, check_network
+        from ._network import network_of
+        from .networks import build_rnn
 
         compile_settings = {
             "optimizer": self.optimizer,
             "loss": self.loss,
             "learning_rate": self.learning_rate,
             "clipnorm": self.clipnorm,
+            "clipvalue": self.clipvalue,
         }
         settings = {name: getattr(self, name) for name in _KEPT_SETTINGS}
         if go_on:
@@ -320,19 +351,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             "n_outputs": y.shape[1],
             **{name: settings[name] for name in _BUILDER_OPTIONS},
         }
-        if self.network is None:
-            network = new_network(build_rnn, base, seed, settings, dtype, **available)
-        else:
-            named = signature(self.network).parameters.values()
-            takes_all = any(p.kind is p.VAR_KEYWORD for p in named)
-            names = {p.name for p in named}
-            available["seed"] = seed
-            options = {k: v for k, v in available.items() if takes_all or k in names}
-            with seeded(seed):
-                model = check_network(self.network(**options), self.input_shape_, y.shape[1])
-                if base is not None:
-                    model = add_base(model, *base)
-            network = Network(model, seed, settings, dtype)
+        network = network_of(self.network, build_rnn, base, seed, settings, dtype, **available)
         network.compile(**compile_settings)
         return network
 
@@ -453,5 +472,17 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         return tags
 
 
-_BUILDER_OPTIONS = ("cell", "units", "activation", "bidirectional", "dropout")
-_KEPT_SETTINGS = (*_BUILDER_OPTIONS, "residual", "network", "optimizer", "loss", "clipnorm")
+_BUILDER_OPTIONS = (
+    "cell",
+    "units",
+    "activation",
+    "bidirectional",
+    "dropout",
+    "recurrent_dropout",
+    "recurrent_initializer",
+    "l1",
+    "l2",
+    "recurrent_l2",
+)
+_COMPILE_OPTIONS = ("optimizer", "loss", "clipnorm", "clipvalue")
+_KEPT_SETTINGS = (*_BUILDER_OPTIONS, "residual", "network", *_COMPILE_OPTIONS)
