@@ -19,6 +19,7 @@ from .windows import is_windows
 __all__ = [
     "check_inputs",
     "check_outputs",
+    "check_outputs_of_steps",
     "check_weights",
     "n_incomplete",
     "n_rows_before",
@@ -160,6 +161,34 @@ def check_outputs(estimator, X, y):
         raise ValueError(f"y must be of shape (n,) or (n, n_outputs), got {y.shape}.")
     check_array(y[skip:], ensure_2d=False, input_name="y", estimator=estimator)
     return y.reshape(len(y), -1), y.ndim
+
+
+def check_outputs_of_steps(estimator, X, y):
+    """Return y as (n_samples, n_timesteps, n_outputs) and its own number of dimensions.
+
+    X is windows or sequences of shape (n_samples, n_timesteps[, n_features]).
+    """
+    name = type(estimator).__name__
+    if y is None:
+        raise ValueError(
+            f"{name} requires y to be passed, but the target y is None: with output='sequence' "
+            "it is a value for each time step, of shape (n_samples, n_timesteps)."
+        )
+    y = check_array(
+        y,
+        dtype=[np.float64, np.float32],
+        ensure_all_finite=False,
+        allow_nd=True,
+        input_name="y",
+    )
+    n_samples, n_timesteps = n_samples_of(X), np.shape(X)[1]
+    if y.ndim not in (2, 3) or y.shape[:2] != (n_samples, n_timesteps) or y.size == 0:
+        raise ValueError(
+            f"output='sequence' needs a y of shape ({n_samples}, {n_timesteps}), or of several "
+            f"outputs ({n_samples}, {n_timesteps}, n_outputs), got {y.shape}."
+        )
+    check_array(y[n_incomplete(X) :], allow_nd=True, input_name="y", estimator=estimator)
+    return y.reshape(n_samples, n_timesteps, -1), y.ndim
 
 
 def check_weights(X, sample_weight):

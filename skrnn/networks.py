@@ -53,6 +53,7 @@ def build_rnn(
     l1=0.0,
     l2=0.0,
     recurrent_l2=0.0,
+    output="last",
     seed=None,
     meta=None,
 ):
@@ -92,6 +93,8 @@ def build_rnn(
         their absolute values, `l2` times that of their squares.
     recurrent_l2 : float, default=0.0
         The same of the recurrent weights' squares.
+    output : {"last", "sequence"}, default="last"
+        Whether there are outputs after the last step alone, or after each.
     seed : int, default=None
         Seeds every initialiser and dropout layer. None draws it from Python's `random`, which
         scikeras seeds by its `random_state`; the global random state is not touched otherwise.
@@ -148,6 +151,7 @@ def build_rnn(
         bidirectional,
         dropout,
         new_seed,
+        sequences=output == "sequence",
         recurrent_dropout=recurrent_dropout,
         recurrent_initializer=recurrent_initializer,
         l1=l1,

@@ -20,6 +20,7 @@ from ._fitting import (
 from ._inputs import (
     check_inputs,
     check_outputs,
+    check_outputs_of_steps,
     check_weights,
     n_incomplete,
     score_windows,
@@ -31,6 +32,7 @@ from ._validation import (
     HasMethods,
     Interval,
     NotFittedError,
+    StrOptions,
     check_is_fitted,
     fit_context,
     unchanged_on_error,
@@ -56,6 +58,10 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         "clockwork".
     units : int or tuple of int, default=64
         Units of the recurrent layer; a tuple stacks layers.
+    output : {"last", "sequence"}, default="last"
+        Whether to predict what comes after the window, or a value at each of its steps; y is then
+        of shape (n_samples, n_timesteps) or (n_samples, n_timesteps, n_outputs), and has to be
+        given.
     activation : str, default="tanh"
         Activation of the cells' output.
     bidirectional : bool, default=False
@@ -79,10 +85,10 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         (y may have been scaled apart from X). Training starts at the naive forecast.
     network : callable, default=None
         A builder of your own: called with those of the keywords ``input_shape``, ``n_outputs``,
-        ``cell``, ``units``, ``activation``, ``bidirectional``, ``dropout``,
+        ``cell``, ``units``, ``output``, ``activation``, ``bidirectional``, ``dropout``,
         ``recurrent_dropout``, ``recurrent_initializer``, ``l1``, ``l2``, ``recurrent_l2`` and
         ``seed`` that its signature names, it returns a new `keras.Model`. A model it compiled
-        itself keeps its own loss and optimizer. None is `build_rnn`.
+        itself keeps its own loss and optimizer. None is `build_rnn`; `skrnn.encoders` has others.
     loss : str or keras.losses.Loss or callable, default="mse"
     optimizer : str or keras.optimizers.Optimizer, default="adam"
         Never changed: training uses a copy.
@@ -161,6 +167,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     _parameter_constraints = {
         "cell": [str],
         "units": [Interval(Integral, 1, None, closed="left"), tuple, list],
+        "output": [StrOptions({"last", "sequence"})],
         "activation": [str, callable],
         "bidirectional": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
@@ -192,6 +199,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         cell="lstm",
         units=64,
         *,
+        output="last",
         activation="tanh",
         bidirectional=False,
         dropout=0.0,
@@ -219,6 +227,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     ):
         self.cell = cell
         self.units = units
+        self.output = output
         self.activation = activation
         self.bidirectional = bidirectional
         self.dropout = dropout
@@ -311,7 +320,11 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             series = X
             X = check_inputs(self, X, reset=not go_on, dtype=keras.config.floatx())
             y_given = y is not None
-            y, y_ndim = check_outputs(self, series, y)
+            y, y_ndim = (
+                check_outputs(self, series, y)
+                if self.output == "last"
+                else check_outputs_of_steps(self, X, y)
+            )
             weights = check_weights(X, sample_weight)
             progress.begin(series, y, sample_weight)
             network = self._network_to_train(series, y, y_given, go_on, keras.config.floatx())
@@ -336,10 +349,10 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         if go_on:
             network = self._network
             check_same_settings(network, settings)
-            if y.shape[1] != self.n_outputs_:
+            if y.shape[-1] != self.n_outputs_:
                 raise ValueError(
                     f"The network has {self.n_outputs_} outputs and cannot go on with a y of "
-                    f"{y.shape[1]}. Pass y like before, or fit anew with warm_start=False."
+                    f"{y.shape[-1]}. Pass y like before, or fit anew with warm_start=False."
                 )
             network.compile(**compile_settings)
             return network
@@ -348,7 +361,8 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         seed = seed_of(self.random_state)
         available = {
             "input_shape": self.input_shape_,
-            "n_outputs": y.shape[1],
+            "n_outputs": y.shape[-1],
+            "sequence": self.output == "sequence",
             **{name: settings[name] for name in _BUILDER_OPTIONS},
         }
         network = network_of(self.network, build_rnn, base, seed, settings, dtype, **available)
@@ -359,6 +373,11 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         """Return columns, scales and shifts of the base that `residual` asks for, or None."""
         if isinstance(self.residual, (bool, np.bool_)) and not self.residual:
             return None
+        if self.output == "sequence":
+            raise ValueError(
+                f"residual={self.residual!r} starts from a window's last value, but with "
+                "output='sequence' each step has its own. Set residual=False."
+            )
         n_outputs = y.shape[1]
         if not is_windows(X):
             raise ValueError(
@@ -407,7 +426,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         def validate():
             y_pred = predict_network(network, X)
             loss = loss_of(network, y, y_pred, weights)
-            score = r2_score(y, y_pred, sample_weight=weights) if len(y) > 1 else np.nan
+            score = _r2(y, y_pred, weights) if len(y) > 1 else np.nan
             return loss, float(score)
 
         return validate
@@ -423,7 +442,9 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            In the shape of the y seen in `fit`, and the network's dtype.
+            In the shape of the y seen in `fit`, and the network's dtype. With
+            ``output="sequence"`` of shape (n_samples, n_timesteps) or (n_samples, n_timesteps,
+            n_outputs).
 
         Raises
         ------
@@ -437,10 +458,12 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
         X = check_inputs(self, X, reset=False, dtype=self._network.input_dtype)
         y = predict_network(self._network, X)
-        return y[:, 0] if self._y_ndim == 1 else y
+        return y[..., 0] if self._y_ndim < y.ndim else y
 
     def score(self, X, y=None, sample_weight=None):
         """Return R² of the prediction; without y, on the complete windows of the series itself.
+
+        With ``output="sequence"`` it is that of all steps together.
 
         Parameters
         ----------
@@ -452,7 +475,12 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         -------
         score : float
         """
-        return score_windows(self, X, y, sample_weight)
+        if self.output == "last":
+            return score_windows(self, X, y, sample_weight)
+        check_is_fitted(self)
+        y_pred = self.predict(X).reshape(len(X), -1, self.n_outputs_)
+        y, _ = check_outputs_of_steps(self, X, y)
+        return float(_r2(y, y_pred, sample_weight))
 
     @property
     def model_(self):
@@ -472,9 +500,19 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         return tags
 
 
+def _r2(y, y_pred, weights):
+    """Return R², of steps all together where there are any; weights are of the rows."""
+    if y.ndim == 3:
+        n_timesteps = y.shape[1]
+        weights = None if weights is None else np.repeat(weights, n_timesteps)
+        y, y_pred = y.reshape(-1, y.shape[2]), y_pred.reshape(-1, y.shape[2])
+    return r2_score(y, y_pred, sample_weight=weights)
+
+
 _BUILDER_OPTIONS = (
     "cell",
     "units",
+    "output",
     "activation",
     "bidirectional",
     "dropout",
