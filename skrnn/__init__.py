@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from . import classification as classification
     from . import datasets as datasets
     from . import display as display
+    from . import encoders as encoders
     from . import gradient_flow as gradient_flow
     from . import layers as layers
     from . import networks as networks
@@ -63,6 +64,7 @@ _ROOMS = {
     "classification": ["RNNClassifier"],
     "datasets": [],
     "display": ["ForecastDisplay", "LossCurveDisplay"],
+    "encoders": [],
     "gradient_flow": ["GradientFlowDisplay"],
     "layers": [],
     "networks": ["build_rnn"],

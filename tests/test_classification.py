@@ -108,7 +108,7 @@ def test_three_classes_of_one_feature():
 # Masked steps
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "peephole", "clockwork"])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "clockwork"])
 @pytest.mark.parametrize("options", [{}, {"bidirectional": True}, {"units": (5, 4)}])
 def test_masked_steps_are_as_if_not_there(cell, options, steps):
     X, y = steps
