@@ -17,7 +17,10 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 TOURS = [path for path in EXAMPLES if path.name.startswith("plot_")]
 FAST = {"plot_features"}
 # Every example prints its scores beside the naive forecast's; what those without a forecast print.
-NO_FORECAST = {"plot_gradients": ("steps back", "MSE")}
+NO_FORECAST = {
+    "plot_gradients": ("steps back", "MSE"),
+    "plot_kinds": ("RMSE", "accuracy", "baseline"),
+}
 DATA = ROOT.parent / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no real data in {DATA}")
 
