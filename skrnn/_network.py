@@ -31,7 +31,14 @@ from ._compiled import (
     variables_of,
 )
 from ._processes import check_not_forked
-from .networks import add_base, check_keras_name, check_network, reseed, set_base
+from .networks import (
+    add_base,
+    all_layers,
+    check_keras_name,
+    check_network,
+    reseed,
+    set_base,
+)
 
 __all__ = ["Network", "network_of", "new_network", "seeded", "sees_batches"]
 
@@ -101,6 +108,9 @@ class Network:
         self.epochs_done = 0
         self.n_outputs = int(model.output_shape[-1])
         self.output_dtype = model.outputs[0].dtype
+        # Of the inputs; None where any number will do.
+        self.n_timesteps = model.inputs[0].shape[1] if len(model.inputs[0].shape) > 1 else None
+        self.masks = any(isinstance(layer, keras.layers.Masking) for layer in all_layers(model))
         config = keras.saving.serialize_keras_object(model)
         own_config = config.pop("compile_config", None)
         self._config = json.dumps(config)

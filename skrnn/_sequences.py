@@ -106,7 +106,7 @@ def _check_table(estimator, X, *, reset, dtype):
 
 def _as_sequences(name, X):
     """Return X as a list of (n_timesteps, n_features) arrays if it is of many lengths, or None."""
-    if hasattr(X, "columns") and len(X) and len(X.columns) and np.ndim(X.iloc[0, 0]) == 1:
+    if hasattr(X, "iloc") and np.ndim(X) == 2 and np.size(X) and np.ndim(X.iloc[0, 0]) == 1:
         rows = zip(*(X.iloc[:, column] for column in range(X.shape[1])), strict=True)
         return [_joined(name, row, cells) for row, cells in enumerate(rows)]
     is_list = isinstance(X, (list, tuple)) or (

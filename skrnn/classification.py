@@ -135,7 +135,8 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         The fitted network, a plain Keras model: sequences, with `skrnn.networks.MASKED` in all
         features of masked steps, to probabilities.
     loss_curve_ : list of float
-        Training loss of each epoch, the mean cross entropy in nats.
+        Training loss of each epoch, the mean cross entropy in nats. With ``output="sequence"``
+        masked steps count as steps without loss.
     validation_loss_curve_, validation_scores_ : lists of float
         Loss and accuracy on the validation part after each epoch, with `early_stopping`.
     n_iter_ : int
@@ -436,17 +437,10 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             return "sparse_categorical_crossentropy"
         return keras.losses.SparseCategoricalCrossentropy(ignore_class=_NO_CLASS)
 
-    def _check_masks(self, network, X):
+    @staticmethod
+    def _check_masks(network, X):
         """Raise a ValueError if there are masked steps that a network of the user's would read."""
-        import keras
-
-        if self.network is None:
-            return
-        from .networks import all_layers
-
-        model = network.model
-        masks = any(isinstance(layer, keras.layers.Masking) for layer in all_layers(model))
-        if not masks and masked_steps(X.series[:, None] if is_windows(X) else X).any():
+        if not network.masks and masked_steps(X.series[:, None] if is_windows(X) else X).any():
             raise ValueError(
                 "X holds masked steps (NaN, or sequences of different lengths), but the network "
                 "has no layer that masks them. Begin it with "
@@ -519,22 +513,17 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return self._predict(self._read(X, reset=False, dtype=self._network.input_dtype))
 
     def _predict(self, X):
-        self._check_masks(self._network, X)
-        n_timesteps = X.shape[1]
+        n_timesteps, fixed = X.shape[1], self._network.n_timesteps
+        if fixed is not None and (n_timesteps > fixed or (is_windows(X) and n_timesteps != fixed)):
+            raise ValueError(
+                f"X has sequences of {n_timesteps} time steps, but the network takes {fixed}. "
+                "Pass as many, or build it on (None, n_features)."
+            )
         if not is_windows(X):
-            if self._fixed_length() and n_timesteps > self.input_shape_[0]:
-                raise ValueError(
-                    f"X has sequences of {n_timesteps} time steps, but the network takes "
-                    f"{self.input_shape_[0]}. Cut them, or build it on (None, n_features)."
-                )
             X = fill_up(X, self.input_shape_[0])
-            self._check_masks(self._network, X)
+        self._check_masks(self._network, X)
         probabilities = self._network.predict(X)
         return probabilities[:, :n_timesteps] if probabilities.ndim == 3 else probabilities
-
-    def _fixed_length(self):
-        """Whether the network takes sequences of one length alone."""
-        return self.network is not None and self.model_.input_shape[1] is not None
 
     def predict_log_proba(self, X):
         """Return the logarithms of `predict_proba`.

@@ -358,6 +358,35 @@ def test_network_of_ones_own(padded):
         small(network=flat).fit(*padded)
 
 
+def test_network_of_ones_own_that_masks(padded):
+    X, y = padded
+
+    def build(input_shape, n_outputs, output_activation):
+        return keras.Sequential(
+            [
+                keras.Input(input_shape),
+                keras.layers.Masking(MASKED),
+                keras.layers.GRU(4),
+                keras.layers.Dense(n_outputs, activation=output_activation),
+            ]
+        )
+
+    model = small(network=build).fit(X, y)
+    alone = model.predict_proba(X[:1, ~np.isnan(X[0]).any(axis=1)])
+    np.testing.assert_allclose(model.predict_proba(X)[:1], alone, atol=1e-6)
+
+
+def test_tables_of_polars_are_tables():
+    import polars
+
+    X = np.random.default_rng(0).normal(size=(20, 4))
+    y = np.arange(20) % 2
+    frame = polars.DataFrame(X, schema=list("abcd"))
+    np.testing.assert_array_equal(
+        small().fit(frame, y).predict_proba(frame), small().fit(X, y).predict_proba(X)
+    )
+
+
 # Errors
 
 
