@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from . import regression as regression
     from . import reservoir as reservoir
     from . import scikeras as scikeras
+    from . import sktime_classification as sktime_classification
     from . import tabular as tabular
     from . import text as text
     from . import windows as windows
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .next_char import NextCharDisplay
     from .regression import RNNRegressor
     from .reservoir import ReservoirTransformer
+    from .sktime_classification import RNNTimeSeriesClassifier
     from .tabular import CompleteWindowsRegressor
     from .text import CharLSTMClassifier
     from .windows import WindowArray, WindowTransformer, sliding_windows
@@ -48,6 +50,7 @@ __all__ = [
     "NextCharDisplay",
     "RNNClassifier",
     "RNNRegressor",
+    "RNNTimeSeriesClassifier",
     "ReservoirTransformer",
     "WindowArray",
     "WindowTransformer",
@@ -72,6 +75,7 @@ _ROOMS = {
     "regression": ["RNNRegressor"],
     "reservoir": ["ReservoirTransformer"],
     "scikeras": [],
+    "sktime_classification": ["RNNTimeSeriesClassifier"],
     "tabular": ["CompleteWindowsRegressor"],
     "text": ["CharLSTMClassifier"],
     "windows": ["WindowArray", "WindowTransformer", "sliding_windows"],

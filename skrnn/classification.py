@@ -57,7 +57,7 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     - windows made by a `WindowTransformer`; those that are incomplete are not learnt from.
 
     sktime's numpy3D panels have the features before the time steps, which nobody can tell from
-    the shape: use `skrnn.sktime_classification.RNNTimeSeriesClassifier`, or transpose them.
+    the shape: use `RNNTimeSeriesClassifier`, or transpose them.
 
     Parameters
     ----------

@@ -29,8 +29,7 @@ class RNNTimeSeriesClassifier(BaseClassifier):
     Examples
     --------
     >>> import numpy as np
-    >>> from skrnn import RNNClassifier
-    >>> from skrnn.sktime_classification import RNNTimeSeriesClassifier
+    >>> from skrnn import RNNClassifier, RNNTimeSeriesClassifier
     >>> X = np.random.default_rng(0).normal(size=(40, 2, 12))  # 40 series of 2 variables
     >>> rnn = RNNClassifier("gru", units=4, epochs=2, random_state=0)
     >>> model = RNNTimeSeriesClassifier(rnn).fit(X, np.where(X[:, 0, -1] > 0, "up", "down"))

@@ -535,7 +535,7 @@ def test_importing_stays_light():
 def test_sktime_check():
     from sktime.utils.estimator_checks import check_estimator
 
-    from skrnn.sktime_classification import RNNTimeSeriesClassifier
+    from skrnn import RNNTimeSeriesClassifier
 
     results = check_estimator(RNNTimeSeriesClassifier, raise_exceptions=True, verbose=False)
     assert set(results.values()) == {"PASSED"}
@@ -545,7 +545,7 @@ def test_sktime_check():
 def test_sktime_panels_have_variables_before_time(steps, padded):
     from sktime.datatypes import convert
 
-    from skrnn.sktime_classification import RNNTimeSeriesClassifier
+    from skrnn import RNNTimeSeriesClassifier
 
     X, y = steps
     expected = small().fit(X, y).predict_proba(X)
