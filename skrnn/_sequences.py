@@ -193,7 +193,9 @@ def _check_windows(name, X, *, reset, dtype):
             f"{str(X.series.flat[-1])!r}. Use CharLSTMClassifier for symbols, or convert the "
             "series' columns to numbers first."
         )
-    X, n_samples, length = X.astype(dtype), len(X), X.window_length
+    with np.errstate(over="ignore"):  # what is too large is refused below
+        X = X.astype(dtype)
+    n_samples, length = len(X), X.window_length
     if reset and X.n_incomplete >= n_samples:
         raise ValueError(
             f"window_length={length} and horizon={X.horizon} need at least "

@@ -563,3 +563,10 @@ def test_sktime_panels_have_variables_before_time(steps, padded):
     nested = convert(numpy3D, "numpy3D", "nested_univ", "Panel")
     np.testing.assert_array_equal(model.predict(nested), model.predict(numpy3D))
     assert model.classifier_.input_shape_ == (3, 2)
+
+
+@pytest.mark.parametrize("value", [np.inf, 1e300])
+def test_windows_with_values_that_are_too_large(value, wave):
+    wave[50] = value
+    with pytest.raises(ValueError, match="infinity or a value too large for dtype"):
+        make_pipeline(WindowTransformer(5), small()).fit(wave, np.arange(120) % 2)
