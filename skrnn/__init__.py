@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from . import baselines as baselines
+    from . import classification as classification
     from . import datasets as datasets
     from . import display as display
+    from . import encoders as encoders
     from . import forecasting as forecasting
     from . import gradient_flow as gradient_flow
     from . import layers as layers
@@ -19,11 +21,13 @@ if TYPE_CHECKING:
     from . import regression as regression
     from . import reservoir as reservoir
     from . import scikeras as scikeras
+    from . import sktime_classification as sktime_classification
     from . import tabular as tabular
     from . import text as text
     from . import windows as windows
     from ._compiled import clear_compiled
     from .baselines import NaiveRegressor, backtest, skill_score
+    from .classification import RNNClassifier
     from .display import ForecastDisplay, LossCurveDisplay
     from .forecasting import RNNForecaster, RNNTimeSeriesRegressor
     from .gradient_flow import GradientFlowDisplay
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from .next_char import NextCharDisplay
     from .regression import RNNRegressor
     from .reservoir import ReservoirTransformer
+    from .sktime_classification import RNNTimeSeriesClassifier
     from .tabular import CompleteWindowsRegressor
     from .text import CharLSTMClassifier
     from .windows import WindowArray, WindowTransformer, sliding_windows
@@ -45,8 +50,10 @@ __all__ = [
     "LossCurveDisplay",
     "NaiveRegressor",
     "NextCharDisplay",
+    "RNNClassifier",
     "RNNForecaster",
     "RNNRegressor",
+    "RNNTimeSeriesClassifier",
     "RNNTimeSeriesRegressor",
     "ReservoirTransformer",
     "WindowArray",
@@ -61,8 +68,10 @@ __all__ = [
 _ROOMS = {
     "_compiled": ["clear_compiled"],
     "baselines": ["NaiveRegressor", "backtest", "skill_score"],
+    "classification": ["RNNClassifier"],
     "datasets": [],
     "display": ["ForecastDisplay", "LossCurveDisplay"],
+    "encoders": [],
     "forecasting": ["RNNForecaster", "RNNTimeSeriesRegressor"],
     "gradient_flow": ["GradientFlowDisplay"],
     "layers": [],
@@ -71,6 +80,7 @@ _ROOMS = {
     "regression": ["RNNRegressor"],
     "reservoir": ["ReservoirTransformer"],
     "scikeras": [],
+    "sktime_classification": ["RNNTimeSeriesClassifier"],
     "tabular": ["CompleteWindowsRegressor"],
     "text": ["CharLSTMClassifier"],
     "windows": ["WindowArray", "WindowTransformer", "sliding_windows"],

@@ -190,7 +190,7 @@ def _numbered(names, numbers):
     return numbers.get(names, names)
 
 
-def compilation_of(optimizer, loss, clipnorm):
+def compilation_of(optimizer, loss, clipnorm, clipvalue=None):
     """Return what fits that train alike have in common, as a string, or None for never.
 
     The learning rate is not part of it, as it is a variable, unless it follows a schedule.
@@ -202,4 +202,5 @@ def compilation_of(optimizer, loss, clipnorm):
     if isinstance(settings.get("learning_rate"), (int, float)):
         del settings["learning_rate"]
     loss = loss if isinstance(loss, str) else keras.saving.serialize_keras_object(loss)
-    return json.dumps([type(optimizer).__name__, settings, loss, clipnorm], default=str)
+    parts = [type(optimizer).__name__, settings, loss, clipnorm, clipvalue]
+    return json.dumps(parts, default=str)

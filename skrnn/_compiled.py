@@ -160,7 +160,8 @@ class Trainer:
         # Batches that XLA runs through by itself, where calling it costs as much as its work.
         group = 1
         if parts == 1 and not dropouts:
-            group = max(1, min(_BATCHES_PER_GROUP, _VALUES_PER_GROUP // (size * np.prod(shape))))
+            n_values = size * int(np.prod(shape))
+            group = max(1, min(_BATCHES_PER_GROUP, _VALUES_PER_GROUP // n_values))
 
         def gradients(trainable, others, masks, x, y, weights):
             masks = {layer.name: mask for layer, mask in zip(dropouts, masks, strict=True)}
@@ -428,7 +429,8 @@ class Predictor:
                 fn_output_signature=model.outputs[0].dtype,
                 parallel_iterations=_MOST_BRANCHES,
             )
-            return tf.reshape(parts, (-1, *model.outputs[0].shape[1:]))[:n_rows]
+            row = tf.shape(parts)[2:]  # a model may not know its number of time steps
+            return tf.reshape(parts, tf.concat([[-1], row], axis=0))[:n_rows]
 
         return predict.get_concrete_function()
 

@@ -19,9 +19,11 @@ from .windows import is_windows
 __all__ = [
     "check_inputs",
     "check_outputs",
+    "check_outputs_of_steps",
     "check_weights",
     "n_incomplete",
     "n_rows_before",
+    "refuse_lag_columns",
     "score_windows",
     "window_regressor_tags",
 ]
@@ -48,7 +50,7 @@ def check_inputs(estimator, X, *, reset, dtype):
         # Fitted on three dimensions, where the columns were not counted.
         X = check_array(X, dtype=dtype, input_name="X", estimator=estimator)[:, :, None]
     else:
-        _refuse_lag_columns(name, X)
+        refuse_lag_columns(name, X)
         X = validate_data(estimator, X, dtype=dtype, allow_nd=True, reset=reset)
         if X.ndim != 2:
             raise ValueError(
@@ -80,7 +82,7 @@ def n_rows_before(X):
     return max(int(lag[1]) for lag in lags) if lags and len(lags) == len(names) else 0
 
 
-def _refuse_lag_columns(name, X):
+def refuse_lag_columns(name, X):
     if n_rows_before(X):
         raise ValueError(
             f"X is a DataFrame of lags ({X.columns[0]}, ...), which says neither how many features "
@@ -159,6 +161,34 @@ def check_outputs(estimator, X, y):
         raise ValueError(f"y must be of shape (n,) or (n, n_outputs), got {y.shape}.")
     check_array(y[skip:], ensure_2d=False, input_name="y", estimator=estimator)
     return y.reshape(len(y), -1), y.ndim
+
+
+def check_outputs_of_steps(estimator, X, y):
+    """Return y as (n_samples, n_timesteps, n_outputs) and its own number of dimensions.
+
+    X is windows or sequences of shape (n_samples, n_timesteps[, n_features]).
+    """
+    name = type(estimator).__name__
+    if y is None:
+        raise ValueError(
+            f"{name} requires y to be passed, but the target y is None: with output='sequence' "
+            "it is a value for each time step, of shape (n_samples, n_timesteps)."
+        )
+    y = check_array(
+        y,
+        dtype=[np.float64, np.float32],
+        ensure_all_finite=False,
+        allow_nd=True,
+        input_name="y",
+    )
+    n_samples, n_timesteps = n_samples_of(X), np.shape(X)[1]
+    if y.ndim not in (2, 3) or y.shape[:2] != (n_samples, n_timesteps) or y.size == 0:
+        raise ValueError(
+            f"output='sequence' needs a y of shape ({n_samples}, {n_timesteps}), or of several "
+            f"outputs ({n_samples}, {n_timesteps}, n_outputs), got {y.shape}."
+        )
+    check_array(y[n_incomplete(X) :], allow_nd=True, input_name="y", estimator=estimator)
+    return y.reshape(n_samples, n_timesteps, -1), y.ndim
 
 
 def check_weights(X, sample_weight):

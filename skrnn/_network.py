@@ -5,6 +5,7 @@ import copy
 import json
 import random
 import threading
+from inspect import signature
 
 import keras
 import numpy as np
@@ -30,9 +31,16 @@ from ._compiled import (
     variables_of,
 )
 from ._processes import check_not_forked
-from .networks import add_base, check_keras_name, reseed, set_base
+from .networks import (
+    add_base,
+    all_layers,
+    check_keras_name,
+    check_network,
+    reseed,
+    set_base,
+)
 
-__all__ = ["Network", "new_network", "seeded", "sees_batches"]
+__all__ = ["Network", "network_of", "new_network", "seeded", "sees_batches"]
 
 # What one prediction of Keras' may hold: values in windows (64 MiB of float32), and rows, as layers
 # that return sequences hold many times as much. More at once would not be faster.
@@ -56,7 +64,7 @@ def seeded(seed):
             np.random.set_state(numpy_state)  # noqa: NPY002
 
 
-def compile_network(model, *, optimizer, loss, learning_rate, clipnorm):
+def compile_network(model, *, optimizer, loss, learning_rate, clipnorm, clipvalue=None):
     """Compile `model`, leaving the caller's optimizer as it is; one compiled already is kept."""
     optimizer = check_keras_name("optimizer", optimizer, keras.optimizers)
     check_keras_name("loss", loss, keras.losses)
@@ -68,6 +76,8 @@ def compile_network(model, *, optimizer, loss, learning_rate, clipnorm):
         settings["learning_rate"] = float(learning_rate)
     if clipnorm is not None:
         settings["clipnorm"] = float(clipnorm)
+    if clipvalue is not None:
+        settings["clipvalue"] = float(clipvalue)
     # XLA compiles for longer than networks of this size train.
     model.compile(optimizer=type(optimizer).from_config(settings), loss=loss, jit_compile=False)
 
@@ -98,6 +108,9 @@ class Network:
         self.epochs_done = 0
         self.n_outputs = int(model.output_shape[-1])
         self.output_dtype = model.outputs[0].dtype
+        # Of the inputs; None where any number will do.
+        self.n_timesteps = model.inputs[0].shape[1] if len(model.inputs[0].shape) > 1 else None
+        self.masks = any(isinstance(layer, keras.layers.Masking) for layer in all_layers(model))
         config = keras.saving.serialize_keras_object(model)
         own_config = config.pop("compile_config", None)
         self._config = json.dumps(config)
@@ -173,6 +186,12 @@ class Network:
             "optimizer", settings["optimizer"], keras.optimizers
         )
         check_keras_name("loss", settings["loss"], keras.losses)
+        clipnorm, clipvalue = settings["clipnorm"], settings.get("clipvalue")
+        if clipnorm is not None and clipvalue is not None:
+            raise ValueError(
+                f"clipnorm={clipnorm} and clipvalue={clipvalue} exclude each other: gradients are "
+                "clipped in one way. Set one of them to None."
+            )
         self._compile = settings
         if self._model is not None:
             self._compile_model(self._model)
@@ -211,7 +230,9 @@ class Network:
             and per_row_loss(self._compile["loss"]) is not None
             and not scales_loss(self._compile["optimizer"])
         )
-        compilation = compilation_of(*(self._compile[k] for k in ("optimizer", "loss", "clipnorm")))
+        compilation = compilation_of(
+            *(self._compile.get(k) for k in ("optimizer", "loss", "clipnorm", "clipvalue"))
+        )
         may_be_kept = not all(map(is_of_keras, callbacks))
         if not compilable or may_be_kept or self._architecture is None or compilation is None:
             if compilable and self._trainer is None:
@@ -337,6 +358,38 @@ def new_network(build, base, seed, settings, input_dtype, **options):
     if not network.holds(model):
         keep_template(key, model)
     return network
+
+
+def network_of(builder, build, base, seed, settings, input_dtype, *, sequence=False, **options):
+    """Return a network that was not trained yet, of the user's own builder if there is one.
+
+    Parameters
+    ----------
+    builder : callable or None
+        Called with those of the options, and `seed`, that its signature names.
+    build : callable
+        A builder in `networks`, called with all of them if `builder` is None.
+    base : tuple or None
+        What `add_base` takes.
+    seed, settings, input_dtype
+        As `Network` takes them.
+    sequence : bool, default=False
+        Whether there are outputs after each step.
+    **options
+        Among them `input_shape` and `n_outputs`.
+    """
+    if builder is None:
+        return new_network(build, base, seed, settings, input_dtype, **options)
+    named = signature(builder).parameters.values()
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in named)
+    names = {p.name for p in named}
+    available = options | {"seed": seed}
+    with seeded(seed):
+        model = builder(**{k: v for k, v in available.items() if takes_all or k in names})
+        model = check_network(model, options["input_shape"], options["n_outputs"], sequence)
+        if base is not None:
+            model = add_base(model, *base)
+    return Network(model, seed, settings, input_dtype)
 
 
 def sees_batches(callback):

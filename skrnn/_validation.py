@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 
+import numpy as np
 from sklearn.base import _fit_context
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import _safe_indexing
@@ -10,6 +11,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, InvalidParamet
 from sklearn.utils.validation import (
     _check_feature_names_in,
     _check_sample_weight,
+    _check_y,
     _num_samples,
     check_array,
     check_is_fitted,
@@ -35,6 +37,7 @@ __all__ = [
     "check_array",
     "check_feature_names_in",
     "check_is_fitted",
+    "check_labels",
     "check_name",
     "check_sample_weight",
     "fit_context",
@@ -72,6 +75,27 @@ def unchanged_on_error(estimator):
         estimator.__dict__.clear()
         estimator.__dict__.update(before)
         raise
+
+
+def check_labels(y, *, skip, n_dimensions, estimator):
+    """Return labels as an array of so many dimensions; of the first `skip` rows they may be any.
+
+    Raises
+    ------
+    ValueError
+        If there are other dimensions, or a label is missing.
+    """
+    if n_dimensions == 1:
+        if skip == 0:
+            return _check_y(y, estimator=estimator)
+        checked = _check_y(np.asarray(y)[skip:], estimator=estimator)
+        return np.concatenate([np.repeat(checked[:1], skip), checked])
+    y = np.asarray(y)
+    if y.ndim != n_dimensions:
+        raise ValueError(
+            f"y must have {n_dimensions} dimensions, a label for each step, got shape {y.shape}."
+        )
+    return y
 
 
 def check_name(kind, name, known):

@@ -9,10 +9,27 @@ from ._processes import check_not_forked
 from ._validation import check_name
 from .layers import LAYERS, redraw
 
-__all__ = ["CELLS", "build_rnn", "build_text_rnn"]
+__all__ = ["CELLS", "MASKED", "build_rnn", "build_rnn_classifier", "build_text_rnn"]
+
+# What stands in all features of a step that is masked: a number that no data hold, that every
+# float of 32 bits or more holds as it is, and whose product with zero is zero.
+MASKED = -(2.0**126)
 
 # Of the vectors that stand for symbols, so that they move the cells as much as one-hot ones do.
 _EMBEDDING_SCALE = 0.5
+
+# What recurrent weights are drawn by; "identity" puts one in the place of each gate's (Le et al.
+# 2015: with relu, a simple RNN that hands its state on as it is).
+RECURRENT_INITIALIZERS = {
+    "orthogonal": keras.initializers.Orthogonal,
+    "identity": keras.initializers.Identity,
+    "glorot_uniform": keras.initializers.GlorotUniform,
+    "glorot_normal": keras.initializers.GlorotNormal,
+    "he_normal": keras.initializers.HeNormal,
+    "random_normal": keras.initializers.RandomNormal,
+    "random_uniform": keras.initializers.RandomUniform,
+    "zeros": keras.initializers.Zeros,
+}
 
 CELLS = {
     "rnn": keras.layers.SimpleRNN,
@@ -31,6 +48,12 @@ def build_rnn(
     activation="tanh",
     bidirectional=False,
     dropout=0.0,
+    recurrent_dropout=0.0,
+    recurrent_initializer="orthogonal",
+    l1=0.0,
+    l2=0.0,
+    recurrent_l2=0.0,
+    output="last",
     seed=None,
     meta=None,
 ):
@@ -58,6 +81,20 @@ def build_rnn(
         Whether each layer also reads the window backwards; its outputs are put side by side.
     dropout : float in [0, 1), default=0.0
         The share of each recurrent layer's outputs dropped in training.
+    recurrent_dropout : float in [0, 1), default=0.0
+        The share of the state that each recurrent layer does not hear in training, the same units
+        in all steps of a sequence [4]_.
+    recurrent_initializer : str, default="orthogonal"
+        What recurrent weights are drawn by: "orthogonal", "identity" [5]_ (in each gate's place),
+        "glorot_uniform", "glorot_normal", "he_normal", "random_normal", "random_uniform" or
+        "zeros". The bias of forget gates starts at 1 throughout.
+    l1, l2 : float, default=0.0
+        Penalties on the recurrent layers' input weights, added to the loss: `l1` times the sum of
+        their absolute values, `l2` times that of their squares.
+    recurrent_l2 : float, default=0.0
+        The same of the recurrent weights' squares.
+    output : {"last", "sequence"}, default="last"
+        Whether there are outputs after the last step alone, or after each.
     seed : int, default=None
         Seeds every initialiser and dropout layer. None draws it from Python's `random`, which
         scikeras seeds by its `random_state`; the global random state is not touched otherwise.
@@ -81,6 +118,10 @@ def build_rnn(
     .. [2] S. Hochreiter, J. Schmidhuber (1997). Long short-term memory. Neural Computation 9(8);
        F. Gers, J. Schmidhuber, F. Cummins (2000). Learning to forget. Neural Computation 12(10).
     .. [3] K. Cho et al. (2014). Learning phrase representations using RNN encoder-decoder.
+    .. [4] Y. Gal, Z. Ghahramani (2016). A theoretically grounded application of dropout in
+       recurrent neural networks. NeurIPS.
+    .. [5] Q. V. Le, N. Jaitly, G. E. Hinton (2015). A simple way to initialize recurrent networks
+       of rectified linear units. arXiv:1504.00941.
 
     Examples
     --------
@@ -102,11 +143,100 @@ def build_rnn(
     new_seed = _seeds(random.getrandbits(31) if seed is None else seed)
     shape = tuple(input_shape)
     inputs = keras.Input(shape if len(shape) == 2 else (*shape, 1))
-    x = _recurrent_layers(inputs, cell, units, activation, bidirectional, dropout, new_seed)
+    x = _recurrent_layers(
+        inputs,
+        cell,
+        units,
+        activation,
+        bidirectional,
+        dropout,
+        new_seed,
+        sequences=output == "sequence",
+        recurrent_dropout=recurrent_dropout,
+        recurrent_initializer=recurrent_initializer,
+        l1=l1,
+        l2=l2,
+        recurrent_l2=recurrent_l2,
+    )
     head = keras.layers.Dense(
         n_outputs, kernel_initializer=keras.initializers.GlorotUniform(new_seed())
     )
     return keras.Model(inputs, head(x))
+
+
+def build_rnn_classifier(
+    input_shape,
+    n_outputs,
+    cell="lstm",
+    units=64,
+    *,
+    activation="tanh",
+    bidirectional=False,
+    dropout=0.0,
+    recurrent_dropout=0.0,
+    recurrent_initializer="orthogonal",
+    l1=0.0,
+    l2=0.0,
+    recurrent_l2=0.0,
+    output="last",
+    seed=None,
+):
+    """Build recurrent layers that pass over masked steps, with the probabilities of classes on top.
+
+    A step that holds `MASKED` in all features is passed over, wherever it stands: the states stay
+    what they were. So sequences of different lengths fit in one array.
+
+    Parameters
+    ----------
+    input_shape : tuple (n_timesteps, n_features)
+        n_timesteps counts for nothing here: the network takes sequences of any length.
+    n_outputs : int
+        Classes.
+    cell, units, activation, bidirectional, dropout, recurrent_dropout, recurrent_initializer, l1, \
+l2, recurrent_l2, seed
+        As `build_rnn` takes them.
+    output : {"last", "sequence"}, default="last"
+        Whether there are probabilities after the last step alone, or after each.
+
+    Returns
+    -------
+    model : keras.Model
+        From (n_samples, n_timesteps, n_features) to (n_samples[, n_timesteps], n_classes). Not
+        compiled, made of `keras.layers` alone.
+
+    Examples
+    --------
+    >>> from skrnn.networks import MASKED, build_rnn_classifier
+    >>> model = build_rnn_classifier((5, 2), n_outputs=3, cell="gru", units=4, seed=0)
+    >>> model.output_shape
+    (None, 3)
+    >>> import numpy as np
+    >>> X = np.array([[[1, 2], [MASKED, MASKED], [3, 4]]])
+    >>> bool(np.allclose(model(X), model(X[:, [0, 2]])))
+    True
+    """
+    check_not_forked()
+    new_seed = _seeds(random.getrandbits(31) if seed is None else seed)
+    inputs = keras.Input((None, input_shape[1]))
+    x = _recurrent_layers(
+        keras.layers.Masking(MASKED)(inputs),
+        cell,
+        units,
+        activation,
+        bidirectional,
+        dropout,
+        new_seed,
+        sequences=output == "sequence",
+        recurrent_dropout=recurrent_dropout,
+        recurrent_initializer=recurrent_initializer,
+        l1=l1,
+        l2=l2,
+        recurrent_l2=recurrent_l2,
+    )
+    head = keras.layers.Dense(
+        n_outputs, kernel_initializer=keras.initializers.GlorotUniform(new_seed())
+    )
+    return keras.Model(inputs, keras.layers.Activation("softmax")(head(x)))
 
 
 def build_text_rnn(
@@ -182,37 +312,82 @@ def _draw_embeddings(layer, seed):
 
 
 def _recurrent_layers(
-    x, cell, units, activation, bidirectional, dropout, new_seed, *, sequences=False
+    x,
+    cell,
+    units,
+    activation,
+    bidirectional,
+    dropout,
+    new_seed,
+    *,
+    sequences=False,
+    recurrent_dropout=0.0,
+    recurrent_initializer="orthogonal",
+    l1=0.0,
+    l2=0.0,
+    recurrent_l2=0.0,
 ):
     """Put recurrent layers onto x, with an output after each step or after the last alone."""
     layer_class = CELLS[check_name("cell", cell, CELLS)]
     check_keras_name("activation", activation, keras.activations)
+    check_name("recurrent_initializer", recurrent_initializer, RECURRENT_INITIALIZERS)
     sizes = check_units(units)
-    for i, size in enumerate(sizes):
-        layer = layer_class(
+    penalties = {}
+    if l1 or l2:
+        penalties["kernel_regularizer"] = keras.regularizers.L1L2(l1, l2)
+    if recurrent_l2:
+        penalties["recurrent_regularizer"] = keras.regularizers.L2(recurrent_l2)
+
+    def make(size, is_last, **settings):
+        return layer_class(
             size,
             activation=activation,
-            return_sequences=sequences or i < len(sizes) - 1,
+            return_sequences=sequences or not is_last,
             kernel_initializer=keras.initializers.GlorotUniform(new_seed()),
-            recurrent_initializer=keras.initializers.Orthogonal(seed=new_seed()),
+            recurrent_initializer=_drawn_by(recurrent_initializer, new_seed()),
+            recurrent_dropout=recurrent_dropout,
             seed=new_seed(),
+            **penalties,
+            **settings,
         )
+
+    for i, size in enumerate(sizes):
+        is_last = i == len(sizes) - 1
+        own = layer = make(size, is_last)
         if bidirectional:
-            backward = layer_class(
-                size,
-                activation=activation,
-                return_sequences=i < len(sizes) - 1,
-                go_backwards=True,
-                name=f"{layer.name}_backward",
-                kernel_initializer=keras.initializers.GlorotUniform(new_seed()),
-                recurrent_initializer=keras.initializers.Orthogonal(seed=new_seed()),
-                seed=new_seed(),
-            )
+            backward = make(size, is_last, go_backwards=True, name=f"{layer.name}_backward")
             layer = keras.layers.Bidirectional(layer, backward_layer=backward)
         x = layer(x)
+        if recurrent_initializer == "identity":
+            for one in (layer.forward_layer, layer.backward_layer) if bidirectional else (own,):
+                for part in getattr(one.cell, "cells", [one.cell]):
+                    kernel = part.recurrent_kernel
+                    kernel.assign(_identities(kernel.shape, kernel.dtype))
         if dropout:
             x = keras.layers.Dropout(dropout, seed=new_seed())(x)
     return x
+
+
+def _drawn_by(name, seed):
+    """Return a new initializer of recurrent weights."""
+    make = RECURRENT_INITIALIZERS[name]
+    return make() if name in ("identity", "zeros") else make(seed=seed)
+
+
+def _identities(shape, dtype=None):
+    """Return identity matrices side by side, one for each gate."""
+    units = shape[0]
+    return keras.ops.cast(np.tile(np.eye(units), shape[1] // units), dtype)
+
+
+def _drawn_again(initializer, seed):
+    """Return what draws recurrent weights like `initializer`, by another seed."""
+    if isinstance(initializer, keras.initializers.Identity):
+        return _identities
+    settings = initializer.get_config()
+    return type(initializer).from_config(
+        settings | {"seed": seed} if "seed" in settings else settings
+    )
 
 
 def _seeds(seed):
@@ -231,10 +406,11 @@ def reseed(model, seed):
 
     for layer in all_layers(model):
         if isinstance(layer, keras.layers.RNN):
+            drawn_by = getattr(layer.cell, "cells", [layer.cell])[0].recurrent_initializer
             redraw(
                 layer,
                 keras.initializers.GlorotUniform(new_seed()),
-                keras.initializers.Orthogonal(seed=new_seed()),
+                _drawn_again(drawn_by, new_seed()),
             )
             layer.cell.seed_generator.state.assign([new_seed(), 0])
         elif isinstance(layer, keras.layers.Embedding):
@@ -270,7 +446,7 @@ def check_keras_name(kind, name, module):
         raise
 
 
-def check_network(model, input_shape, n_outputs):
+def check_network(model, input_shape, n_outputs, sequence=False):
     """Return a builder's model with inputs and outputs of its own, or raise a ValueError."""
     if not isinstance(model, keras.Model):
         raise ValueError(f"network must return a keras.Model, got {type(model).__name__}.")
@@ -280,10 +456,11 @@ def check_network(model, input_shape, n_outputs):
         inputs = keras.Input(input_shape)
         model = as_compiled(model, keras.Model(inputs, model(inputs)))
     shape = tuple(model.outputs[0].shape)
-    if len(model.outputs) != 1 or shape[1:] != (n_outputs,):
-        raise ValueError(
-            f"The network's outputs have shape {shape}, but y needs (None, {n_outputs})."
-        )
+    n_steps = (input_shape[0],) if sequence else ()
+    fits = shape[1:] == (*n_steps, n_outputs) or (sequence and shape[1:] == (None, n_outputs))
+    if len(model.outputs) != 1 or not fits:
+        needed = ", ".join(str(size) for size in (None, *n_steps, n_outputs))
+        raise ValueError(f"The network's outputs have shape {shape}, but y needs ({needed}).")
     return model
 
 

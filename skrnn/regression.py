@@ -1,6 +1,5 @@
 """RNNRegressor: a recurrent network that predicts numbers from windows."""
 
-from inspect import signature
 from numbers import Integral, Real
 
 import numpy as np
@@ -21,6 +20,7 @@ from ._fitting import (
 from ._inputs import (
     check_inputs,
     check_outputs,
+    check_outputs_of_steps,
     check_weights,
     n_incomplete,
     score_windows,
@@ -32,6 +32,7 @@ from ._validation import (
     HasMethods,
     Interval,
     NotFittedError,
+    StrOptions,
     check_is_fitted,
     fit_context,
     unchanged_on_error,
@@ -57,12 +58,26 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         "clockwork".
     units : int or tuple of int, default=64
         Units of the recurrent layer; a tuple stacks layers.
+    output : {"last", "sequence"}, default="last"
+        Whether to predict what comes after the window, or a value at each of its steps; y is then
+        of shape (n_samples, n_timesteps) or (n_samples, n_timesteps, n_outputs), and has to be
+        given.
     activation : str, default="tanh"
         Activation of the cells' output.
     bidirectional : bool, default=False
         Whether each layer also reads the window backwards.
     dropout : float in [0, 1), default=0.0
         Share of each recurrent layer's outputs dropped in training.
+    recurrent_dropout : float in [0, 1), default=0.0
+        Share of the state that each recurrent layer does not hear in training, the same units in
+        all steps of a sequence. It trains through Keras' own, slower loop.
+    recurrent_initializer : str, default="orthogonal"
+        What recurrent weights are drawn by; `build_rnn` names them. "identity" with
+        ``cell="rnn", activation="relu"`` keeps gradients from vanishing at first.
+    l1, l2 : float, default=0.0
+        Penalties on the input weights of the recurrent layers: on absolute values and squares.
+    recurrent_l2 : float, default=0.0
+        Penalty on the squares of their recurrent weights.
     residual : bool, int or sequence of int, default=False
         Whether to learn the change from a base, ``a * last + b``, where `last` is the window's
         last value of the column that is the target. True finds the column by matching y to the
@@ -70,9 +85,10 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         (y may have been scaled apart from X). Training starts at the naive forecast.
     network : callable, default=None
         A builder of your own: called with those of the keywords ``input_shape``, ``n_outputs``,
-        ``cell``, ``units``, ``activation``, ``bidirectional``, ``dropout`` and ``seed`` that its
-        signature names, it returns a new `keras.Model`. A model it compiled itself keeps its
-        own loss and optimizer. None is `build_rnn`.
+        ``cell``, ``units``, ``output``, ``activation``, ``bidirectional``, ``dropout``,
+        ``recurrent_dropout``, ``recurrent_initializer``, ``l1``, ``l2``, ``recurrent_l2`` and
+        ``seed`` that its signature names, it returns a new `keras.Model`. A model it compiled
+        itself keeps its own loss and optimizer. None is `build_rnn`; `skrnn.encoders` has others.
     loss : str or keras.losses.Loss or callable, default="mse"
     optimizer : str or keras.optimizers.Optimizer, default="adam"
         Never changed: training uses a copy.
@@ -80,6 +96,8 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         Overrides the optimizer's own.
     clipnorm : float, default=None
         Clips each gradient to this norm.
+    clipvalue : float, default=None
+        Clips each number of the gradients to this size; not along with `clipnorm`.
     epochs : int, default=50
         Passes over the data; at most, with early stopping.
     batch_size : int, default=32
@@ -149,15 +167,22 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     _parameter_constraints = {
         "cell": [str],
         "units": [Interval(Integral, 1, None, closed="left"), tuple, list],
+        "output": [StrOptions({"last", "sequence"})],
         "activation": [str, callable],
         "bidirectional": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "recurrent_dropout": [Interval(Real, 0, 1, closed="left")],
+        "recurrent_initializer": [str],
+        "l1": [Interval(Real, 0, None, closed="left")],
+        "l2": [Interval(Real, 0, None, closed="left")],
+        "recurrent_l2": [Interval(Real, 0, None, closed="left")],
         "residual": ["boolean", Integral, "array-like"],
         "network": [callable, None],
         "loss": [str, callable],
         "optimizer": [str, HasMethods(["apply_gradients", "get_config"])],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
         "clipnorm": [Interval(Real, 0, None, closed="neither"), None],
+        "clipvalue": [Interval(Real, 0, None, closed="neither"), None],
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
@@ -174,15 +199,22 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         cell="lstm",
         units=64,
         *,
+        output="last",
         activation="tanh",
         bidirectional=False,
         dropout=0.0,
+        recurrent_dropout=0.0,
+        recurrent_initializer="orthogonal",
+        l1=0.0,
+        l2=0.0,
+        recurrent_l2=0.0,
         residual=False,
         network=None,
         loss="mse",
         optimizer="adam",
         learning_rate=None,
         clipnorm=None,
+        clipvalue=None,
         epochs=50,
         batch_size=32,
         early_stopping=False,
@@ -195,15 +227,22 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     ):
         self.cell = cell
         self.units = units
+        self.output = output
         self.activation = activation
         self.bidirectional = bidirectional
         self.dropout = dropout
+        self.recurrent_dropout = recurrent_dropout
+        self.recurrent_initializer = recurrent_initializer
+        self.l1 = l1
+        self.l2 = l2
+        self.recurrent_l2 = recurrent_l2
         self.residual = residual
         self.network = network
         self.loss = loss
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.clipnorm = clipnorm
+        self.clipvalue = clipvalue
         self.epochs = epochs
         self.batch_size = batch_size
         self.early_stopping = early_stopping
@@ -281,7 +320,11 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             series = X
             X = check_inputs(self, X, reset=not go_on, dtype=keras.config.floatx())
             y_given = y is not None
-            y, y_ndim = check_outputs(self, series, y)
+            y, y_ndim = (
+                check_outputs(self, series, y)
+                if self.output == "last"
+                else check_outputs_of_steps(self, X, y)
+            )
             weights = check_weights(X, sample_weight)
             progress.begin(series, y, sample_weight)
             network = self._network_to_train(series, y, y_given, go_on, keras.config.floatx())
@@ -292,23 +335,24 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
     def _network_to_train(self, X, y, y_given, go_on, dtype):
         """Return the network to train, compiled: the fitted one to go on with, or a new one."""
-        from ._network import Network, new_network, seeded
-        from .networks import add_base, build_rnn, check_network
+        from ._network import network_of
+        from .networks import build_rnn
 
         compile_settings = {
             "optimizer": self.optimizer,
             "loss": self.loss,
             "learning_rate": self.learning_rate,
             "clipnorm": self.clipnorm,
+            "clipvalue": self.clipvalue,
         }
         settings = {name: getattr(self, name) for name in _KEPT_SETTINGS}
         if go_on:
             network = self._network
             check_same_settings(network, settings)
-            if y.shape[1] != self.n_outputs_:
+            if y.shape[-1] != self.n_outputs_:
                 raise ValueError(
                     f"The network has {self.n_outputs_} outputs and cannot go on with a y of "
-                    f"{y.shape[1]}. Pass y like before, or fit anew with warm_start=False."
+                    f"{y.shape[-1]}. Pass y like before, or fit anew with warm_start=False."
                 )
             network.compile(**compile_settings)
             return network
@@ -317,22 +361,11 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         seed = seed_of(self.random_state)
         available = {
             "input_shape": self.input_shape_,
-            "n_outputs": y.shape[1],
+            "n_outputs": y.shape[-1],
+            "sequence": self.output == "sequence",
             **{name: settings[name] for name in _BUILDER_OPTIONS},
         }
-        if self.network is None:
-            network = new_network(build_rnn, base, seed, settings, dtype, **available)
-        else:
-            named = signature(self.network).parameters.values()
-            takes_all = any(p.kind is p.VAR_KEYWORD for p in named)
-            names = {p.name for p in named}
-            available["seed"] = seed
-            options = {k: v for k, v in available.items() if takes_all or k in names}
-            with seeded(seed):
-                model = check_network(self.network(**options), self.input_shape_, y.shape[1])
-                if base is not None:
-                    model = add_base(model, *base)
-            network = Network(model, seed, settings, dtype)
+        network = network_of(self.network, build_rnn, base, seed, settings, dtype, **available)
         network.compile(**compile_settings)
         return network
 
@@ -340,6 +373,11 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         """Return columns, scales and shifts of the base that `residual` asks for, or None."""
         if isinstance(self.residual, (bool, np.bool_)) and not self.residual:
             return None
+        if self.output == "sequence":
+            raise ValueError(
+                f"residual={self.residual!r} starts from a window's last value, but with "
+                "output='sequence' each step has its own. Set residual=False."
+            )
         n_outputs = y.shape[1]
         if not is_windows(X):
             raise ValueError(
@@ -388,7 +426,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         def validate():
             y_pred = predict_network(network, X)
             loss = loss_of(network, y, y_pred, weights)
-            score = r2_score(y, y_pred, sample_weight=weights) if len(y) > 1 else np.nan
+            score = _r2(y, y_pred, weights) if len(y) > 1 else np.nan
             return loss, float(score)
 
         return validate
@@ -404,7 +442,9 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            In the shape of the y seen in `fit`, and the network's dtype.
+            In the shape of the y seen in `fit`, and the network's dtype. With
+            ``output="sequence"`` of shape (n_samples, n_timesteps) or (n_samples, n_timesteps,
+            n_outputs).
 
         Raises
         ------
@@ -418,10 +458,12 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
         X = check_inputs(self, X, reset=False, dtype=self._network.input_dtype)
         y = predict_network(self._network, X)
-        return y[:, 0] if self._y_ndim == 1 else y
+        return y[..., 0] if self._y_ndim < y.ndim else y
 
     def score(self, X, y=None, sample_weight=None):
         """Return R² of the prediction; without y, on the complete windows of the series itself.
+
+        With ``output="sequence"`` it is that of all steps together.
 
         Parameters
         ----------
@@ -433,7 +475,12 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         -------
         score : float
         """
-        return score_windows(self, X, y, sample_weight)
+        if self.output == "last":
+            return score_windows(self, X, y, sample_weight)
+        check_is_fitted(self)
+        y_pred = self.predict(X).reshape(len(X), -1, self.n_outputs_)
+        y, _ = check_outputs_of_steps(self, X, y)
+        return float(_r2(y, y_pred, sample_weight))
 
     @property
     def model_(self):
@@ -453,5 +500,27 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         return tags
 
 
-_BUILDER_OPTIONS = ("cell", "units", "activation", "bidirectional", "dropout")
-_KEPT_SETTINGS = (*_BUILDER_OPTIONS, "residual", "network", "optimizer", "loss", "clipnorm")
+def _r2(y, y_pred, weights):
+    """Return R², of steps all together where there are any; weights are of the rows."""
+    if y.ndim == 3:
+        n_timesteps = y.shape[1]
+        weights = None if weights is None else np.repeat(weights, n_timesteps)
+        y, y_pred = y.reshape(-1, y.shape[2]), y_pred.reshape(-1, y.shape[2])
+    return r2_score(y, y_pred, sample_weight=weights)
+
+
+_BUILDER_OPTIONS = (
+    "cell",
+    "units",
+    "output",
+    "activation",
+    "bidirectional",
+    "dropout",
+    "recurrent_dropout",
+    "recurrent_initializer",
+    "l1",
+    "l2",
+    "recurrent_l2",
+)
+_COMPILE_OPTIONS = ("optimizer", "loss", "clipnorm", "clipvalue")
+_KEPT_SETTINGS = (*_BUILDER_OPTIONS, "residual", "network", *_COMPILE_OPTIONS)

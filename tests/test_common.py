@@ -19,6 +19,7 @@ from skrnn import (
     CompleteWindowsRegressor,
     NaiveRegressor,
     ReservoirTransformer,
+    RNNClassifier,
     RNNRegressor,
     WindowTransformer,
 )
@@ -28,6 +29,7 @@ FAST = [
     WindowTransformer(window_length=3),
     WindowTransformer(window_length=3, flatten=True),
     RNNRegressor("rnn", units=16, epochs=30, learning_rate=0.02, batch_size=16),
+    RNNClassifier("rnn", units=8, epochs=30, learning_rate=0.05, batch_size=16),
     NaiveRegressor(),
     CompleteWindowsRegressor(Ridge()),
     ReservoirTransformer(units=8),
@@ -57,6 +59,7 @@ EXPECTED_FAILURES = {
         "check_methods_sample_order_invariance": "a row's state is made of the rows before it",
     },
     "RNNRegressor": {"check_sample_weight_equivalence_on_dense_data": MINI_BATCHES},
+    "RNNClassifier": {"check_sample_weight_equivalence_on_dense_data": MINI_BATCHES},
     "SciKerasRNNRegressor": SCIKERAS_FAILURES,
     "SciKerasRNNClassifier": SCIKERAS_FAILURES,
 }

@@ -887,3 +887,9 @@ def test_one_window_is_predicted_as_among_others(fitted, windows):
 def test_no_rows_cannot_be_predicted(fitted, windows):
     with pytest.raises(ValueError, match=r"Found array with 0 sample\(s\)"):
         fitted.predict(np.asarray(windows)[:0])
+
+
+def test_several_batches_at_once_of_middle_sized_windows(small_rnn):
+    """As many as is a number of NumPy's, which TensorFlow would count in int64."""
+    X = np.random.default_rng(0).normal(size=(64, 60, 20))
+    assert np.isfinite(small_rnn(epochs=1, batch_size=32).fit(X, X[:, 0, 0]).loss_curve_[0])

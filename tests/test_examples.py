@@ -23,6 +23,7 @@ NO_FORECAST = {
         f"plot_{text}": ("accuracy", "baseline")
         for text in ("cities", "fable", "hello", "names", "shakespeare")
     },
+    "plot_kinds": ("RMSE", "accuracy", "baseline"),
 }
 DATA = ROOT.parent / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no real data in {DATA}")
