@@ -27,14 +27,32 @@ class Clock:
     def __init__(self, index):
         self.kind = "count"
         self.freq: Any = None
+        self.step, self.origin = 1, 0
         if isinstance(index, pd.PeriodIndex):
             self.kind = "period"
         elif isinstance(index, pd.DatetimeIndex):
-            self.freq = _freq_of(index)
-            if self.freq is not None:
-                self.kind = "tick" if _is_tick(self.freq) else "date"
+            self._count_dates(index)
         elif pd.api.types.is_integer_dtype(index.dtype) and (np.diff(index) == 1).all():
             self.kind = "int"
+
+    def _count_dates(self, index):
+        """Find out by what unit dates are evenly apart, and by how many of it."""
+        freq = index.freq
+        if freq is None and len(index) >= 3:
+            freq = pd.tseries.frequencies.to_offset(pd.infer_freq(index))
+        if freq is None:
+            return
+        if isinstance(freq, pd.tseries.offsets.Tick):  # so many nanoseconds long
+            self.kind, self.freq = "tick", freq
+            return
+        for unit in ("D", "B", "M"):  # quarters and years are three and twelve months
+            places = _periods(index, unit)
+            steps = np.unique(np.diff(places)) if len(index) > 1 else [freq.n]
+            if len(steps) == 1 and steps[0] > 0:
+                self.kind, self.freq = "date", unit
+                self.step = int(steps[0])
+                self.origin = int(places[0] % self.step)
+                return
 
     def __call__(self, index):
         """Return the places of labels as an int64 array, or None where rows are only counted."""
@@ -46,30 +64,14 @@ class Clock:
             return index.to_numpy(dtype=np.int64)
         if self.kind == "tick":
             return index.as_unit("ns").asi8 // self.freq.nanos
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # time zones do not matter to the number of the month
-            return index.to_period(self.freq.freqstr).asi8
+        return (_periods(index, self.freq) - self.origin) // self.step
 
 
-def _is_tick(freq):
-    """Whether an offset is so many nanoseconds long."""
-    return isinstance(freq, pd.tseries.offsets.Tick)
-
-
-def _freq_of(index):
-    """Return the frequency of dates as an offset whose steps can be counted, or None."""
-    freq = index.freq
-    if freq is None and len(index) >= 3:
-        freq = pd.tseries.frequencies.to_offset(pd.infer_freq(index))
-    if freq is None or _is_tick(freq):
-        return freq
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            places = index.to_period(freq.freqstr).asi8
-    except (ValueError, AttributeError):
-        return None
-    return freq if (np.diff(places) == 1).all() else None
+def _periods(index, unit):
+    """Return the numbers of the days, working days or months of dates."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # time zones do not matter to the number of the month
+        return index.to_period(unit).asi8
 
 
 @dataclass(frozen=True)

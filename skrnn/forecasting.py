@@ -278,6 +278,8 @@ class RNNForecaster(BaseForecaster):
         check_name("decoder", self.decoder, ["dense", "recurrent"])
         check_name("seasonal", self.seasonal, ["indices", "difference", None])
         check_name("log", self.log, ["auto", True, False])
+        check_name("residual", self.residual, [True, False])
+        check_name("early_stopping", self.early_stopping, [True, False])
         count, share = (
             Interval(Integral, 1, None, closed="left"),
             Interval(Real, 0, 0.5, closed="right"),
@@ -350,11 +352,35 @@ class RNNForecaster(BaseForecaster):
         return histories
 
     def _keep(self, histories, scales):
+        self._cutoff_kept = self._cutoff  # type: ignore[has-type]
         self._histories = {history.key: history for history in histories}
         self._scales = dict(zip(self._histories, scales, strict=True))
 
     def _update(self, y, X=None, update_params=True):
         # Not sktime's own, which warns, and fits anew with what it remembers.
+        before = self._clock, self._columns, self._index_names
+        try:
+            self._take_over(self._in_order(y), X, update_params)
+        except Exception:
+            self._cutoff = self._cutoff_kept  # sktime has moved it already
+            self._clock, self._columns, self._index_names = before
+            raise
+        return self
+
+    def _in_order(self, y):
+        """Return y with its columns in the order of fit."""
+        if y is None or y.columns.equals(self._columns):
+            return y
+        if set(y.columns) != set(self._columns):
+            if len(y.columns) == len(self._columns) == 1:  # a series by another name
+                return y.set_axis(self._columns, axis=1)
+            raise ValueError(
+                f"y has the columns {[*y.columns]}, but the forecaster was fitted on "
+                f"{[*self._columns]}. Update with the same columns."
+            )
+        return y[self._columns]
+
+    def _take_over(self, y, X, update_params):
         histories = dict(self._histories)
         for history in self._histories_of(y, X):
             known = histories.get(history.key)
@@ -367,7 +393,6 @@ class RNNForecaster(BaseForecaster):
             self._keep(everything, model.scales)
         else:
             self._keep(everything, [self._scale_of(history) for history in everything])
-        return self
 
     def _scale_of(self, history):
         """Return the scale that a series has already, or a new one."""
@@ -442,6 +467,13 @@ class RNNForecaster(BaseForecaster):
             for level, wanted, history, one in zip(levels, rows, histories, found, strict=True):
                 later = wanted >= len(history)
                 level[later] = one[0, wanted[later] - len(history)]
+                if np.isnan(level).any():
+                    steps = wanted[later][np.isnan(level[later]).any(axis=1)] - len(history) + 1
+                    raise ValueError(
+                        f"strategy='direct' has no network for {[*map(int, steps)]} steps after "
+                        f"the end of {history.name}. Name the steps in fh of fit, or take "
+                        "strategy='multioutput'."
+                    )
         return levels
 
     @classmethod

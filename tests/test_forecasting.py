@@ -834,3 +834,54 @@ def test_exogenous_columns_go_through_sktime_s_backtests():
     rows = y_pred.index.intersection(y.index)
     assert len(rows) >= 19
     assert (y_pred[rows] - y[rows]).abs().mean() < 0.5 * y.abs().mean()
+
+
+@pytest.mark.parametrize(
+    "freq", ["D", "2D", "W", "B", "MS", "ME", "2MS", "QS", "QE", "YS", "YE", "BME", "h", "15min"]
+)
+def test_dates_of_any_frequency_have_places(freq):
+    dates = pd.date_range("2000-01-03", periods=30, freq=freq)
+    for index in (dates, dates._with_freq(None)):
+        clock = Clock(index)
+        places = clock(index)
+        assert_array_equal(np.diff(places), 1)
+        assert_array_equal(clock(index[7:20:3]), places[7:20:3])
+
+
+def test_series_of_a_panel_that_end_at_different_dates():
+    rng = np.random.default_rng(0)
+    values = np.tile(np.arange(12.0), 5) * 5 + 50 + 0.1 * rng.normal(size=60)
+    series = pd.Series(values, pd.date_range("2000-01", periods=60, freq="MS"))
+    y = pd.concat({"a": series[:57], "b": series[5:]}, names=["i", "t"]).to_frame("y")
+    fh = ForecastingHorizon(pd.date_range("2005-01", periods=3, freq="MS"), is_relative=False)
+    y_pred = small(sp=12).fit(y, fh=fh).predict()
+    assert_allclose(y_pred["y"], [50, 55, 60] * 2, atol=2)
+
+
+def test_columns_in_another_order_are_put_in_order():
+    y = pd.DataFrame({"p": monthly().to_numpy(), "q": 1000 * monthly().to_numpy()}, index=MONTHS)
+    forecaster = small().fit(y[:50], fh=[1])
+    other = copy.deepcopy(forecaster)
+    expected = forecaster.update(y[50:], update_params=False).predict()
+    found = other.update(y[50:][["q", "p"]], update_params=False).predict()
+    pd.testing.assert_frame_equal(found, expected)
+    with pytest.raises(ValueError, match=r"y has the columns \['p', 'r'\], but .* \['p', 'q'\]"):
+        other.update(y[50:].rename(columns={"q": "r"}), update_params=False)
+
+
+def test_an_update_that_fails_leaves_everything():
+    y = monthly()
+    forecaster = small().fit(y[:50], fh=[1])
+    expected = forecaster.predict()
+    with pytest.raises(ValueError, match="has no row between"):
+        forecaster.update(y[55:])
+    pd.testing.assert_series_equal(forecaster.predict(), expected)
+
+
+def test_direct_forecasts_of_steps_without_a_network():
+    y = panel(lengths=(40, 40))
+    forecaster = small(strategy="direct").fit(y, fh=[1, 2])
+    later = pd.period_range("2020-01", periods=2, freq="M", name="month")
+    more = pd.concat({"s0": pd.DataFrame({"sales": [130.0, 131.0]}, later)}, names=["shop"])
+    with pytest.raises(ValueError, match=r"has no network for \[3, 4\] steps after the end of"):
+        forecaster.update(more, update_params=False).predict()
