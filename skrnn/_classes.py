@@ -71,6 +71,10 @@ def class_weights(class_weight, classes, places):
     )
     y = places if class_weight == "balanced" else present
     weights[present] = compute_class_weight(by_place, classes=present, y=y)
+    if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise ValueError(
+            f"class_weight={class_weight!r} must be finite numbers that are not negative."
+        )
     return weights
 
 

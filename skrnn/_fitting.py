@@ -86,11 +86,11 @@ def split_in_time(X, rows, fraction):
 
 
 def mean_one_each(weights, *parts):
-    """Return weights of mean 1 in each of two ranges of rows."""
+    """Return weights of mean 1 in each of one or two ranges of rows."""
     if weights is None:
         return None
     weights = weights.copy()
-    for part, name in zip(parts, ("trained on", "held out for early stopping"), strict=True):
+    for part, name in zip(parts, ("trained on", "held out for early stopping"), strict=False):
         rows = slice(part.start, part.stop)
         mean = weights[rows].mean()
         if mean == 0:

@@ -78,8 +78,10 @@ class Chunks:
         self.weights = np.ones(len(texts), symbol_weights.dtype) if weights is None else weights
         self._n_chunks = int((-(-texts.lengths // texts.chunk_length)).sum())
         self._numbers = tf.constant(texts.numbers)
-        self._chunks: list = []  # places, lengths, whether they go on, and weights
-        self._lengths: Any = None  # by batch
+        self._chunks: list = []  # places, lengths, whether they go on, weights, known symbols
+        self._n_known: Any = None  # by batch
+        known = texts.numbers <= len(symbol_weights)
+        self._known_before = np.append(0, np.cumsum(known))
 
     def put_in_order(self, order, rng):
         """Cut the texts, in the order of the epoch, into chunks: places, lengths, weights."""
@@ -89,8 +91,10 @@ class Chunks:
             starts = np.arange(0, n_symbols, chunk)
             lengths = np.minimum(chunk, n_symbols - starts)
             weight = np.full(len(starts), self.weights[text])
+            n_known = self._known_before[begin + starts + lengths + 1]
+            n_known = n_known - self._known_before[begin + starts + 1]
             goes_on = (starts > 0) & (rng.random(len(starts)) >= _BEGIN_ANEW)
-            plan.append([begin + starts, lengths, goes_on, weight])
+            plan.append([begin + starts, lengths, goes_on, weight, n_known])
         self._chunks = [np.concatenate(parts) for parts in zip(*plan, strict=True)]
 
     def kind(self):
@@ -106,7 +110,7 @@ class Chunks:
         return -(-self._n_chunks // size)
 
     def n_counted(self, n_batches, size):
-        return max(1, int(self._lengths[:n_batches].sum()))
+        return max(1, int(self._n_known[:n_batches].sum()))
 
     def arguments(self, size, dtype):
         n_batches = self.n_batches(size)
@@ -117,9 +121,8 @@ class Chunks:
             padded = np.append(part, np.zeros(missing, part.dtype))
             return np.ascontiguousarray(padded.reshape(size, n_batches).T)
 
-        starts, lengths, goes_on, weights = (by_batch(part) for part in self._chunks)
+        starts, lengths, goes_on, weights, self._n_known = map(by_batch, self._chunks)
         goes_on[0] = False
-        self._lengths = lengths
         return (
             self._numbers,
             tf.constant(starts, tf.int32),
@@ -251,7 +254,7 @@ class LanguageTrainer(Trainer):
                 # Symbols behind a chunk's end, and unknown ones, are not to be named.
                 counts &= symbols[:, 1:] <= n_symbols
                 row_weights = tf.cast(counts, dtype) * weights[batch][:, None]
-                n_counted = tf.maximum(1, tf.reduce_sum(lengths[batch]))
+                n_counted = tf.maximum(1, tf.reduce_sum(tf.cast(counts, tf.int32)))
                 states = [part * goes_on[batch][:, None] for part in states]
                 loss, states = train(
                     symbols, row_weights, symbol_weights, 1 / tf.cast(n_counted, dtype), states
@@ -458,7 +461,8 @@ class Writer(_Graphs):
             def body(i, symbol, states, written):
                 with in_place_of_keras(model):
                     logits, states = _run(model, values, tf.reshape(symbol, (1, 1)), states)
-                logits = _cut(logits[0, 0] / temperature, top_k, top_p if cut else None)
+                logits = logits[0, 0] - tf.reduce_max(logits)
+                logits = _cut(logits / temperature, top_k, top_p if cut else None)
                 symbol = tf.argmax(logits + noise[i], output_type=tf.int32) + 1
                 return i + 1, symbol, states, tf.tensor_scatter_nd_update(written, [[i]], [symbol])
 
@@ -490,6 +494,7 @@ def _cut(logits, top_k, top_p):
     if top_p is not None:
         probabilities = tf.nn.softmax(ordered)
         above = tf.cumsum(probabilities, exclusive=True)
-        ordered = tf.where(above < top_p, ordered, never)
+        is_first = tf.range(logits.shape[0]) == 0  # which stays, however small top_p is
+        ordered = tf.where((above < top_p) | is_first, ordered, never)
     least = tf.reduce_min(tf.where(ordered > never, ordered, ordered[0]))
     return tf.where(logits >= least, logits, never)

@@ -55,18 +55,18 @@ def check_texts(name, X):
     return [str(text) for text in texts]
 
 
-def _check_characters(text, i):
+def _check_characters(text, i, name="X"):
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise ValueError(
-            f"X[{i}] holds a lone surrogate, {text[error.start]!r} at position {error.start}, "
+            f"{name}[{i}] holds a lone surrogate, {text[error.start]!r} at position {error.start}, "
             "which is half a character. Decode the text again with errors='replace'."
         ) from None
     if "\0" in text:
         raise ValueError(
-            f"X[{i}] holds the NUL character at position {text.index(chr(0))}, which arrays of str "
-            "cannot keep. Remove it: text.replace('\\0', '')."
+            f"{name}[{i}] holds the NUL character at position {text.index(chr(0))}, which arrays "
+            "of str cannot keep. Remove it: text.replace('\\0', '')."
         )
 
 
@@ -144,6 +144,8 @@ def check_vocabulary(vocabulary):
             f"vocabulary={vocabulary!r} must be a sequence of symbols, each a non-empty str, such "
             "as list('abc')."
         )
+    for place, symbol in enumerate(vocabulary):
+        _check_characters(symbol, place, "vocabulary")
     return sorted(set(vocabulary))
 
 

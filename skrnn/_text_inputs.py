@@ -86,6 +86,11 @@ def learn_symbols(estimator, data):
 
 def check_symbols(name, X):
     """Return windows of symbols, a WindowArray where they were one, else (n, n_timesteps)."""
+    if not is_windows(X) and (hasattr(X, "columns") or np.shape(X)[1:] == (1,)):
+        raise ValueError(
+            f"{name} takes texts as a sequence of str, got a table of shape {np.shape(X)}. Pass "
+            "one column of it: X['name'] of a DataFrame, X[:, 0] of an array."
+        )
     X = X.stacked() if is_windows(X) else np.asarray(X)
     if X.ndim not in (2, 3) or (X.ndim == 3 and X.shape[2] != 1):
         raise ValueError(

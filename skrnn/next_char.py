@@ -62,6 +62,8 @@ class NextCharDisplay:
                 f"probabilities must be of shape {expected}, a row for each symbol and a column "
                 f"for each class, got {self.probabilities.shape}."
             )
+        if not ((self.probabilities >= 0) & (self.probabilities <= 1.001)).all():
+            raise ValueError("probabilities must be numbers from 0 to 1.")
         if not self.symbols:
             raise ValueError("There is nothing to show: the text is empty.")
         if isinstance(top_k, bool) or not hasattr(top_k, "__index__") or top_k < 1:
@@ -95,7 +97,12 @@ class NextCharDisplay:
         check_is_fitted(estimator)
         if not isinstance(text, str):
             raise TypeError(f"text must be a str, got {text!r}.")
-        analyzer = getattr(estimator, "analyzer", "char")
+        analyzer = getattr(estimator, "analyzer", None)
+        if analyzer not in ("char", "word"):
+            raise TypeError(
+                f"NextCharDisplay needs a CharLSTMClassifier, got {type(estimator).__name__}. Of a "
+                "pipeline or a search, pass the classifier itself."
+            )
         symbols = split(text, analyzer)
         if not symbols:
             raise ValueError("There is nothing to show: the text is empty.")
@@ -201,7 +208,7 @@ class NextCharDisplay:
         return ax
 
 
-_MARKS = {" ": "␣", "\n": "⏎", "\t": "⇥", "$": r"\$"}
+_MARKS = {" ": "␣", "\n": "⏎", "\r": "␍", "\t": "⇥", "$": r"\$"}
 
 
 def _shown(symbol):

@@ -15,6 +15,7 @@ from ._fitting import (
     check_callbacks,
     check_same_settings,
     fitted_state,
+    mean_one_each,
     seed_of,
     split_in_time,
     train,
@@ -391,6 +392,11 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                     f"{callback!r} wants to see each batch, which a language model's training, "
                     "compiled as a whole, has not to show. Use callbacks of epochs."
                 )
+        if classes is not None:
+            raise ValueError(
+                f"classes={classes!r} names labels, but a language model has none: its classes are "
+                "the symbols. Name those in vocabulary=."
+            )
         if not go_on:
             self.classes_ = np.array(list(self.vocabulary_))
         numbers = numbers_of(self, texts)
@@ -405,6 +411,13 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         flat = np.concatenate(numbers) - 1
         counted = flat[flat < len(self.classes_)]
         by_symbol = class_weights(self.class_weight, self.classes_, counted)
+        counts = np.ones(len(numbers)) if weights is None else weights
+        if not len(counted) or not by_symbol[counted].any() or not counts.any():
+            raise ValueError(
+                "Nothing to learn: no symbol of the text to train on is known and has a weight. "
+                "Check vocabulary, class_weight and sample_weight."
+            )
+        weights = None if weights is None else weights / weights.mean()
         network = self._network_to_train(go_on)
         arguments = {
             "data": (
@@ -421,8 +434,8 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _text_validation(self, network, texts):
         def validate():
             losses, hits, _ = self._run(network, texts)
-            n_symbols = sum(map(len, texts))
-            return losses.sum() / n_symbols, hits.sum() / n_symbols
+            n_known = max(1, sum((text <= len(self.vocabulary_)).sum() for text in texts))
+            return losses.sum() / n_known, hits.sum() / n_known
 
         return validate
 
@@ -472,7 +485,7 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 rows, held_out = split_in_time(X, rows, self.validation_fraction)
         if weights is not None or self.class_weight is not None:
             weights = by_class[y] if weights is None else by_class[y] * weights
-            weights = weights / weights[rows.start : rows.stop].mean()
+            weights = mean_one_each(weights, rows, *([] if held_out is None else [held_out]))
         network = self._network_to_train(go_on)
         weights = None if weights is None else weights.astype(dtype)
         arguments = {
@@ -629,7 +642,9 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if y is None and self._kind == "language":
             texts = numbers_of(self, self._read_again(X))
             hits = self._run(self._network, texts)[1]
-            weights = np.asarray(np.ones(len(texts)) if sample_weight is None else sample_weight)
+            weights = np.ones(len(texts))
+            if sample_weight is not None:
+                weights = check_text_weights(texts, sample_weight)
             n_symbols = (weights * [len(text) for text in texts]).sum()
             if n_symbols == 0:
                 raise ValueError("There is no symbol to score: every text is empty.")
@@ -733,6 +748,8 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         >>> model.fit("abc" * 100).generate("ab", 7, top_k=1)
         'cabcabc'
         """
+        if length is None:
+            raise ValueError("length=None must be an int of at least 1; `stream` goes on for ever.")
         stream = self.stream(prompt, length, temperature, top_k, top_p, random_state)
         return join(list(stream), self.analyzer)
 
@@ -763,15 +780,18 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if not isinstance(prompt, str):
             raise TypeError(f"prompt must be a str, got {prompt!r}.")
         (before,) = numbers_of(self, self._read_again([prompt]))
-        return self._stream(before, length, temperature, top_k, top_p, seed_of(random_state))
-
-    def _stream(self, before, length, temperature, top_k, top_p, seed):
         from ._language import Writer
 
-        rng = np.random.default_rng(seed)
-        n_symbols = len(self.classes_)
+        rng = np.random.default_rng(seed_of(random_state))
+        # What is written is this fit's, whatever becomes of the estimator meanwhile.
+        symbols = self.classes_.tolist()
+        writer, values = self._network.program(Writer)
+        n_symbols = len(symbols)
         before = np.append(n_symbols + 1, before)
         top_k = None if top_k is None else min(int(top_k), n_symbols)
+        top_p = 1.0 if top_p is None else top_p
+        # Below the least normal number of 32 bits, a temperature would be none.
+        temperature = max(float(temperature), 1e-30)
 
         def noise():
             left, size = length, 1
@@ -781,10 +801,8 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 left = None if left is None else left - n
                 size = min(2 * size, _WRITTEN_AT_ONCE)
 
-        writer, values = self._network.program(Writer)
-        top_p = 1.0 if top_p is None else top_p
-        for numbers in writer(values, before, noise(), temperature, top_k, top_p):
-            yield from (str(self.classes_[number - 1]) for number in numbers)
+        blocks = writer(values, before, noise(), temperature, top_k, top_p)
+        return (symbols[number - 1] for block in blocks for number in block)
 
     def _check_language(self, method):
         check_is_fitted(self)

@@ -11,8 +11,10 @@ from sklearn.pipeline import make_pipeline
 from skrnn import NaiveRegressor, WindowTransformer
 from skrnn.datasets import (
     load_airline,
+    load_cities,
     load_google,
     load_stock,
+    load_text,
     make_adding,
     make_ar,
     make_mackey_glass,
@@ -210,3 +212,19 @@ def test_import_is_light():
         "sys.exit(str(heavy & set(sys.modules) or 0) if heavy & set(sys.modules) else 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_cities_and_their_regions():
+    cities, regions = load_cities()
+    assert len(cities) == len(regions) == len(set(cities)) > 300
+    assert dict(zip(cities, regions, strict=True))["Buenos Aires"] == "America"
+    assert len(set(regions)) == 9
+
+
+def test_texts_that_ship_with_dependencies():
+    assert len(load_text(None, "fable")) == 856
+    assert len(load_text(None, "shakespeare")) > 20_000
+    with pytest.raises(ValueError, match="'fables' is not known"):
+        load_text(None, "fables")
+    with pytest.raises(FileNotFoundError):
+        load_text("no such folder", "fable")

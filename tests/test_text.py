@@ -247,6 +247,21 @@ def test_the_same_seed_writes_the_same_text(speaker):
     assert "".join(islice(speaker.stream("the", random_state=3), 300)) == written
 
 
+def test_a_stream_goes_on_with_the_fit_it_was_opened_on():
+    model = small(epochs=20).fit("abcd" * 20)
+    expected = model.generate("a", 30, random_state=0)
+    begun, waiting = (model.stream("a", 30, random_state=0) for _ in range(2))
+    first = next(begun)
+    model.fit("wxyz1" * 20)
+    assert first + "".join(begun) == "".join(waiting) == expected
+
+
+@pytest.mark.parametrize("settings", [{"top_p": 1e-40}, {"temperature": 1e-40}], ids=label)
+def test_the_least_of_numbers_take_the_most_probable_symbol(settings, speaker):
+    expected = speaker.generate("the", 30, top_k=1)
+    assert speaker.generate("the", 30, random_state=1, **settings) == expected
+
+
 def test_prompts_longer_than_a_block(speaker):
     prompt = TEXT[:200]
     assert speaker.generate(prompt, 1, top_k=1) == speaker.predict([prompt])[0]
@@ -278,6 +293,7 @@ def test_draws_have_the_probabilities():
     [
         ({"length": 0}, "length=0 must be an int of at least 1"),
         ({"length": 2.5}, "length=2.5 must be"),
+        ({"top_k": 2.5}, "top_k=2.5 must be"),
         ({"temperature": 0}, "temperature=0 must be a number > 0"),
         ({"temperature": -1.0}, "temperature=-1.0 must be a number > 0"),
         ({"temperature": float("nan")}, "temperature=nan must be"),
@@ -291,6 +307,11 @@ def test_draws_have_the_probabilities():
 def test_how_not_to_write(settings, match, method, speaker):
     with pytest.raises(ValueError, match=match):
         getattr(speaker, method)("the", **settings)
+
+
+def test_only_a_stream_goes_on_for_ever(speaker):
+    with pytest.raises(ValueError, match="length=None must be an int"):
+        speaker.generate("the", None)
 
 
 def test_only_text_is_a_prompt(speaker):
@@ -549,6 +570,8 @@ def test_ctrl_c_leaves_what_was_learnt():
         (["ab", 3], [0, 1], TypeError, "3"),
         (np.zeros((4, 3, 1)), [0, 1, 0, 1], ValueError, "windows hold numbers such as .*RNNClass"),
         (np.full((4, 3, 2), "a"), [0, 1, 0, 1], ValueError, "one column of symbols"),
+        (np.array([["ab"], ["ba"]]), [0, 1], ValueError, r"got a table of shape \(2, 1\)"),
+        (pd.DataFrame({"a": ["ab", "ba"]}), [0, 1], ValueError, "one column of it: X"),
         (np.array([["a", None]] * 2, object), [0, 1], TypeError, "X holds None"),
     ],
 )
@@ -569,6 +592,9 @@ def test_what_cannot_be_fitted(X, y, error, match):
         ({"vocabulary": "ab"}, "vocabulary"),
         ({"vocabulary": ["a", ""]}, "each a non-empty str"),
         ({"class_weight": {"z": 2}}, r"class_weight names \['z'\]"),
+        ({"class_weight": {"a": 0, "b": 0}}, "Nothing to learn"),
+        ({"class_weight": {"a": -1.0}}, "must be finite numbers that are not negative"),
+        ({"vocabulary": ["a", "\0"]}, r"vocabulary\[1\] holds the NUL character"),
         ({"units": 0}, "units"),
         ({"chunk_length": 0}, "chunk_length"),
     ],
@@ -610,6 +636,32 @@ def test_weights_that_are_off():
         small().fit(STRINGS, LABELS, sample_weight=np.zeros(10))
     with pytest.raises(ValueError, match=r"sample_weight.shape"):
         small().fit(STRINGS, LABELS, sample_weight=np.ones(3))
+
+
+def test_weights_of_one_part_that_are_all_zero():
+    texts = ["abab" * 9, "abba" * 9]
+    model = small(early_stopping=True, validation_fraction=0.5)
+    with pytest.raises(ValueError, match="Nothing to learn"):
+        model.fit(texts, sample_weight=[0, 1])
+    zero = small(class_weight={"left": 0, "right": 0})
+    with pytest.raises(ValueError, match="cannot all be zero in the 10 windows"):
+        zero.fit(STRINGS, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("weights", "match"),
+    [([1], "sample_weight.shape"), ([-1, 2], "Negative"), ([np.nan, 1], "NaN"), ([0, 0], "zero")],
+    ids=label,
+)
+def test_scores_check_weights(weights, match, speaker):
+    with pytest.raises(ValueError, match=match):
+        speaker.score(["the cat", "the mat"], sample_weight=weights)
+
+
+def test_unknown_symbols_are_not_in_the_loss():
+    settings = {"vocabulary": list("ab"), "learning_rate": 1e-30, "optimizer": "sgd", "epochs": 1}
+    loss = small(**settings).fit(["abcab", "ccab"]).loss_curve_[0]
+    assert loss == pytest.approx(np.log(2), abs=0.2)
 
 
 def test_a_text_without_weight_teaches_nothing():
