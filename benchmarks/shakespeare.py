@@ -51,7 +51,7 @@ def main():
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--chunk-length", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=0.004)
-    parser.add_argument("--dropout", type=float, default=0.0)
+    parser.add_argument("--dropout", type=float, default=0.3)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     seconds = 20 if arguments.quick else arguments.seconds
