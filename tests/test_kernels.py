@@ -302,7 +302,7 @@ def test_no_shared_sum_is_longer_than_the_longest(m, k, n, is_parted):
     operations = graph.graph.get_operations()
     sums = [op.inputs[0].shape[-1] for op in operations if "MatMul" in op.type]
     assert len(sums) == (k > 1)
-    assert any(op.type == "Sum" for op in operations) == is_parted
+    assert any(op.type == "AddN" for op in operations) == is_parted
     if is_parted:
         assert sums[0] <= _kernels._LONGEST_SUM
 
