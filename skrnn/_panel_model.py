@@ -34,6 +34,10 @@ class PanelModel:
     Attributes
     ----------
     window_length, n_columns : int
+    exog_columns : list
+        The names of the columns of X; empty without X.
+    unit : tuple
+        What time was counted in.
     strategy : Strategy
     errors : ndarray of shape (n_steps, n_columns)
         The size of the error of each step ahead, in a network's units.
@@ -52,10 +56,11 @@ class PanelModel:
         """Train on all rows, after another network, trained on the earlier rows, was judged."""
         self._check_lengths(histories)
         self.n_columns = histories[0].values.shape[1]
+        self.unit = histories[0].clock.unit
         self._fit_exog(histories)
         seeds = check_random_state(self.options.random_state).randint(2**31 - 1, size=2)
-        judged = self._judge(histories, seeds[0])
         self.scales, self.known = fit_scales(histories, self.options, self.window_length)
+        judged = self._judge(histories, seeds[0])
         self.strategy = self._new_strategy()
         if judged is not None:
             self.share = judged.share
@@ -74,6 +79,25 @@ class PanelModel:
         """Go on training with more rows; the errors stay as they were measured."""
         self.scales, _ = fit_scales(histories, self.options, self.window_length, self.known)
         self._train(histories, 0, share)
+
+    def check_alike(self, histories):
+        """Raise a ValueError if the networks were trained on series unlike these."""
+        n_columns, unit = histories[0].values.shape[1], histories[0].clock.unit
+        if n_columns != self.n_columns:
+            has, trained = f"y has {n_columns} columns", f"{self.n_columns}"
+        elif self.options.sp > 1 and unit != self.unit:
+            has, trained = f"time is counted by {unit}", f"{self.unit}: seasons have no places"
+        else:
+            return
+        raise ValueError(
+            f"{has}, but the networks were trained on {trained}. Pass series like those, or train "
+            "a new forecaster."
+        )
+
+    def check_known(self, history, scale):
+        """Raise a ValueError if a series could not be forecast from."""
+        scale.levels(history)
+        self.exog(history, len(history))
 
     def scale_of(self, history):
         """Return the scale of a series that was not in the fit."""
@@ -105,40 +129,44 @@ class PanelModel:
                 length //= 2
         needed = length + last + self._lag
         if n_rows < needed:
+            mend = ", or take a shorter window_length" if length > 1 else ""
             season = f", a seasonal difference of {self._lag} rows" if self._lag else ""
             raise ValueError(
                 f"window_length={length} and {last} steps ahead{season} need at least {needed} "
-                f"rows to fit, got {n_rows}. Fit on more rows, or take a shorter window_length."
+                f"rows to fit, got {n_rows}. Fit on more rows{mend}."
             )
         self.window_length = length
 
     def _fit_exog(self, histories):
-        parts = [h.exog_rows(len(h)) for h in histories if h.exog is not None]
-        if not parts:
+        self.exog_columns = [] if histories[0].exog is None else [*histories[0].exog.columns]
+        if not self.exog_columns:
             self.exog_mean, self.exog_size = np.zeros(0), np.ones(0)
             return
-        rows = np.concatenate(parts)
+        rows = np.concatenate([history.exog_rows(len(history)) for history in histories])
         size = rows.std(axis=0)
         self.exog_mean, self.exog_size = rows.mean(axis=0), np.where(size > 0, size, 1.0)
 
-    def _exog(self, history, n_rows, more=None):
-        """Return the exogenous rows as a network sees them, (n_rows, n_exog)."""
+    def exog(self, history, n_rows, more=None, n_extra=0):
+        """Return the exogenous rows as a network sees them, (n_rows or up to n_extra more, n_exog).
+
+        Rows that are not known a window of `Windows` repeats the last one for.
+        """
         if not len(self.exog_mean):
             return np.zeros((n_rows, 0))
-        return (history.exog_rows(n_rows, more) - self.exog_mean) / self.exog_size
+        return (history.exog_rows(n_rows, more, n_extra) - self.exog_mean) / self.exog_size
 
-    def _train(self, histories, seed, share):
+    def _train(self, histories, seed, share, done=0.0):
         parts, times = [], []
         for history, scale in zip(histories, self.scales, strict=True):
             values = scale.inputs(scale.levels(history))
             # Windows that hold known rows only, and have a row after them.
             origins = np.arange(self._lag + self.window_length - 1, len(history) - 1)
-            exog = self._exog(history, len(history))
+            exog = self.exog(history, len(history))
             parts.append(self._cut(values, exog, origins, self.strategy.reach))
             times.append(origins - len(history))
         windows = Windows.joined(parts)
         order = np.argsort(np.concatenate(times), kind="stable")  # the last part is last in time
-        self.strategy.fit(windows.at(order), seed, share)
+        self.strategy.fit(windows.at(order), seed, share, done)
 
     def _cut(self, values, exog, origins, n_steps):
         return Windows.cut(values, exog, origins, self.window_length, n_steps)
@@ -152,22 +180,24 @@ class PanelModel:
             n_held = max(min(n_held, n_rows - 2 * self.options.sp), n_rows // 5)
         strategy = self._new_strategy()
         needed = self._lag + self.window_length + strategy.reach + _ENOUGH_WINDOWS // 2
-        held = [h for h in histories if len(h) - n_held >= needed]
+        long = [len(history) - n_held >= needed for history in histories]
+        held = [history for history, one in zip(histories, long, strict=True) if one]
         if n_held < 2 or not held:
             return None
         early = PanelModel(self.options, self.steps)
         vars(early).update(vars(self))
         early.strategy = strategy
         cut = [history.cut(len(history) - n_held) for history in held]
-        early.scales, early.known = fit_scales(cut, self.options, self.window_length)
-        try:
-            levels = [s.levels(h) for s, h in zip(early.scales, held, strict=True)]
-        except ValueError:  # a later value without a logarithm
-            return None
+        log, _ = self.known  # not decided anew, as errors are compared with those of all rows
+        later = [scale for scale, one in zip(self.scales, long, strict=True) if one]
+        early.scales, early.known = fit_scales(
+            cut, self.options, self.window_length, (log, None), later
+        )
+        levels = [s.levels(h) for s, h in zip(early.scales, held, strict=True)]
         times = np.tile(np.arange(n_held), len(held))
         windows, lowest, done = early._held_windows(held, levels, n_held), np.inf, 0.0
         for share in _SHARES if self.options.early_stopping else _SHARES[-1:]:
-            early._train(cut, seed, share - done)
+            early._train(cut, seed, share, done)
             loss, done = strategy.weigh(windows, times), share
             if loss < lowest:
                 lowest, early.share, best = loss, share, copy.deepcopy(strategy)
@@ -181,7 +211,7 @@ class PanelModel:
         parts = []
         for history, scale, known in zip(histories, self.scales, levels, strict=True):
             origins = np.arange(len(history) - n_held - 1, len(history) - 1)
-            exog = self._exog(history, len(history))
+            exog = self.exog(history, len(history))
             parts.append(self._cut(scale.inputs(known), exog, origins, self.strategy.reach))
         return Windows.joined(parts)
 
@@ -268,13 +298,15 @@ class PanelModel:
         levels : list of ndarrays of shape (n_origins, n_steps, n_columns)
         """
         parts, levels = [], [s.levels(h) for s, h in zip(scales, histories, strict=True)]
+        n_seen = self.strategy.steps_seen(n_steps)
         for i, (history, scale, rows) in enumerate(zip(histories, scales, origins, strict=True)):
             n_exog = len(history)
             if exog is not None and len(rows):
                 n_exog = max(n_exog, rows[-1] + 1 + n_steps)
-            known = self._exog(history, n_exog, None if exog is None else exog[i])
-            parts.append(self._cut(scale.inputs(levels[i]), known, rows, n_steps))
-        found = self.strategy.forecast(Windows.joined(parts))
+            more = None if exog is None else exog[i]
+            known = self.exog(history, n_exog, more, n_seen)
+            parts.append(self._cut(scale.inputs(levels[i]), known, rows, n_seen))
+        found = self.strategy.forecast(Windows.joined(parts), n_steps)
         ends = np.cumsum([len(rows) for rows in origins])[:-1]
         return [
             scale.outputs(one, level, rows)

@@ -22,14 +22,22 @@ class Clock:
     -----
     Periods, integers in steps of one and dates with a frequency have places in time. Other labels,
     such as dates without a frequency, are only counted: rows follow each other.
+
+    Attributes
+    ----------
+    unit : tuple
+        What places are counted in, and by how many of it.
+    offset : pandas DateOffset or None
+        From one date to the next, where they are evenly apart.
     """
 
     def __init__(self, index):
         self.kind = "count"
         self.freq: Any = None
         self.step, self.origin = 1, 0
+        self.offset: Any = None
         if isinstance(index, pd.PeriodIndex):
-            self.kind = "period"
+            self.kind, self.freq = "period", index.freqstr
         elif isinstance(index, pd.DatetimeIndex):
             self._count_dates(index)
         elif pd.api.types.is_integer_dtype(index.dtype) and (np.diff(index) == 1).all():
@@ -42,6 +50,7 @@ class Clock:
             freq = pd.tseries.frequencies.to_offset(pd.infer_freq(index))
         if freq is None:
             return
+        self.offset = freq
         if isinstance(freq, pd.tseries.offsets.Tick):  # so many nanoseconds long
             self.kind, self.freq = "tick", freq
             return
@@ -53,6 +62,16 @@ class Clock:
                 self.step = int(steps[0])
                 self.origin = int(places[0] % self.step)
                 return
+
+    @property
+    def unit(self):
+        return self.kind, self.freq, self.step
+
+    def last(self, label):
+        """Return a label as an index of its own, with the frequency that its index has."""
+        if self.offset is None or not self.offset.is_on_offset(label):
+            return pd.Index([label])
+        return pd.DatetimeIndex([label], freq=self.offset)
 
     def __call__(self, index):
         """Return the places of labels as an int64 array, or None where rows are only counted."""
@@ -137,7 +156,7 @@ class History:
         places = self.clock(self.index[n_rows - 1 : n_rows].append(pd.Index([label])))
         return n_rows, 0 if places is None or not n_rows else int(places[1] - places[0])
 
-    def exog_rows(self, n_rows, more=None):
+    def exog_rows(self, n_rows, more=None, n_extra=0):
         """Return the exogenous rows 0 to n_rows - 1, counted from the first row of the series.
 
         Parameters
@@ -146,10 +165,12 @@ class History:
             May reach beyond the last row of the series.
         more : DataFrame, default=None
             Rows given later, such as those of the horizon.
+        n_extra : int, default=0
+            Rows after them that are returned, too, as far as they are known.
 
         Returns
         -------
-        rows : ndarray of shape (n_rows, n_exog)
+        rows : ndarray of shape (n_rows or up to n_extra more, n_exog)
 
         Raises
         ------
@@ -157,26 +178,28 @@ class History:
             If a row is missing.
         """
         frame: Any = self.exog if more is None else _newest(self.exog, more)
-        places = self.clock(frame.index)
+        if frame is None:
+            raise ValueError(f"{self.name} has no X, but was fitted with X: pass X as in fit.")
+        places, total = self.clock(frame.index), n_rows + n_extra
         if places is None:
             inside = self.index.get_indexer(frame.index)
             later = np.flatnonzero(np.asarray(frame.index > self.index[-1]))
             inside[later] = len(self) + np.arange(len(later))
-            places = np.where(inside < 0, n_rows, inside)
+            places = np.where(inside < 0, total, inside)
         else:
             places = places - self.first_place
-        rows = np.full((n_rows, frame.shape[1]), np.nan)
-        known = (places >= 0) & (places < n_rows)
+        rows = np.full((total, frame.shape[1]), np.nan)
+        known = (places >= 0) & (places < total)
         rows[places[known]] = frame.to_numpy(dtype=float)[known]
         missing = np.flatnonzero(np.isnan(rows).any(axis=1))
-        if len(missing):
+        if len(missing) and missing[0] < n_rows:
             step = missing[0] - len(self) + 1
             where = f"{step} steps after its last row" if step > 0 else str(self.index[missing[0]])
             raise ValueError(
                 f"{self.name} has no row of X {where}, but was fitted with X: pass X for every "
                 "step up to the last one of the horizon, gaps included."
             )
-        return rows
+        return rows[: missing[0]] if len(missing) else rows
 
 
 def _newest(old, new):

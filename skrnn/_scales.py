@@ -155,7 +155,24 @@ def _fitted(transformer, values, index):
             f"{transformer} turned {values.shape[0]} rows and {values.shape[1]} columns into "
             f"{found.shape[0]} and {found.shape[1]}, or into NaN: it must keep them, and be finite."
         )
+    _check_row_by_row(fitted, found, index)
     return fitted, found
+
+
+def _check_row_by_row(transformer, values, index):
+    """Raise a ValueError if rows that are turned back change with the rows before them."""
+    moved, middle = values.copy(), len(values) // 2
+    moved[middle] += np.maximum(values.std(axis=0), 1e-3 * np.abs(values[middle]))
+    back = [
+        np.asarray(transformer.inverse_transform(_as_taken(transformer, rows, index)), dtype=float)
+        for rows in (values, moved)
+    ]
+    if not np.array_equal(back[0][middle + 1 :], back[1][middle + 1 :], equal_nan=True):
+        raise ValueError(
+            f"{transformer} turns rows back by the rows before them, and so cannot put forecasts "
+            "and intervals back: put it before the forecaster in sktime's "
+            "TransformedTargetForecaster, or take seasonal='difference' or residual=True."
+        )
 
 
 def _levels(history, transformer, log, scaler):
@@ -165,14 +182,14 @@ def _levels(history, transformer, log, scaler):
         values = values.reshape(len(history), -1).astype(float)
     if (values[:, log] <= 0).any():
         raise ValueError(
-            f"{history.name} holds {values[:, log].min():g}, which has no logarithm, but the "
-            "forecaster was fitted on logarithms. Fit it with log=False."
+            f"{history.name} holds {values[:, log].min():g}, which has no logarithm, but "
+            "logarithms are taken of it: take log=False, or add a constant to it first."
         )
     values = np.where(log, np.log(np.where(log, values, 1.0)), values)
     return values if scaler is None else np.asarray(scaler.transform(values), dtype=float)
 
 
-def fit_scales(histories, options, window_length, known=None):
+def fit_scales(histories, options, window_length, known=None, later=None):
     """Fit the scales of all series, whose seasons may share a shape.
 
     Parameters
@@ -182,7 +199,9 @@ def fit_scales(histories, options, window_length, known=None):
     window_length : int
         The size of a series is that of its windows around their last rows.
     known : tuple (log, shapes), default=None
-        What an earlier call found for all series, to be kept for others.
+        What an earlier call found for all series, to be kept for others; shapes may be None.
+    later : list of Scale, default=None
+        Of the same series with more rows: where nothing changes in these, their size is taken.
 
     Returns
     -------
@@ -222,21 +241,27 @@ def fit_scales(histories, options, window_length, known=None):
         seasons, shapes = _shared_seasons(scales, options.sp, None if known is None else known[1])
         for (scale, _), season in zip(scales, seasons, strict=True):
             scale.season = season
-    for scale, levels in scales:
-        around = scale.inputs(levels)[scale.lag :]
+    sizes = np.ones((len(scales), n_columns)) if later is None else [one.size for one in later]
+    for (scale, levels), size in zip(scales, sizes, strict=True):
+        # Rows that have none a season earlier, unless there are no others.
+        start = scale.lag if len(levels) > scale.lag else 0
+        around = scale.inputs(levels)[start:]
         scale.drift = np.zeros(n_columns) if scale.lag else _drift(around)
         scale.mean = np.mean(around - scale.drift * np.arange(len(around))[:, None], axis=0)
         if own_size:
-            scale.size = _size(scale.inputs(levels)[scale.lag :], window_length)
+            own = _size(scale.inputs(levels)[start:], window_length)
+            # What is left of numbers that take each other out is no change.
+            scale.size = np.where(own > 1e-12 * np.abs(levels).max(axis=0), own, size)
     return [scale for scale, _ in scales], (log, shapes)
 
 
 def _size(values, window_length):
-    """Return the root mean square of windows around their last row, 1 where nothing changes."""
-    lags = range(1, min(max(window_length, 2), max(len(values), 2)))
+    """Return the root mean square of windows around their last row."""
+    if len(values) < 2:
+        return np.zeros(values.shape[1])
+    lags = range(1, min(max(window_length, 2), len(values)))
     squares = [np.mean((values[lag:] - values[:-lag]) ** 2, axis=0) for lag in lags]
-    size = np.sqrt(np.mean([s for s in squares if np.isfinite(s).all()] or [0 * values[0]], axis=0))
-    return np.where(size > 1e-12 * (1 + np.abs(values).max(axis=0)), size, 1.0)
+    return np.sqrt(np.mean(squares, axis=0))
 
 
 def _drift(values):

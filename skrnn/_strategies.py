@@ -209,7 +209,7 @@ class Strategy:
         """The last step that a network predicts."""
         return self.steps[-1][-1]
 
-    def fit(self, windows, seed, share=1.0):
+    def fit(self, windows, seed, share=1.0, done=0.0):
         """Train the networks on all windows whose steps are known, or go on training them.
 
         Parameters
@@ -217,7 +217,9 @@ class Strategy:
         windows : Windows
         seed : int
         share : float, default=1.0
-            Of the epochs that the options ask for.
+            Of the epochs that the options ask for, with those that are done.
+        done : float, default=0.0
+            The share of them that was trained for before.
         """
         go_on = bool(self.networks)
         for i, steps in enumerate(self.steps):
@@ -226,9 +228,10 @@ class Strategy:
             known &= np.isfinite(targets).all(axis=(1, 2))
             inputs, targets = inputs[known], targets[known]
             flat = targets.reshape(len(targets), -1)
-            epochs = max(1, round(share * self._epochs(len(inputs))))
+            wanted = self._epochs(len(inputs))
+            epochs = _count(share, wanted) - (_count(done, wanted) if done else 0)
             if go_on:
-                for network in self.networks[i]:
+                for network in self.networks[i] if epochs else []:
                     network.set_params(epochs=epochs, warm_start=True).fit(inputs, flat)
             else:
                 self.networks.append(self._fit_new(inputs, flat, epochs, steps, seed))
@@ -309,14 +312,26 @@ class Strategy:
             losses.append(left[np.isfinite(left)])
         return float(np.mean(np.concatenate(losses) ** 2))
 
-    def forecast(self, windows):
-        """Return forecasts of all steps that the windows have, NaN for those without a network.
+    def steps_seen(self, n_steps):
+        """Return how many rows known ahead the networks see, to forecast some steps."""
+        if self.options.strategy == "direct":
+            return max(n_steps, self.reach)
+        return -(-n_steps // self.reach) * self.reach
+
+    def forecast(self, windows, n_steps):
+        """Return forecasts of some steps, NaN for those without a network.
+
+        Parameters
+        ----------
+        windows : Windows
+            With the rows known ahead of `steps_seen`.
+        n_steps : int
 
         Returns
         -------
         forecasts : ndarray of shape (n_windows, n_steps, n_columns)
         """
-        n_windows, n_steps, n_columns = windows.after.shape
+        n_windows, _, n_columns = windows.after.shape
         forecasts = np.full((n_windows, n_steps, n_columns), np.nan)
         if not n_windows:
             return forecasts
@@ -330,15 +345,17 @@ class Strategy:
         past, exog = windows.past, windows.past_exog
         for done in range(0, n_steps, self.reach):
             ahead = windows.after_exog[:, done : done + self.reach]
-            missing = self.reach - ahead.shape[1]
-            if missing:  # steps that are not wanted
-                ahead = np.concatenate([ahead, np.repeat(ahead[:, -1:], missing, axis=1)], axis=1)
             inputs, base = make_inputs(past, exog, ahead, self.options.residual)
             found = base + self.weights[0] * self._changes(0, inputs)
             forecasts[:, done : done + self.reach] = found[:, : n_steps - done]
             past = np.concatenate([past, found], axis=1)[:, -self.window_length :]
             exog = np.concatenate([exog, ahead], axis=1)[:, -self.window_length :]
         return forecasts
+
+
+def _count(share, epochs):
+    """Return how many whole epochs a share of them is, at least one."""
+    return max(1, round(share * epochs))
 
 
 def _worth(found, wanted, times):

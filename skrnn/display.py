@@ -6,6 +6,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.metrics import root_mean_squared_error
 from sklearn.pipeline import Pipeline
@@ -96,6 +97,7 @@ class ForecastDisplay:
         _check_lengths(
             y_true=y_true, y_pred=y_pred, y_naive=y_naive, y_interval=y_interval, index=index
         )
+        _check_labels(y_true=y_true, y_pred=y_pred, y_naive=y_naive, y_interval=y_interval)
         n_outputs = {part: values.shape[1] for part, values in self._values().items()}
         _check_equal("outputs", n_outputs)
         self._n_outputs = n_outputs["y_true"]
@@ -116,6 +118,8 @@ class ForecastDisplay:
                 f"y_interval has {n_bounds} columns, but {self._n_outputs} outputs have a lower "
                 f"and an upper bound each: pass {2 * self._n_outputs}, those of one coverage."
             )
+        for output in range(n_bounds // 2):
+            _check_bounds(*self._bounds(output))
         covered = [self._covered(output) for output in range(self._n_outputs)]
         self.coverage = covered[0] if self._n_outputs == 1 else np.array(covered)
 
@@ -609,6 +613,33 @@ def _numbers(name, y):
 def _check_lengths(**parts):
     lengths = {name: len(values) for name, values in parts.items() if values is not None}
     _check_equal("rows", lengths)
+
+
+def _check_labels(**parts):
+    """Raise a ValueError if rows are labelled, and by other labels of the same kind."""
+    labels = {name: values.index for name, values in parts.items() if hasattr(values, "iloc")}
+    labels = {  # rows that are only counted have no labels
+        name: index for name, index in labels.items() if not index.equals(pd.RangeIndex(len(index)))
+    }
+    for name, index in list(labels.items())[1:]:
+        first, other = next(iter(labels.items()))
+        if index.dtype == other.dtype and not index.equals(other):
+            row = int(np.flatnonzero(np.asarray(index != other))[0])
+            raise ValueError(
+                f"Row {row} of {name} is {index[row]}, and of {first} {other[row]}: rows are "
+                f"compared one by one, so reindex {name} like {first} first."
+            )
+
+
+def _check_bounds(lower, upper):
+    """Raise a ValueError if a lower bound lies above its upper one."""
+    crossed = np.flatnonzero(lower > upper)
+    if len(crossed):
+        row = int(crossed[0])
+        raise ValueError(
+            f"y_interval has {lower[row]:g} and {upper[row]:g} in row {row}: pass the lower bound "
+            "before the upper one."
+        )
 
 
 def _check_equal(what, counts):

@@ -65,7 +65,7 @@ class RNNForecaster(BaseForecaster):
         yours is fitted to each series, after the logarithm; None leaves the values as they are.
     transformer : sktime or scikit-learn transformer, default=None
         Fitted to each series before all else, such as `BoxCoxTransformer`. It must keep the rows
-        and have an `inverse_transform`.
+        and have an `inverse_transform` that turns each row back without those before it.
     n_networks : int, default=1
         Networks, of different seeds, whose forecasts are averaged.
     dropout : float in [0, 1), default=0.0
@@ -120,7 +120,9 @@ class RNNForecaster(BaseForecaster):
     series and repeat its first row; the first row itself is answered from itself alone.
 
     **X** of the past is part of the window, and X of the steps ahead is known to the network, so
-    `predict` needs X for every step up to the last, gaps included.
+    `predict` needs X for every step up to the last, gaps included. A network of "multioutput" sees
+    X of all its steps, also where fewer are asked for: rows that X does not reach repeat its last.
+    sktime's `evaluate` passes X at the steps of fh alone, so fh must have no gaps there.
 
     **Updates.** With ``update_params=False`` only the rows move on: a series keeps its season,
     drift and size, and a new series gets its own, so that it can be forecast by a network that
@@ -245,41 +247,47 @@ class RNNForecaster(BaseForecaster):
 
     def _fit(self, y, X, fh):
         self._check_parameters()
-        histories = self._histories_of(y, X)
         model = getattr(self, "model_", None)  # of `pretrain`
+        histories = self._histories_of(y, X, model)
+        # With its frequency.
+        self._cutoff = histories[0].clock.last(self._cutoff[0])  # type: ignore[has-type]
         if model is None:
-            model = self._trained(histories, fh)
+            model = self._trained(histories, fh, self._cutoff)
             scales = model.scales
         else:
-            self._check_fits(model)
             scales = [model.scale_of(history) for history in histories]
+            for history, scale in zip(histories, scales, strict=True):
+                model.check_known(history, scale)
         self.model_ = model
         self._keep(histories, scales)
         return self
 
     def _pretrain(self, y, X=None, fh=None):
         self._check_parameters()
-        self.model_ = self._trained(self._histories_of(y, X), fh)
+        histories = self._histories_of(y, X)
+        cutoff = histories[0].clock.last(max(history.index[-1] for history in histories))
+        self.model_ = self._trained(histories, fh, cutoff)
         return self
 
     def _pretrain_update(self, y, X=None, fh=None):
-        histories = self._histories_of(y, X)
-        self._check_fits(self.model_)
+        histories = self._histories_of(y, X, self.model_)
         self.model_ = copy.deepcopy(self.model_)  # clones share what was there before
         self.model_.go_on(histories, _UPDATE)
         return self
 
-    def _trained(self, histories, fh):
+    def _trained(self, histories, fh, cutoff):
         options = SimpleNamespace(**self.get_params(deep=False))
-        return PanelModel(options, self._steps(histories, fh)).fit(histories)
+        return PanelModel(options, self._steps(histories, fh, cutoff)).fit(histories)
 
     def _check_parameters(self):
         check_name("strategy", self.strategy, ["multioutput", "recursive", "direct"])
         check_name("decoder", self.decoder, ["dense", "recurrent"])
         check_name("seasonal", self.seasonal, ["indices", "difference", None])
-        check_name("log", self.log, ["auto", True, False])
-        check_name("residual", self.residual, [True, False])
-        check_name("early_stopping", self.early_stopping, [True, False])
+        for name in ("log", "residual", "early_stopping"):
+            value = getattr(self, name)
+            if not isinstance(value, bool | np.bool_) and (name, value) != ("log", "auto"):
+                also = ", or 'auto'" if name == "log" else ""
+                raise ValueError(f"{name} must be True or False{also}, got {value!r}.")
         count, share = (
             Interval(Integral, 1, None, closed="left"),
             Interval(Real, 0, 0.5, closed="right"),
@@ -292,7 +300,7 @@ class RNNForecaster(BaseForecaster):
             limits["epochs"] = count
         for name, limit in limits.items():
             value = getattr(self, name)
-            if not limit.is_satisfied_by(value):
+            if isinstance(value, bool) or not limit.is_satisfied_by(value):
                 raise ValueError(f"{name} must be {limit}, got {value!r}.")
         for name, known in (("scaler", ["series", None]), ("transformer", [None])):
             value = getattr(self, name)
@@ -304,66 +312,58 @@ class RNNForecaster(BaseForecaster):
                     "transformer whose forecasts can be turned back, or None."
                 )
 
-    def _check_fits(self, model):
-        if len(self._columns) != model.n_columns:
-            raise ValueError(
-                f"y has {len(self._columns)} columns, but the network was trained on "
-                f"{model.n_columns}. Pass series like those, or train a new forecaster."
-            )
-
-    def _steps(self, histories, fh):
+    def _steps(self, histories, fh, cutoff):
         """Return the steps ahead that forecasts are wanted of, ascending."""
         if fh is None:
             return [*range(1, max(self.sp, 2) + 1)]
-        relative = self._relative(fh)
-        late = {history.rows_until(self._last_label(histories))[1] for history in histories}
+        relative = _relative(fh, cutoff)
+        late = {history.rows_until(cutoff[0])[1] for history in histories}
         wanted = {max(step + more, 1) for step in relative.tolist() for more in late}
         return sorted(wanted) if self.strategy == "direct" else [*range(1, max(wanted) + 1)]
 
-    def _last_label(self, histories):
-        """Return the label that steps are counted from."""
-        if self._cutoff is not None:
-            return self._cutoff[0]
-        return max(history.index[-1] for history in histories)  # in `pretrain`
-
-    def _relative(self, fh):
-        """Return fh as steps from the cutoff, 0 and below in sample."""
-        if not fh.is_relative:
-            fh = fh.to_relative(self._cutoff)
-        return np.asarray(fh.to_pandas(), dtype=int)
-
-    def _histories_of(self, y, X):
-        exog = {} if X is None else dict(split_panel(X))
-        histories = []
-        clock = getattr(self, "_clock", None)
+    def _histories_of(self, y, X, model=None, clock=None):
+        """Return what is known of each series, in the form that a model was trained on."""
+        exog, histories = self._exog_of(X, model), []
         for key, rows in split_panel(y):
             values = rows.to_numpy(dtype=float)
-            if not np.isfinite(values).all():
-                row, column = np.argwhere(~np.isfinite(values))[0]
-                raise ValueError(
-                    f"y holds {values[row, column]} at {rows.index[row]} in column "
-                    f"{rows.columns[column]!r}, but windows need finite numbers: replace it first."
-                )
+            _check_finite("y", rows, values)
             clock = Clock(rows.index) if clock is None else clock
             histories.append(History(key, rows.index, values, exog.get(key), clock))
-        self._clock = clock
+            if X is not None and key not in exog:
+                raise ValueError(f"X has no rows for {histories[-1].name}: pass X of all series.")
+        if model is not None:
+            model.check_alike(histories)
         self._columns = y.columns
         self._index_names = [*y.index.names]
         return histories
 
+    def _exog_of(self, X, model):
+        """Return the exogenous rows by the keys of their series, with the columns of fit."""
+        if X is None:
+            return {}
+        known = [*X.columns] if model is None else model.exog_columns
+        if set(known) != set(X.columns):
+            had = f"columns {known}" if known else "no X"
+            raise ValueError(
+                f"X has the columns {[*X.columns]}, but the forecaster was fitted with {had}. "
+                "Pass the same columns, or fit it anew."
+            )
+        _check_finite("X", X, X.to_numpy(dtype=float))
+        return dict(split_panel(X[known]))
+
     def _keep(self, histories, scales):
-        self._cutoff_kept = self._cutoff  # type: ignore[has-type]
+        self._cutoff_kept = self._cutoff
         self._histories = {history.key: history for history in histories}
         self._scales = dict(zip(self._histories, scales, strict=True))
 
     def _update(self, y, X=None, update_params=True):
         # Not sktime's own, which warns, and fits anew with what it remembers.
-        before = self._clock, self._columns, self._index_names
+        before = self._columns, self._index_names
         try:
             self._take_over(self._in_order(y), X, update_params)
         except Exception:
             self._cutoff = self._cutoff_kept  # sktime has moved it already
-            self._clock, self._columns, self._index_names = before
+            self._columns, self._index_names = before
             raise
         return self
 
@@ -382,7 +382,9 @@ class RNNForecaster(BaseForecaster):
 
     def _take_over(self, y, X, update_params):
         histories = dict(self._histories)
-        for history in self._histories_of(y, X):
+        clock = next(iter(histories.values())).clock
+        self._cutoff = clock.last(self._cutoff[0])
+        for history in self._histories_of(y, X, self.model_, clock):
             known = histories.get(history.key)
             histories[history.key] = history if known is None else known.extended(history)
         everything = [histories[key] for key in sorted(histories)]
@@ -392,7 +394,10 @@ class RNNForecaster(BaseForecaster):
             self.model_ = model
             self._keep(everything, model.scales)
         else:
-            self._keep(everything, [self._scale_of(history) for history in everything])
+            scales = [self._scale_of(history) for history in everything]
+            for history, scale in zip(everything, scales, strict=True):
+                self.model_.check_known(history, scale)
+            self._keep(everything, scales)
 
     def _scale_of(self, history):
         """Return the scale that a series has already, or a new one."""
@@ -412,16 +417,25 @@ class RNNForecaster(BaseForecaster):
 
             return shifted
 
-        frames = self._frame(fh, X, [quantile(share) for share in alpha])
-        values = np.stack([frame.to_numpy() for frame in frames], axis=2)
+        # A transformer may turn large into small: of both ends, the one on the side asked for.
+        ends = [quantile(share) for one in alpha for share in (one, 1 - one)]
+        frames = self._frame(fh, X, ends)
+        found = [frame.to_numpy() for frame in frames]
+        values = np.stack(
+            [
+                (np.minimum if share < 0.5 else np.maximum)(*found[2 * i : 2 * i + 2])
+                for i, share in enumerate(alpha)
+            ],
+            axis=2,
+        )
         columns = pd.MultiIndex.from_product([self._get_varnames(), alpha])
         return pd.DataFrame(values.reshape(len(values), -1), index=frames[0].index, columns=columns)
 
     def _frame(self, fh, X, changes):
         """Return a frame of forecasts for each of some changes to their levels."""
+        relative = _relative(fh, self._cutoff)
         labels = pd.Index(fh.to_absolute_index(self._cutoff), name=self._index_names[-1])
-        relative = self._relative(fh)
-        exog = {} if X is None else dict(split_panel(X))
+        exog = self._exog_of(X, self.model_)
         known, rows = [], []
         for history in self._histories.values():
             n_known, late = history.rows_until(self._cutoff[0])
@@ -566,6 +580,30 @@ class RNNTimeSeriesRegressor(BaseRegressor):
             {"regressor": RNNRegressor("rnn", units=2, epochs=1, random_state=0)},
             {"regressor": RNNRegressor("gru", units=(2, 2), epochs=1, random_state=0)},
         ]
+
+
+def _relative(fh, cutoff):
+    """Return fh as steps from the cutoff, 0 and below in sample."""
+    if isinstance(cutoff, pd.DatetimeIndex) and cutoff.freq is None:
+        raise ValueError(
+            f"The dates up to {cutoff[0]} are not evenly apart, so there are no steps after them "
+            "to forecast. Give the series dates with a frequency, for instance by `asfreq`, or a "
+            "PeriodIndex."
+        )
+    if not fh.is_relative:
+        fh = fh.to_relative(cutoff)
+    return np.asarray(fh.to_pandas(), dtype=int)
+
+
+def _check_finite(name, frame, values):
+    """Raise a ValueError that names the first number that is none."""
+    if np.isfinite(values).all():
+        return
+    row, column = np.argwhere(~np.isfinite(values))[0]
+    raise ValueError(
+        f"{name} holds {values[row, column]} at {frame.index[row]} in column "
+        f"{frame.columns[column]!r}, but windows need finite numbers: replace it first."
+    )
 
 
 def _time_major(X):

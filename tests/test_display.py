@@ -710,3 +710,23 @@ def test_settings_of_matplotlib_stay_as_they_were():
     ForecastDisplay.from_estimator(ridge().fit(train, train.ravel()), test, test.ravel())
     LossCurveDisplay([2.0, 1.0], [2.0, 1.0]).plot()
     assert dict(matplotlib.rcParams) == before
+
+
+def test_rows_of_other_labels_are_not_compared():
+    dates = pd.date_range("2020-01-01", periods=3)
+    y_true = pd.Series([1.0, 2.0, 3.0], dates)
+    message = r"Row 0 of y_pred is 2020-01-03 .* and of y_true 2020-01-01"
+    with pytest.raises(ValueError, match=message):
+        ForecastDisplay(y_true, y_true[::-1])
+    bounds = pd.DataFrame({"lower": [0.0, 1.0, 2.0], "upper": [2.0, 3.0, 4.0]}, dates)
+    with pytest.raises(ValueError, match=r"Row 0 of y_interval .* reindex y_interval like y_true"):
+        ForecastDisplay(y_true, y_true, y_interval=bounds[::-1])
+    # Arrays, and rows that are only counted, have no labels to differ by.
+    counted = y_true.reset_index(drop=True)
+    assert ForecastDisplay(y_true, counted, y_interval=bounds.to_numpy()).rmse == 0
+
+
+def test_bounds_the_wrong_way_round():
+    message = r"y_interval has 3 and 2 in row 1: pass the lower bound before the upper one"
+    with pytest.raises(ValueError, match=message):
+        ForecastDisplay([1.0, 2.0], [1.0, 2.0], y_interval=[[0.0, 2.0], [3.0, 2.0]])

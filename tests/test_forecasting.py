@@ -397,7 +397,7 @@ def test_unseen_series_are_forecast_after_pretraining():
     assert forecaster.model_.strategy.networks is networks
     assert_allclose(forecast, other.to_numpy()[-12:-9] + 50 * 6, rtol=0.1)
     wide = pd.DataFrame({"a": other, "b": other})
-    with pytest.raises(ValueError, match=r"y has 2 columns, but the network was trained on 1"):
+    with pytest.raises(ValueError, match=r"y has 2 columns, but the networks were trained on 1"):
         forecaster.fit(wide, fh=[1])
 
 
@@ -433,6 +433,12 @@ def test_seasons_of_a_panel_are_drawn_to_what_they_share():
     assert keep > 0.6
 
 
+def test_series_without_a_season_in_a_panel_of_differences():
+    frame = pd.concat([panel((60, 60)), panel((60,)).rename({"s0": "short"}).iloc[-1:]])
+    forecaster = small(sp=12, seasonal="difference").fit(frame, fh=[1, 2])
+    assert np.isfinite(forecaster.predict_interval()).all(axis=None)
+
+
 # Exogenous rows
 
 
@@ -454,6 +460,63 @@ def test_exogenous_rows_given_in_fit_may_reach_ahead():
     X = pd.DataFrame({"a": np.arange(60.0)}, index=y.index)
     forecaster = small().fit(y[:50], X[:53], fh=[1, 3])
     assert_array_equal(forecaster.predict(), forecaster.predict(X=X[50:53]))
+
+
+def test_first_steps_do_not_depend_on_the_steps_asked_for():
+    y = monthly()
+    X = pd.DataFrame({"a": np.random.default_rng(1).normal(size=60)}, index=y.index)
+    forecaster = small().fit(y[:50], X[:50], fh=range(1, 7))
+    forecast = forecaster.predict(fh=range(1, 7), X=X[50:])
+    assert_array_equal(forecaster.predict(fh=[1], X=X[50:]), forecast[:1])
+    assert_array_equal(forecaster.predict(fh=[1, 3], X=X[50:]), forecast.iloc[[0, 2]])
+    # In sample, too, where rows known ahead are those that came.
+    within = forecaster.predict(fh=[-3, -2], X=X[50:])
+    model = forecaster.model_
+    history = forecaster._histories[()]
+    scale = forecaster._scales[()]
+    after = model.forecast([history], [scale], [np.array([46])], 6)[0][0, 0]
+    assert_array_equal(scale.values(after[None], y.index[47:48]), within[1:].to_frame())
+
+
+def test_exogenous_columns_are_those_of_fit():
+    y = monthly()
+    X = pd.DataFrame({"a": np.arange(60.0), "b": 1.0}, index=y.index)
+    forecaster = small().fit(y[:50], X[:50], fh=[1, 2])
+    expected = forecaster.predict(X=X[50:])
+    pd.testing.assert_series_equal(forecaster.predict(X=X[50:][["b", "a"]]), expected)
+    message = r"X has the columns \['a'\], but .* fitted with columns \['a', 'b'\]. Pass the same"
+    with pytest.raises(ValueError, match=message):
+        forecaster.predict(X=X[50:][["a"]])
+    with pytest.raises(ValueError, match=r"X holds inf at 2019-03 in column 'b'"):
+        forecaster.predict(X=X[50:].replace(1.0, np.inf))
+    with pytest.raises(ValueError, match=r"but the forecaster was fitted with no X"):
+        small().fit(y[:50], fh=[1, 2]).predict(X=X[50:])
+    with pytest.raises(ValueError, match=r"no row of X 2019-03"):
+        forecaster.update(y[50:], update_params=False)
+    pd.testing.assert_series_equal(forecaster.predict(X=X[50:]), expected)
+
+
+@pytest.mark.skipif(not hasattr(RNNForecaster, "pretrain"), reason="sktime < 1.2")
+def test_series_unlike_those_of_pretraining():
+    frame = panel((60, 60))
+    X = pd.DataFrame({"a": 1.0, "b": np.arange(120.0)}, index=frame.index)
+    y = monthly()
+    own = X.loc["s0"]
+    trained = small(sp=12).pretrain(frame, X, fh=MONTHS[-1:] + 3)
+    assert trained.model_.steps == [1, 2, 3]
+    with pytest.raises(ValueError, match=r"X has the columns \['a'\], but .*\['a', 'b'\]"):
+        trained.clone().fit(y, own[["a"]], fh=[1])
+    with pytest.raises(ValueError, match=r"The series has no X, but was fitted with X"):
+        trained.clone().fit(y, fh=[1])
+    with pytest.raises(ValueError, match=r"but the forecaster was fitted with no X"):
+        small().pretrain(frame, fh=[1]).fit(y, own, fh=[1])
+    # Seasons have other places in days, and none are needed without a season.
+    days = y.set_axis(pd.date_range("2020-01-01", periods=60))
+    with pytest.raises(ValueError, match=r"time is counted by .*seasons have no places"):
+        small(sp=12).pretrain(frame, fh=[1]).fit(days, fh=[1])
+    assert small().pretrain(frame, fh=[1]).fit(days, fh=[1]).predict().index[0] == days.index[
+        -1
+    ] + pd.Timedelta("1D")
 
 
 def test_exogenous_rows_of_a_panel():
@@ -526,10 +589,24 @@ def test_logarithm_is_taken_where_the_spread_grows_with_the_level():
         pd.DataFrame({"Passengers": [1.0]}, pd.PeriodIndex(["1961-01"], freq="M")),
         update_params=False,
     )
-    with pytest.raises(ValueError, match=r"holds -1, which has no logarithm.*log=False"):
-        forecaster.update(
-            pd.DataFrame({"Passengers": [-1.0]}, pd.PeriodIndex(["1961-02"], freq="M"))
-        )
+    negative = pd.DataFrame({"Passengers": [-1.0]}, pd.PeriodIndex(["1961-02"], freq="M"))
+    expected = forecaster.predict()
+    for update_params in (True, False):
+        with pytest.raises(ValueError, match=r"holds -1, which has no logarithm.*log=False"):
+            forecaster.update(negative, update_params=update_params)
+        pd.testing.assert_frame_equal(forecaster.predict(), expected)
+
+
+def test_logarithms_are_decided_on_once():
+    # Its spread grows with its level in the last part alone, which is held out first.
+    noise = np.random.default_rng(0).normal(size=96)
+    rows = np.arange(96)
+    y = pd.Series(np.exp(5 + np.maximum(rows - 77, 0) / 6 + 0.05 * noise))
+    forecaster = small(sp=12, seasonal=None).fit(y, fh=range(1, 13))
+    assert forecaster.model_.known[0].tolist() == [True]
+    assert wants_log([y[:77].to_numpy()], 12) is False
+    width = np.log(forecaster.predict_interval().iloc[0].to_numpy())
+    assert width[1] - width[0] < 2
 
 
 def test_same_seed_same_bits():
@@ -584,6 +661,29 @@ def test_intervals_hold_their_coverage_on_an_autoregression():
     half, most = np.mean(inside, axis=(0, 2))
     assert 0.42 < half < 0.6
     assert 0.85 < most < 0.95
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-15])
+def test_intervals_of_a_series_that_was_constant_at_first(scale):
+    noise = np.random.default_rng(0).normal(size=20)
+    values = scale * np.concatenate([np.full(60, 1000.0), 1000 + 50 * noise])
+    forecaster = small().fit(pd.Series(values), fh=[1, 2, 3])
+    bounds = forecaster.predict_interval().to_numpy() / scale
+    width = bounds[:, 1] - bounds[:, 0]
+    assert np.all((50 < width) & (width < 2000))
+
+
+@pytest.mark.parametrize("alpha", [[0.1, 0.5, 0.9], [0.9], [0.2]])
+def test_quantiles_of_a_transformer_that_turns_around(alpha):
+    from sklearn.preprocessing import FunctionTransformer
+
+    turn = FunctionTransformer(lambda x: 1e4 / x, lambda x: 1e4 / x)
+    forecaster = small(transformer=turn).fit(monthly(), fh=[1, 2])
+    found = forecaster.predict_quantiles(alpha=alpha)
+    forecast = forecaster.predict().to_numpy()
+    for share in alpha:
+        side = found[("sales", share)].to_numpy() - forecast
+        assert_array_equal(np.sign(np.round(side, 9)), np.sign(share - 0.5))
 
 
 def test_intervals_are_nested_and_around_the_forecast():
@@ -738,7 +838,10 @@ def test_sktime_check(estimator):
         ({"strategy": "recursiv"}, r"strategy='recursiv' is not known. Did you mean 'recursive'"),
         ({"decoder": "none"}, r"decoder='none' is not known"),
         ({"seasonal": "indexes"}, r"seasonal='indexes' is not known. Did you mean 'indices'"),
-        ({"log": "maybe"}, r"log='maybe' is not known"),
+        ({"log": "maybe"}, r"log must be True or False, or 'auto', got 'maybe'"),
+        ({"log": 1}, r"log must be True or False, or 'auto', got 1"),
+        ({"residual": 1}, r"residual must be True or False, got 1"),
+        ({"sp": True}, r"sp must be an int in the range .*, got True"),
         ({"sp": 0}, r"sp must be an int in the range \[1, inf\), got 0"),
         ({"window_length": 2.5}, r"window_length must be an int in the range .*, got 2.5"),
         ({"n_networks": 0}, r"n_networks must be an int"),
@@ -780,12 +883,20 @@ def test_gap_in_a_series():
         small().fit(monthly().drop(MONTHS[10]), fh=[1])
 
 
+def test_transformer_that_needs_the_rows_before():
+    from sktime.transformations.series.difference import Differencer
+
+    message = r"turns rows back by the rows before them.*TransformedTargetForecaster"
+    with pytest.raises(ValueError, match=message):
+        small(transformer=Differencer()).fit(monthly(), fh=[1])
+
+
 def test_transformer_that_does_not_keep_the_rows():
     class Shorter(StandardScaler):
         def transform(self, X):
             return super().transform(X)[1:]
 
-    with pytest.raises(ValueError, match=r"turned 48 rows and 1 columns into 47 and 1"):
+    with pytest.raises(ValueError, match=r"turned 60 rows and 1 columns into 59 and 1"):
         small(transformer=Shorter()).fit(monthly(), fh=[1])
     with pytest.raises(ValueError, match=r"has no fit_transform and inverse_transform"):
         small(transformer=object()).fit(monthly(), fh=[1])
@@ -848,6 +959,31 @@ def test_dates_of_any_frequency_have_places(freq):
         assert_array_equal(clock(index[7:20:3]), places[7:20:3])
 
 
+@pytest.mark.parametrize("freq", ["MS", "ME", "W-SUN", "h", "2D", "B"])
+@pytest.mark.filterwarnings("ignore:PeriodDtype:FutureWarning")  # of sktime's, for "B"
+def test_dates_of_a_panel_need_no_frequency(freq):
+    dates = pd.date_range("2020-01-01", periods=40, freq=freq)
+    frame = pd.concat({key: pd.DataFrame({"v": np.arange(37.0)}, dates[:37]) for key in "ab"})
+    frame = frame.reset_index().set_index(["level_0", "level_1"])
+    assert frame.index.levels[1].freq is None
+    forecaster = small().fit(frame, fh=[1, 3])
+    relative = forecaster.predict()
+    assert [*relative.loc["a"].index] == [dates[37], dates[39]]
+    pd.testing.assert_frame_equal(forecaster.predict(fh=dates[[37, 39]]), relative)
+    assert [*forecaster.predict(fh=[-1, 2]).loc["b"].index] == [dates[35], dates[38]]
+    more = pd.DataFrame({"v": 37.0}, pd.MultiIndex.from_product([["a", "b"], dates[37:38]]))
+    forecaster.update(more, update_params=False)
+    assert [*forecaster.predict_interval(fh=[1]).loc["a"].index] == [dates[38]]
+
+
+def test_dates_that_are_not_evenly_apart():
+    dates = pd.DatetimeIndex(["2020-01-01", "2020-01-02", "2020-01-05", "2020-01-06"] * 10)
+    dates += pd.to_timedelta(np.arange(40) // 4 * 7, unit="D")
+    y = pd.Series(np.arange(40.0), dates)
+    with pytest.raises(ValueError, match=r"not evenly apart.*`asfreq`, or a PeriodIndex"):
+        small().fit(y, fh=[1])
+
+
 def test_series_of_a_panel_that_end_at_different_dates():
     rng = np.random.default_rng(0)
     values = np.tile(np.arange(12.0), 5) * 5 + 50 + 0.1 * rng.normal(size=60)
@@ -885,3 +1021,23 @@ def test_direct_forecasts_of_steps_without_a_network():
     more = pd.concat({"s0": pd.DataFrame({"sales": [130.0, 131.0]}, later)}, names=["shop"])
     with pytest.raises(ValueError, match=r"has no network for \[3, 4\] steps after the end of"):
         forecaster.update(more, update_params=False).predict()
+
+
+@pytest.mark.parametrize("epochs", [1, 3, 7, 50])
+def test_judged_networks_were_trained_as_long_as_the_last_one(epochs, monkeypatch):
+    done = {}
+    fit = RNNRegressor.fit
+
+    def counted(self, X, y):
+        done[id(self)] = done.get(id(self), 0) + self.epochs
+        return fit(self, X, y)
+
+    monkeypatch.setattr(RNNRegressor, "fit", counted)
+    forecaster = small(epochs=epochs, early_stopping=False).fit(monthly(), fh=[1])
+    assert done[id(forecaster.model_.strategy.networks[0][0])] == epochs
+    done.clear()
+    forecaster.set_params(early_stopping=True).fit(monthly(), fh=[1])
+    (network,) = forecaster.model_.strategy.networks[0]
+    trained = done.pop(id(network))
+    assert trained == max(1, round(forecaster.model_.share * epochs))
+    assert max(done.values()) == epochs
