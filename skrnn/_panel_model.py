@@ -134,14 +134,14 @@ class PanelModel:
             # Windows that hold known rows only, and have a row after them.
             origins = np.arange(self._lag + self.window_length - 1, len(history) - 1)
             exog = self._exog(history, len(history))
-            parts.append(self._cut(values, exog, origins, self.strategy.reach))
+            parts.append(self._cut(values, exog, origins, self.strategy.reach, scale.memory))
             times.append(origins - len(history))
         windows = Windows.joined(parts)
         order = np.argsort(np.concatenate(times), kind="stable")  # the last part is last in time
         self.strategy.fit(windows.at(order), seed, share)
 
-    def _cut(self, values, exog, origins, n_steps):
-        return Windows.cut(values, exog, origins, self.window_length, n_steps)
+    def _cut(self, values, exog, origins, n_steps, memory=1.0):
+        return Windows.cut(values, exog, origins, self.window_length, n_steps, memory)
 
     def _judge(self, histories, seed):
         """Return a model of the earlier rows with its errors in the later; None if too short."""
@@ -182,7 +182,8 @@ class PanelModel:
         for history, scale, known in zip(histories, self.scales, levels, strict=True):
             origins = np.arange(len(history) - n_held - 1, len(history) - 1)
             exog = self._exog(history, len(history))
-            parts.append(self._cut(scale.inputs(known), exog, origins, self.strategy.reach))
+            values = scale.inputs(known)
+            parts.append(self._cut(values, exog, origins, self.strategy.reach, scale.memory))
         return Windows.joined(parts)
 
     def _errors(self, histories, scales, first):
@@ -273,7 +274,8 @@ class PanelModel:
             if exog is not None and len(rows):
                 n_exog = max(n_exog, rows[-1] + 1 + n_steps)
             known = self._exog(history, n_exog, None if exog is None else exog[i])
-            parts.append(self._cut(scale.inputs(levels[i]), known, rows, n_steps))
+            values = scale.inputs(levels[i])
+            parts.append(self._cut(values, known, rows, n_steps, scale.memory))
         found = self.strategy.forecast(Windows.joined(parts))
         ends = np.cumsum([len(rows) for rows in origins])[:-1]
         return [

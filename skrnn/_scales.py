@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
+from ._reversion import memory, returning
+
 __all__ = ["Scale", "fit_scales", "wants_log"]
 
 # A season must explain the changes of spread this much better, before logarithms are taken.
@@ -74,6 +76,8 @@ class Scale:
         What is subtracted from all rows, and from row i another i times.
     size : ndarray of shape (n_columns,)
         What is divided by.
+    memory : ndarray of shape (n_columns,)
+        What is left, a row later, of a row's distance from what is subtracted; 1 if all of it is.
     """
 
     transformer: Any
@@ -85,6 +89,7 @@ class Scale:
     mean: np.ndarray
     drift: np.ndarray
     size: np.ndarray
+    memory: np.ndarray
 
     def levels(self, history):
         """Return the rows of a series before season and size are taken out."""
@@ -215,6 +220,7 @@ def fit_scales(histories, options, window_length, known=None):
             mean=np.zeros(n_columns),
             drift=np.zeros(n_columns),
             size=np.ones(n_columns),
+            memory=np.ones(n_columns),
         )
         scales.append((scale, levels))
     shapes = None
@@ -225,6 +231,7 @@ def fit_scales(histories, options, window_length, known=None):
     for scale, levels in scales:
         around = scale.inputs(levels)[scale.lag :]
         scale.drift = np.zeros(n_columns) if scale.lag else _drift(around)
+        scale.drift, scale.memory = _returned_to(around, scale.drift, window_length)
         scale.mean = np.mean(around - scale.drift * np.arange(len(around))[:, None], axis=0)
         if own_size:
             scale.size = _size(scale.inputs(levels)[scale.lag :], window_length)
@@ -257,6 +264,24 @@ def _drift(values):
         variance += 2 * (1 - lag / (n_lags + 1)) * product
     variance = np.maximum(variance, 0.05 * squares) / n_changes
     return mean * np.clip(1 - 4 * variance / np.maximum(mean**2, 1e-300), 0, 1)
+
+
+def _returned_to(values, drift, n_steps):
+    """Return the slope of the line that a series returns to, and what is left of the way a row on.
+
+    As far as it returns, the best slope is that of least squares, and otherwise the mean change.
+    """
+    drift, left = drift.copy(), np.ones(values.shape[1])
+    rows = np.arange(len(values)) - (len(values) - 1) / 2
+    for column, slope in enumerate(rows @ values / max(rows @ rows, 1)):
+        around = values[:, column] - values[:, column].mean()
+        trend = bool(drift[column])
+        share = returning(around - drift[column] * rows, trend)
+        if trend:
+            drift[column] += share * (slope - drift[column])
+        if share:
+            left[column] -= share * (1 - memory(around - drift[column] * rows, n_steps))
+    return drift, left
 
 
 # Seasons.
