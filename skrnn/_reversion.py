@@ -8,20 +8,21 @@ __all__ = ["memory", "returning"]
 _BY_CHANCE = {False: 3.1, True: 5.3}
 
 
-def returning(values, trend):
-    """Return from 0 to 1 how sure it is that a series returns to its mean, or to its line.
+def returning(series, trends):
+    """Return from 0 to 1 how sure it is that series return to their means, or to their lines.
 
     A random walk has no mean to return to, and looks as if it had: Dickey and Fuller's [1]_
     statistic is the distance from a random walk in standard errors, and a test for one tells which
     forecasts are the better ones [2]_. Rather than to decide between the two, they are averaged
-    [3]_: the share is the positive part of James and Stein's factor, 1 - what the square of the
-    statistic is by chance / what it is.
+    [3]_: the share is the positive part of James and Stein's factor, 1 - what the squares of the
+    statistics are by chance / what they are. Short series say little alone, and are judged together
+    [4]_.
 
     Parameters
     ----------
-    values : ndarray of shape (n_rows,)
-    trend : bool
-        Whether a line was taken out of the values, and not the mean alone.
+    series : list of ndarrays of shape (n_rows,)
+    trends : list of bool
+        Whether a line was taken out of each series, and not the mean alone.
 
     Returns
     -------
@@ -36,9 +37,13 @@ def returning(values, trend):
        models. Journal of Business & Economic Statistics 18(3).
     .. [3] B. E. Hansen (2010). Averaging estimators for autoregressions with a near unit root.
        Journal of Econometrics 158(1).
+    .. [4] K. S. Im, M. H. Pesaran, Y. Shin (2003). Testing for unit roots in heterogeneous panels.
+       Journal of Econometrics 115(1).
     """
-    statistic = dickey_fuller(values, trend)
-    return 1 - min(1.0, _BY_CHANCE[trend] / statistic**2) if statistic < 0 else 0.0
+    statistics = [dickey_fuller(*one) for one in zip(series, trends, strict=True)]
+    found = np.sum(np.minimum(statistics, 0) ** 2)
+    by_chance = sum(_BY_CHANCE[trend] for trend in trends)
+    return 1 - min(1.0, by_chance / found) if found else 0.0
 
 
 def dickey_fuller(values, trend):

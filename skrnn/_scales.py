@@ -186,13 +186,13 @@ def fit_scales(histories, options, window_length, known=None):
     options : object with the attributes `sp`, `seasonal`, `log`, `scaler` and `transformer`
     window_length : int
         The size of a series is that of its windows around their last rows.
-    known : tuple (log, shapes), default=None
+    known : tuple (log, shapes, share), default=None
         What an earlier call found for all series, to be kept for others.
 
     Returns
     -------
     scales : list of Scale
-    known : tuple (log, shapes)
+    known : tuple (log, shapes, share)
     """
     seasonal = options.seasonal if options.sp > 1 else None
     own_size = isinstance(options.scaler, str)
@@ -228,14 +228,15 @@ def fit_scales(histories, options, window_length, known=None):
         seasons, shapes = _shared_seasons(scales, options.sp, None if known is None else known[1])
         for (scale, _), season in zip(scales, seasons, strict=True):
             scale.season = season
-    for scale, levels in scales:
-        around = scale.inputs(levels)[scale.lag :]
-        scale.drift = np.zeros(n_columns) if scale.lag else _drift(around)
-        scale.drift, scale.memory = _returned_to(around, scale.drift, window_length)
+    parts = [scale.inputs(levels)[scale.lag :] for scale, levels in scales]
+    drifts = [np.zeros(n_columns) if scales[0][0].lag else _drift(around) for around in parts]
+    share = _share(parts, drifts) if known is None else known[2]
+    for (scale, levels), around, drift in zip(scales, parts, drifts, strict=True):
+        scale.drift, scale.memory = _returned_to(around, drift, share, window_length)
         scale.mean = np.mean(around - scale.drift * np.arange(len(around))[:, None], axis=0)
         if own_size:
             scale.size = _size(scale.inputs(levels)[scale.lag :], window_length)
-    return [scale for scale, _ in scales], (log, shapes)
+    return [scale for scale, _ in scales], (log, shapes, share)
 
 
 def _size(values, window_length):
@@ -266,23 +267,33 @@ def _drift(values):
     return mean * np.clip(1 - 4 * variance / np.maximum(mean**2, 1e-300), 0, 1)
 
 
-def _returned_to(values, drift, n_steps):
+def _share(parts, drifts):
+    """Return how sure it is of each column that series return to their means, or to their lines."""
+    straight = [
+        values - drift * np.arange(len(values))[:, None]
+        for values, drift in zip(parts, drifts, strict=True)
+    ]
+    return np.array(
+        [
+            returning([v[:, column] for v in straight], [bool(d[column]) for d in drifts])
+            for column in range(parts[0].shape[1])
+        ]
+    )
+
+
+def _returned_to(values, drift, share, n_steps):
     """Return the slope of the line that a series returns to, and what is left of the way a row on.
 
     As far as it returns, the best slope is that of least squares, and otherwise the mean change.
     """
-    drift, left = drift.copy(), np.ones(values.shape[1])
-    rows = np.arange(len(values)) - (len(values) - 1) / 2
-    for column, slope in enumerate(rows @ values / max(rows @ rows, 1)):
-        around = values[:, column] - values[:, column].mean()
-        trend = bool(drift[column])
-        share = returning(around - drift[column] * rows, trend)
-        if trend:
-            drift[column] += share * (slope - drift[column])
-        if share:
-            left[column] -= share * (1 - memory(around - drift[column] * rows, n_steps))
-    return drift, left
+    rows = np.arange(len(values))[:, None] - (len(values) - 1) / 2
+    slope = np.sum(rows * values, axis=0) / max(np.sum(rows**2), 1)
+    drift = drift + np.where(drift == 0, 0, share * (slope - drift))
+    around = values - values.mean(axis=0) - drift * rows
+    return drift, 1 - share * (1 - np.array([memory(one, n_steps) for one in around.T]))
 
+
+# Seasons.
 
 # Seasons.
 

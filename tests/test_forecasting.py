@@ -198,20 +198,21 @@ def test_statistic_is_that_of_statsmodels(trend):
 
 def test_series_return_to_their_mean_and_walks_do_not():
     walks = [values.cumsum() for values in autoregressions(0.0, 120, 40)]
-    line = 0.2 * np.arange(120)
+    returns = autoregressions(0.5, 120, 40)
     for trend in (False, True):
-        by_chance = np.mean([returning(values, trend) for values in walks])
-        sure = np.mean([returning(values, trend) for values in autoregressions(0.5, 120, 40)])
-        assert by_chance < 0.25
-        assert sure > 0.5
-    assert np.mean([returning(v + line, True) for v in autoregressions(0.5, 120, 9)]) > 0.5
-    assert np.mean([returning(v + line, False) for v in autoregressions(0.5, 120, 9)]) < 0.1
+        assert np.mean([returning([values], [trend]) for values in walks]) < 0.25
+        assert np.mean([returning([values], [trend]) for values in returns]) > 0.5
+        assert returning(walks, [trend] * 40) < 0.15
+        assert returning(returns, [trend] * 40) > 0.5
+    lines = [values + 0.2 * np.arange(120) for values in returns]
+    assert returning(lines, [True] * 40) > 0.5
+    assert returning(lines, [False] * 40) < 0.1
 
 
 @pytest.mark.parametrize("values", [np.full(40, 7.0), np.arange(40.0), np.arange(5.0) ** 2])
 def test_nothing_is_said_of_constants_lines_and_few_rows(values):
-    assert 0 <= returning(values, True) <= 1
-    assert returning(values, False) == 0
+    assert returning([values], [False]) == 0
+    assert 0 <= returning([values], [True]) <= 1
 
 
 def test_memory_is_that_of_an_autoregression():
@@ -497,7 +498,7 @@ def test_seasons_of_a_panel_are_drawn_to_what_they_share():
         frame = pd.concat(parts, names=["shop", "month"])
         options = small(sp=12, log=False)
         histories = histories_of(frame)
-        together, (_, (_, keep)) = fit_scales(histories, options, 6)
+        together, (_, (_, keep), _) = fit_scales(histories, options, 6)
         alone = [fit_scales([history], options, 6)[0][0] for history in histories]
 
         def rms(scales):
