@@ -67,7 +67,8 @@ class PanelModel:
         self._train(histories, seeds[1], self.share)
         if judged is None:
             # Too short to hold rows out: the errors of training are all there is.
-            errors = self._errors(histories, self.scales, [len(h) for h in histories])
+            first = [len(history) for history in histories]
+            errors = self._errors(histories, self.scales, first, self.scales)
             self._measure(errors)
         else:
             self.strategy.weights = judged.strategy.weights
@@ -162,14 +163,14 @@ class PanelModel:
             # Windows that hold known rows only, and have a row after them.
             origins = np.arange(self._lag + self.window_length - 1, len(history) - 1)
             exog = self.exog(history, len(history))
-            parts.append(self._cut(values, exog, origins, self.strategy.reach))
+            parts.append(self._cut(values, exog, origins, self.strategy.reach, scale.memory))
             times.append(origins - len(history))
         windows = Windows.joined(parts)
         order = np.argsort(np.concatenate(times), kind="stable")  # the last part is last in time
         self.strategy.fit(windows.at(order), seed, share, done)
 
-    def _cut(self, values, exog, origins, n_steps):
-        return Windows.cut(values, exog, origins, self.window_length, n_steps)
+    def _cut(self, values, exog, origins, n_steps, memory=1.0):
+        return Windows.cut(values, exog, origins, self.window_length, n_steps, memory)
 
     def _judge(self, histories, seed):
         """Return a model of the earlier rows with its errors in the later; None if too short."""
@@ -188,10 +189,10 @@ class PanelModel:
         vars(early).update(vars(self))
         early.strategy = strategy
         cut = [history.cut(len(history) - n_held) for history in held]
-        log, _ = self.known  # not decided anew, as errors are compared with those of all rows
+        log, *_ = self.known  # not decided anew, as errors are compared with those of all rows
         later = [scale for scale, one in zip(self.scales, long, strict=True) if one]
         early.scales, early.known = fit_scales(
-            cut, self.options, self.window_length, (log, None), later
+            cut, self.options, self.window_length, (log, None, None), later
         )
         levels = [s.levels(h) for s, h in zip(early.scales, held, strict=True)]
         times = np.tile(np.arange(n_held), len(held))
@@ -203,7 +204,7 @@ class PanelModel:
                 lowest, early.share, best = loss, share, copy.deepcopy(strategy)
         early.strategy = best
         first = [len(history) - n_held for history in held]
-        early._measure(early._errors(held, early.scales, first))
+        early._measure(early._errors(held, early.scales, first, later))
         return early
 
     def _held_windows(self, histories, levels, n_held):
@@ -212,11 +213,14 @@ class PanelModel:
         for history, scale, known in zip(histories, self.scales, levels, strict=True):
             origins = np.arange(len(history) - n_held - 1, len(history) - 1)
             exog = self.exog(history, len(history))
-            parts.append(self._cut(scale.inputs(known), exog, origins, self.strategy.reach))
+            values = scale.inputs(known)
+            parts.append(self._cut(values, exog, origins, self.strategy.reach, scale.memory))
         return Windows.joined(parts)
 
-    def _errors(self, histories, scales, first):
-        """Return errors of forecasts from the rows before each of `first` on, in network units.
+    def _errors(self, histories, scales, first, units):
+        """Return errors of forecasts from the rows before each of `first` on.
+
+        They are divided by the sizes of `units`, which need not be those of the scales.
 
         Returns
         -------
@@ -224,14 +228,14 @@ class PanelModel:
             NaN after the end of a series.
         """
         errors = []
-        for history, scale, start in zip(histories, scales, first, strict=True):
+        for history, scale, start, unit in zip(histories, scales, first, units, strict=True):
             levels = scale.levels(history)
             if start == len(history):  # in training
                 start = self._lag + self.window_length
             origins = np.arange(start - 1, len(history) - 1)
             wanted = self._cut(levels, levels[:, :0], origins, self.steps[-1]).after
             found = self.forecast([history], [scale], [origins], self.steps[-1])[0]
-            errors.append((wanted - found) / scale.size)
+            errors.append((wanted - found) / unit.size)
         return np.concatenate(errors)
 
     def _measure(self, errors):
@@ -305,7 +309,8 @@ class PanelModel:
                 n_exog = max(n_exog, rows[-1] + 1 + n_steps)
             more = None if exog is None else exog[i]
             known = self.exog(history, n_exog, more, n_seen)
-            parts.append(self._cut(scale.inputs(levels[i]), known, rows, n_seen))
+            values = scale.inputs(levels[i])
+            parts.append(self._cut(values, known, rows, n_seen, scale.memory))
         found = self.strategy.forecast(Windows.joined(parts), n_steps)
         ends = np.cumsum([len(rows) for rows in origins])[:-1]
         return [

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
+from ._reversion import memory, returning
+
 __all__ = ["Scale", "fit_scales", "wants_log"]
 
 # A season must explain the changes of spread this much better, before logarithms are taken.
@@ -74,6 +76,8 @@ class Scale:
         What is subtracted from all rows, and from row i another i times.
     size : ndarray of shape (n_columns,)
         What is divided by.
+    memory : ndarray of shape (n_columns,)
+        What is left, a row later, of a row's distance from what is subtracted; 1 if all of it is.
     """
 
     transformer: Any
@@ -85,6 +89,7 @@ class Scale:
     mean: np.ndarray
     drift: np.ndarray
     size: np.ndarray
+    memory: np.ndarray
 
     def levels(self, history):
         """Return the rows of a series before season and size are taken out."""
@@ -198,28 +203,24 @@ def fit_scales(histories, options, window_length, known=None, later=None):
     options : object with the attributes `sp`, `seasonal`, `log`, `scaler` and `transformer`
     window_length : int
         The size of a series is that of its windows around their last rows.
-    known : tuple (log, shapes), default=None
-        What an earlier call found for all series, to be kept for others; shapes may be None.
+    known : tuple (log, shapes, share), default=None
+        What an earlier call found for all series, to be kept for others; what is None is found
+        anew.
     later : list of Scale, default=None
         Of the same series with more rows: where nothing changes in these, their size is taken.
 
     Returns
     -------
     scales : list of Scale
-    known : tuple (log, shapes)
+    known : tuple (log, shapes, share)
     """
     seasonal = options.seasonal if options.sp > 1 else None
     own_size = isinstance(options.scaler, str)
     first = [_fitted(options.transformer, h.values, h.index) for h in histories]
     n_columns = histories[0].values.shape[1]
-    if known is not None:
-        log = known[0]
-    elif options.log == "auto":
-        columns = [[values[:, column] for _, values in first] for column in range(n_columns)]
-        is_free = options.transformer is None
-        log = np.array([is_free and wants_log(column, options.sp) for column in columns])
-    else:
-        log = np.full(n_columns, bool(options.log))
+    lag = options.sp if seasonal == "difference" else 0
+    log, shapes, share = (None, None, None) if known is None else known
+    log = _logs([values for _, values in first], options) if log is None else log
     scales = []
     for history, (transformer, _) in zip(histories, first, strict=True):
         levels = _levels(history, transformer, log, None)
@@ -229,30 +230,42 @@ def fit_scales(histories, options, window_length, known=None, later=None):
             scaler,
             log,
             season=np.zeros((1, n_columns)),
-            lag=options.sp if seasonal == "difference" else 0,
+            lag=lag,
             first_place=history.first_place,
             mean=np.zeros(n_columns),
             drift=np.zeros(n_columns),
             size=np.ones(n_columns),
+            memory=np.ones(n_columns),
         )
         scales.append((scale, levels))
-    shapes = None
     if seasonal == "indices":
-        seasons, shapes = _shared_seasons(scales, options.sp, None if known is None else known[1])
+        seasons, shapes = _shared_seasons(scales, options.sp, shapes)
         for (scale, _), season in zip(scales, seasons, strict=True):
             scale.season = season
+    # Without the rows that have none a season earlier, unless there are no others.
+    parts = [scale.inputs(levels) for scale, levels in scales]
+    parts = [values[lag:] if len(values) > lag else values for values in parts]
+    drifts = [np.zeros(n_columns) if lag else _drift(around) for around in parts]
+    share = _share(parts, drifts) if share is None else share
     sizes = np.ones((len(scales), n_columns)) if later is None else [one.size for one in later]
-    for (scale, levels), size in zip(scales, sizes, strict=True):
-        # Rows that have none a season earlier, unless there are no others.
-        start = scale.lag if len(levels) > scale.lag else 0
-        around = scale.inputs(levels)[start:]
-        scale.drift = np.zeros(n_columns) if scale.lag else _drift(around)
-        scale.mean = np.mean(around - scale.drift * np.arange(len(around))[:, None], axis=0)
+    for (scale, levels), around, drift, size in zip(scales, parts, drifts, sizes, strict=True):
+        scale.drift, scale.memory = _returned_to(around, drift, share, window_length)
+        line = scale.drift * np.arange(len(around))[:, None]
+        scale.mean = np.mean(around - line, axis=0)
         if own_size:
-            own = _size(scale.inputs(levels)[start:], window_length)
+            own = _size(around - line - scale.mean, window_length)
             # What is left of numbers that take each other out is no change.
             scale.size = np.where(own > 1e-12 * np.abs(levels).max(axis=0), own, size)
-    return [scale for scale, _ in scales], (log, shapes)
+    return [scale for scale, _ in scales], (log, shapes, share)
+
+
+def _logs(series, options):
+    """Return of which columns the logarithm is taken."""
+    n_columns = series[0].shape[1]
+    if options.log != "auto" or options.transformer is not None:
+        return np.full(n_columns, options.log != "auto" and bool(options.log))
+    columns = [[values[:, column] for values in series] for column in range(n_columns)]
+    return np.array([wants_log(column, options.sp) for column in columns])
 
 
 def _size(values, window_length):
@@ -283,6 +296,34 @@ def _drift(values):
     variance = np.maximum(variance, 0.05 * squares) / n_changes
     return mean * np.clip(1 - 4 * variance / np.maximum(mean**2, 1e-300), 0, 1)
 
+
+def _share(parts, drifts):
+    """Return how sure it is of each column that series return to their means, or to their lines."""
+    straight = [
+        values - drift * np.arange(len(values))[:, None]
+        for values, drift in zip(parts, drifts, strict=True)
+    ]
+    return np.array(
+        [
+            returning([v[:, column] for v in straight], [bool(d[column]) for d in drifts])
+            for column in range(parts[0].shape[1])
+        ]
+    )
+
+
+def _returned_to(values, drift, share, n_steps):
+    """Return the slope of the line that a series returns to, and what is left of the way a row on.
+
+    As far as it returns, the best slope is that of least squares, and otherwise the mean change.
+    """
+    rows = np.arange(len(values))[:, None] - (len(values) - 1) / 2
+    slope = np.sum(rows * values, axis=0) / max(np.sum(rows**2), 1)
+    drift = drift + np.where(drift == 0, 0, share * (slope - drift))
+    around = values - values.mean(axis=0) - drift * rows
+    return drift, 1 - share * (1 - np.array([memory(one, n_steps) for one in around.T]))
+
+
+# Seasons.
 
 # Seasons.
 

@@ -80,7 +80,7 @@ def build_forecaster(
     return model
 
 
-def make_inputs(past, past_exog, ahead_exog, residual):
+def make_inputs(past, past_exog, ahead_exog, residual, memory):
     """Return what a network sees, and the base that its outputs are added to.
 
     Parameters
@@ -89,17 +89,20 @@ def make_inputs(past, past_exog, ahead_exog, residual):
     past_exog : ndarray of shape (n_windows, window_length, n_exog)
     ahead_exog : ndarray of shape (n_windows, n_steps, n_exog)
     residual : bool
-        Whether windows are taken around their last row, which is the base.
+        Whether windows are taken around their last row.
+    memory : ndarray of shape (n_windows, n_columns)
+        What is left of the last row in the base of the first step, and of that in the next.
 
     Returns
     -------
     inputs : ndarray of shape (n_windows, window_length [+ n_steps], n_features)
         With exogenous columns the rows known ahead follow the window, with zeros in the place
         of the series and a one in a column of their own.
-    base : ndarray of shape (n_windows, 1, n_columns)
+    base : ndarray of shape (n_windows, n_steps, n_columns)
     """
-    base = past[:, -1:] if residual else np.zeros_like(past[:, -1:])
-    past = past - base
+    last = past[:, -1:] if residual else np.zeros_like(past[:, -1:])
+    steps = np.arange(1, ahead_exog.shape[1] + 1)[:, None]
+    base, past = last * memory[:, None] ** steps, past - last
     if not past_exog.shape[2]:
         return past, base
     n_windows, n_steps, n_exog = ahead_exog.shape
@@ -126,15 +129,18 @@ class Windows:
     after : ndarray of shape (n_windows, n_steps, n_columns)
         NaN after the end of a series.
     after_exog : ndarray of shape (n_windows, n_steps, n_exog)
+    memory : ndarray of shape (n_windows, n_columns)
+        What is left, a step later, of a row's distance from zero.
     """
 
     past: np.ndarray
     past_exog: np.ndarray
     after: np.ndarray
     after_exog: np.ndarray
+    memory: np.ndarray
 
     @classmethod
-    def cut(cls, values, exog, origins, window_length, n_steps):
+    def cut(cls, values, exog, origins, window_length, n_steps, memory=1.0):
         """Cut windows from one series.
 
         Parameters
@@ -145,18 +151,20 @@ class Windows:
         origins : ndarray of int
             The last row of each window. What reaches before the first row repeats it.
         window_length, n_steps : int
+        memory : float or ndarray of shape (n_columns,), default=1.0
         """
         rows = np.maximum(origins[:, None] + np.arange(1 - window_length, 1), 0)
         later = origins[:, None] + np.arange(1, n_steps + 1)
         after = values[np.minimum(later, len(values) - 1)].copy()
         after[later >= len(values)] = np.nan
         later = np.minimum(later, len(exog) - 1)
-        return cls(values[rows], exog[rows], after, exog[later])
+        kept = np.broadcast_to(memory, (len(origins), values.shape[1]))
+        return cls(values[rows], exog[rows], after, exog[later], kept)
 
     @classmethod
     def joined(cls, parts):
         """Return the windows of all parts, one after the other."""
-        names = ("past", "past_exog", "after", "after_exog")
+        names = ("past", "past_exog", "after", "after_exog", "memory")
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
     def at(self, rows):
@@ -275,8 +283,9 @@ class Strategy:
     def _inputs(self, windows, steps):
         """Return inputs, the base and which windows have all rows known ahead."""
         ahead = windows.after_exog[:, : steps[-1]]
-        inputs, base = make_inputs(windows.past, windows.past_exog, ahead, self.options.residual)
-        return inputs, base, np.isfinite(ahead).all(axis=(1, 2))
+        residual = self.options.residual
+        inputs, base = make_inputs(windows.past, windows.past_exog, ahead, residual, windows.memory)
+        return inputs, base[:, np.subtract(steps, 1)], np.isfinite(ahead).all(axis=(1, 2))
 
     def _changes(self, i, inputs):
         """Return what networks add to the base, of shape (n_windows, n_steps, n_columns)."""
@@ -345,7 +354,7 @@ class Strategy:
         past, exog = windows.past, windows.past_exog
         for done in range(0, n_steps, self.reach):
             ahead = windows.after_exog[:, done : done + self.reach]
-            inputs, base = make_inputs(past, exog, ahead, self.options.residual)
+            inputs, base = make_inputs(past, exog, ahead, self.options.residual, windows.memory)
             found = base + self.weights[0] * self._changes(0, inputs)
             forecasts[:, done : done + self.reach] = found[:, : n_steps - done]
             past = np.concatenate([past, found], axis=1)[:, -self.window_length :]

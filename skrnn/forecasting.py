@@ -51,8 +51,8 @@ class RNNForecaster(BaseForecaster):
         What turns the state at the end of a window into the steps ahead: a dense layer, or
         another recurrent layer, step by step [2]_.
     residual : bool, default=True
-        Whether windows are taken around their last row, and the network learns the changes from
-        it. Training starts at the naive forecast.
+        Whether windows are taken around their last row, and the network learns what comes beside
+        the naive forecast from it. Training starts at that.
     seasonal : {"indices", "difference", None}, default="indices"
         How a season is taken out: by the mean of each of its places around the trend, or by the
         row a season earlier. The means of a panel's series are drawn to a shape that all of them
@@ -102,9 +102,13 @@ class RNNForecaster(BaseForecaster):
     Notes
     -----
     **What is taken out.** The drift is the mean change from row to row, less two standard errors.
-    What the network says is added to the naive forecast, ``weight * network + last``, with a weight
-    from 0 to 1 that fits the rows held out best, times the positive part of James and Stein's
-    factor: on a random walk the forecast is the last value.
+    What the network says is added to a naive forecast, ``weight * network + memory**step * last``,
+    with a weight from 0 to 1 that fits the rows held out best, times the positive part of James and
+    Stein's factor. Without season and drift, and around the mean, the last row is carried on with a
+    memory that is 1 for a random walk, whose forecast is the last value, and less for a series that
+    returns to its mean [7]_: as much less as fits all steps of a window best, times James and
+    Stein's factor of Dickey and Fuller's test for a random walk, so that chance does not pass for
+    returning. As far as a series returns to a line, its drift is the line's slope.
 
     **Intervals** are split conformal ones [5]_ for each step ahead [6]_: what the first network
     missed in the rows held out, over the typical error of its step, is pooled over steps and
@@ -153,6 +157,8 @@ class RNNForecaster(BaseForecaster):
        predictive inference for regression. Journal of the American Statistical Association 113.
     .. [6] K. Stankevičiūtė, A. Alaa, M. van der Schaar (2021). Conformal time-series forecasting.
        Advances in neural information processing systems 34.
+    .. [7] B. E. Hansen (2010). Averaging estimators for autoregressions with a near unit root.
+       Journal of Econometrics 158(1).
 
     Examples
     --------
