@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from functools import partial
 
 import keras
 import numpy as np
@@ -255,6 +256,8 @@ def test_weights_and_class_weights(padded):
         small(class_weight={"goes": 2}).fit(X, y)
     with pytest.raises(ValueError, match=r"at least one non-zero number|cannot all be zero"):
         small().fit(X, y, sample_weight=np.zeros(60))
+    with pytest.raises(ValueError, match="cannot all be zero in the 60 samples that are trained"):
+        small(class_weight={"rises": 0, "falls": 0}).fit(X, y)
 
 
 def test_early_stopping_holds_out_some_of_each_class(padded):
@@ -298,6 +301,13 @@ def test_partial_fit_names_classes_first(padded):
     model.partial_fit(X, y)
     assert model.classes_.tolist() == ["falls", "rises", "stays"]
     assert model.predict_proba(X).shape == (60, 3)
+    with pytest.raises(
+        ValueError, match=r"classes=\['falls', 'rises'\] are not those of the first"
+    ):
+        model.partial_fit(X, y, classes=["rises", "falls"])
+    model.partial_fit(X, y, classes=["stays", "rises", "falls"])
+    with pytest.raises(ValueError, match="but classes names one class, 'rises'"):
+        small().partial_fit(X[only], y[only], classes=["rises"])
     with pytest.raises(ValueError, match=r"not in the first fit: \['jumps'\]"):
         model.partial_fit(X[:2], ["jumps", "rises"])
     with pytest.raises(ValueError, match="partial_fit does not support early_stopping=True"):
@@ -409,8 +419,8 @@ def test_sequences_that_are_none(X, message):
 
 def test_errors_of_y(padded, fitted):
     X, y = padded
-    with pytest.raises(ValueError, match="needs at least 2 classes to tell apart"):
-        small().fit(X, ["rises"] * 60)
+    with pytest.raises(ValueError, match="to tell apart, but y holds one class, 1.0"):
+        small().fit(X, np.ones(60))
     with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
         small().fit(X, None)
     with pytest.raises(ValueError, match="X has 60 rows and y has 59"):
@@ -474,6 +484,12 @@ def test_labels_of_masked_steps_count_for_nothing(bidirectional):
     np.testing.assert_array_equal(model.predict_proba(X), other.predict_proba(X))
     assert other.classes_.tolist() == ["minus", "plus"]
     assert model.score(X, y) == model.score(X, np.where(hole, "junk", y))
+    for junk in (None, NAN):
+        numbers = np.where(hole, junk, np.where(y == "plus", 1, 0))
+        third = small(**settings).fit(X, numbers)
+        np.testing.assert_array_equal(third.predict_proba(X), model.predict_proba(X))
+        assert third.classes_.tolist() == [0, 1]
+        assert third.classes_.dtype.kind in "if"
     for row in range(40):
         alone = model.predict_proba(X[row : row + 1, ~hole[row]])[0]
         np.testing.assert_allclose(model.predict_proba(X)[row, ~hole[row]], alone, atol=1e-5)
@@ -487,8 +503,137 @@ def test_sequences_with_early_stopping_and_errors():
         small(output="sequence").fit(X, y[:, 1:])
     with pytest.raises(ValueError, match="y must have 2 dimensions"):
         small(output="sequence").fit(X, y[:, 0])
-    with pytest.raises(ValueError, match="class_weight='balanced' weighs sequences"):
-        small(output="sequence", class_weight="balanced").fit(X, y)
+    for wrong in (y[:, 1:], y[:, 0], y[1:], None):
+        with pytest.raises(ValueError, match=r"time steps of X|2 dimensions|40 rows|requires y"):
+            model.score(X, wrong)
+    gap = np.where(y == "plus", 1.0, NAN)
+    with pytest.raises(ValueError, match=r"y holds nan at step \d of row 0, which is not masked"):
+        small(output="sequence").fit(X, gap)
+
+
+def by_keras(**settings):
+    """An `RNNClassifier` of each step that trains through `Model.fit`."""
+    each_batch = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+    return small(output="sequence", callbacks=[each_batch], **settings)
+
+
+@pytest.fixture(scope="module")
+def holes():
+    """Sequences with masked steps, some with more than others, and a class at each step."""
+    X, y = running_sign()
+    rng = np.random.default_rng(0)
+    hole = rng.random((40, 8)) < rng.random((40, 1))
+    hole[:, 3] = False
+    X[hole] = NAN
+    return X, y, hole
+
+
+@pytest.mark.parametrize("settings", [{}, {"class_weight": "balanced"}, {"batch_size": 8}])
+@pytest.mark.parametrize("weights", [None, (40, 1), (40, 8)], ids=str)
+def test_steps_train_as_in_keras(settings, weights, holes):
+    X, y, _ = holes
+    if weights is not None:
+        weights = np.random.default_rng(0).random(weights).squeeze()
+    settings = {"epochs": 2, **settings}
+    ours = small(output="sequence", **settings).fit(X, y, sample_weight=weights)
+    keras_fit = by_keras(**settings).fit(X, y, sample_weight=weights)
+    np.testing.assert_allclose(ours.loss_curve_, keras_fit.loss_curve_, rtol=1e-5)
+    np.testing.assert_allclose(ours.predict_proba(X), keras_fit.predict_proba(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [partial(small, output="sequence"), by_keras])
+def test_the_loss_is_the_mean_over_steps_that_are_not_masked(make, holes):
+    X, y, hole = holes
+    settings = {"epochs": 1, "batch_size": 40, "optimizer": "sgd", "learning_rate": 1e-30}
+    weights = np.random.default_rng(0).random((40, 8))
+    by_class = {"minus": 1.0, "plus": 4.0}
+    plain = make(**settings).fit(X, y)
+    probabilities = plain.predict_proba(X)
+    of_label = np.where(y == "plus", probabilities[..., 1], probabilities[..., 0])
+    losses = -np.log(of_label[~hole])
+    assert plain.loss_curve_[0] == pytest.approx(losses.mean(), rel=1e-5)
+    both = weights[~hole] * np.where(y == "plus", 4, 1)[~hole]
+    model = make(**settings, class_weight=by_class).fit(X, y, sample_weight=weights)
+    assert model.loss_curve_[0] == pytest.approx(np.average(losses, weights=both), rel=1e-5)
+
+
+def test_weights_of_steps(holes):
+    X, y, hole = holes
+    rows = np.arange(1.0, 41)
+    steps = np.repeat(rows[:, None], 8, axis=1)
+    model = small(output="sequence", early_stopping=True).fit(X, y, sample_weight=rows)
+    other = small(output="sequence", early_stopping=True).fit(X, y, sample_weight=steps)
+    np.testing.assert_allclose(other.predict_proba(X), model.predict_proba(X), atol=1e-6)
+    assert other.validation_scores_ == pytest.approx(model.validation_scores_)
+    assert model.score(X, y, steps) == pytest.approx(model.score(X, y, rows))
+    # What weighs nothing is not learnt from, and what is masked weighs nothing.
+    last = np.arange(8) > 4
+    weights = np.where(last, 0.0, 1.0) * np.ones((40, 1))
+    junk = np.where(last, "plus", y)
+    found = [
+        small(output="sequence").fit(X, labels, sample_weight=weights).predict_proba(X)
+        for labels in (y, junk)
+    ]
+    np.testing.assert_allclose(*found, atol=1e-7)
+    huge = np.where(hole, 1e6, 1.0)
+    np.testing.assert_allclose(
+        small(output="sequence").fit(X, y, sample_weight=huge).predict_proba(X),
+        small(output="sequence").fit(X, y).predict_proba(X),
+        atol=1e-6,
+    )
+    right = model.predict(X) == y
+    assert model.score(X, y, huge) == pytest.approx(right[~hole].mean())
+
+
+@pytest.mark.parametrize(
+    ("weights", "match"),
+    [
+        (np.ones((40, 7)), r"shape \(40,\), or of each step \(40, 8\), got \(40, 7\)"),
+        (-np.ones((40, 8)), "Negative values in data passed to `sample_weight`"),
+        (np.ones(39), r"expected \(40,\)"),
+    ],
+)
+def test_weights_of_steps_that_are_none(weights, match, holes):
+    X, y, _ = holes
+    with pytest.raises(ValueError, match=match):
+        small(output="sequence").fit(X, y, sample_weight=weights)
+    with pytest.raises(ValueError, match=match):
+        small(output="sequence", epochs=1).fit(X, y).score(X, y, sample_weight=weights)
+
+
+def test_lists_of_sequences_and_of_their_labels(steps):
+    X, _ = steps
+    y = [np.where(one[:, 1] > 0, "up", "down") for one in X]
+    padded = np.full((60, 9), "down")
+    for row, labels in enumerate(y):
+        padded[row, : len(labels)] = labels
+    model = small(output="sequence").fit(X, y)
+    expected = small(output="sequence").fit(X, padded)
+    np.testing.assert_array_equal(model.predict_proba(X), expected.predict_proba(X))
+    assert model.score(X, [labels.tolist() for labels in y]) == expected.score(X, padded)
+    n_steps = len(X[1])
+    message = f"Row 1 of y has {n_steps - 1} labels, but its sequence in X has {n_steps} time"
+    with pytest.raises(ValueError, match=message):
+        small(output="sequence").fit(X, [y[0], y[1][1:], *y[2:]])
+
+
+def test_networks_that_mask_other_steps_train_as_keras_does():
+    """Whose masks Keras reads from the outputs, but nobody else."""
+
+    def build(input_shape, n_outputs):
+        return keras.Sequential(
+            [
+                keras.Input(input_shape),
+                keras.layers.Masking(1.0),
+                keras.layers.GRU(4, return_sequences=True),
+                keras.layers.Dense(n_outputs, activation="softmax"),
+            ]
+        )
+
+    X, y = running_sign()
+    settings = {"network": build, "epochs": 2}
+    model = small(output="sequence", **settings).fit(X, y)
+    np.testing.assert_allclose(model.loss_curve_, by_keras(**settings).fit(X, y).loss_curve_)
 
 
 # Remedies

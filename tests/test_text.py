@@ -644,7 +644,7 @@ def test_weights_of_one_part_that_are_all_zero():
     with pytest.raises(ValueError, match="Nothing to learn"):
         model.fit(texts, sample_weight=[0, 1])
     zero = small(class_weight={"left": 0, "right": 0})
-    with pytest.raises(ValueError, match="cannot all be zero in the 10 windows"):
+    with pytest.raises(ValueError, match="cannot all be zero in the 10 samples"):
         zero.fit(STRINGS, LABELS)
 
 
