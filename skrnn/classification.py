@@ -59,7 +59,8 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     - an array of shape (n_samples, n_timesteps, n_features), or (n_samples, n_timesteps) of one
       feature, with NaN for steps that are not there: before, between or after the others;
-    - a list of arrays of shape (n_timesteps, n_features), or (n_timesteps,), of any lengths;
+    - a list or a Series of arrays of shape (n_timesteps, n_features), or (n_timesteps,), of any
+      lengths;
     - a DataFrame whose cells are series, a column for each feature (sktime's nested panel);
     - windows made by a `WindowTransformer`; those that are incomplete are not learnt from.
 
@@ -489,7 +490,8 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
             In the order of `classes_`, of the network's dtype. With ``output="sequence"`` of
-            shape (n_samples, n_timesteps, n_classes); at a masked step, those of the step before.
+            shape (n_samples, n_timesteps, n_classes); at a masked step, the states are those of
+            the step before, and of the step after for the backward direction.
 
         Raises
         ------
@@ -503,14 +505,15 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _predict(self, X):
         n_timesteps, fixed = X.shape[1], self._network.n_timesteps
-        if fixed is not None and (n_timesteps > fixed or (is_windows(X) and n_timesteps != fixed)):
+        may_fill_up = self._network.masks and not is_windows(X)
+        if fixed is not None and n_timesteps != fixed and not (may_fill_up and n_timesteps < fixed):
             raise ValueError(
                 f"X has sequences of {n_timesteps} time steps, but the network takes {fixed}. "
                 "Pass as many, or build it on (None, n_features)."
             )
-        if not is_windows(X):
-            X = fill_up(X, self.input_shape_[0])
         self._check_masks(self._network, X)
+        if may_fill_up:
+            X = fill_up(X, self.input_shape_[0])
         probabilities = self._network.predict(X)
         return probabilities[:, :n_timesteps] if probabilities.ndim == 3 else probabilities
 

@@ -218,8 +218,10 @@ l2, recurrent_l2, seed
     check_not_forked()
     new_seed = _seeds(random.getrandbits(31) if seed is None else seed)
     inputs = keras.Input((None, input_shape[1]))
+    # Half precision cannot hold `MASKED`: there the layers behind are the first to have it.
+    is_half = keras.config.dtype_policy().compute_dtype == "float16"
     x = _recurrent_layers(
-        keras.layers.Masking(MASKED)(inputs),
+        keras.layers.Masking(MASKED, dtype="float32" if is_half else None)(inputs),
         cell,
         units,
         activation,

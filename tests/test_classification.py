@@ -192,7 +192,8 @@ def test_kinds_of_input_are_one(steps, padded):
     )
     objects = np.empty(len(X), object)
     objects[:] = X
-    for kind in (frame, tuple(X), objects, [one.tolist() for one in X], padded[0]):
+    lists, series = [one.tolist() for one in X], pd.Series(X)
+    for kind in (frame, tuple(X), objects, lists, padded[0], series):
         np.testing.assert_array_equal(small().fit(kind, y).predict_proba(kind), expected)
 
 
@@ -202,6 +203,23 @@ def test_lists_of_one_feature():
     table = np.array([[1, 2, 3, 4], [4, 3, 2, NAN]])
     np.testing.assert_array_equal(model.predict_proba([up, down]), model.predict_proba(table))
     assert model.input_shape_ == (4, 1)
+    # Lists are of any lengths, also where all are of one that no list in fit was of.
+    equal = small(epochs=2).fit(table[:, :3], [0, 1])
+    alone = equal.predict_proba([[1.0, 2], [1.0, 2, 3]])[0]
+    np.testing.assert_allclose(equal.predict_proba([[1.0, 2]])[0], alone, atol=1e-6)
+    with pytest.raises(ValueError, match="X has 2 features, but RNNClassifier is expecting 3"):
+        equal.predict(table[:, :2])
+
+
+def test_features_of_panels_have_names(steps):
+    X, y = steps
+    frame = pd.DataFrame({"a": [one[:, 0] for one in X], "b": [one[:, 1] for one in X]})
+    model = small(epochs=1).fit(frame, y)
+    assert model.feature_names_in_.tolist() == ["a", "b"]
+    with pytest.raises(ValueError, match="Feature names must be in the same order"):
+        model.predict(frame[["b", "a"]])
+    model.predict(X)
+    assert not hasattr(model.fit(X, y), "feature_names_in_")
 
 
 def test_panels_of_sktime():
@@ -362,10 +380,49 @@ def test_network_of_ones_own(padded):
     assert model.predict_proba(X).shape == (60, 2)
     with pytest.raises(ValueError, match="sequences of 5 time steps, but the network takes 3"):
         model.predict(np.zeros((2, 5, 2)))
-    with pytest.raises(ValueError, match=r"no layer that masks them. Begin it with keras.layers"):
+    with pytest.raises(ValueError, match="sequences of 2 time steps, but the network takes 3"):
         model.predict(np.zeros((2, 2, 2)))
+    with pytest.raises(ValueError, match=r"no layer that masks them. Begin it with keras.layers"):
+        model.predict([X[0, :3], np.full((3, 2), [[0], [NAN], [0]])])
     with pytest.raises(ValueError, match="no layer that masks them"):
         small(network=flat).fit(*padded)
+
+
+def test_network_of_ones_own_for_any_length(padded):
+    def build(input_shape, n_outputs):
+        return keras.Sequential(
+            [
+                keras.Input((None, input_shape[1])),
+                keras.layers.GRU(4),
+                keras.layers.Dense(n_outputs, activation="softmax"),
+            ]
+        )
+
+    X, y = padded
+    model = small(network=build, epochs=1).fit(X[:, :3], y)
+    for length in (2, 7):
+        sequences = np.random.default_rng(0).normal(size=(5, length, 2)).astype("float32")
+        np.testing.assert_allclose(
+            model.predict_proba(sequences), model.model_(sequences), atol=1e-6
+        )
+
+
+def test_half_precision(steps):
+    X, y = steps
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = small(epochs=2).fit(X, y)
+        alone = np.concatenate([model.predict_proba([one]) for one in X])
+        np.testing.assert_allclose(model.predict_proba(X), alone, atol=2e-3)
+    finally:
+        keras.config.set_dtype_policy(before)
+    keras.config.set_floatx("float16")
+    try:
+        with pytest.raises(ValueError, match="float16 cannot hold the number that stands for mas"):
+            small(epochs=1).fit(X, y)
+    finally:
+        keras.config.set_floatx("float32")
 
 
 def test_network_of_ones_own_that_masks(padded):
@@ -403,9 +460,17 @@ def test_tables_of_polars_are_tables():
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        ([[[1.0, 2], [NAN, 1]], [[NAN, 1], [2, NAN]]], "Every step of row 1 of X is NaN"),
+        ([[[1.0, 2], [NAN, 1]], [[NAN, 1], [2, NAN]]], "Row 1 of X has no time step without NaN"),
         ([np.zeros((3, 2)), np.zeros((4, 3))], r"same features, got shapes \[\(3, 2\), \(4, 3\)\]"),
         (np.full((2, 3, 2), np.inf), "infinity"),
+        ([np.full((2, 2), 1e300), np.zeros((3, 2))], "infinity or a value too large for dtype"),
+        (np.full((2, 3, 2), 1e300), "infinity or a value too large for dtype"),
+        ([np.zeros((0, 2)), np.zeros((3, 2))], "Row 0 of X has no time step without NaN"),
+        ([np.zeros((3, 2)), []], "Row 1 of X has no time step without NaN"),
+        ([np.zeros((3, 2, 1)), np.zeros((2, 2, 1))], r"got shapes \[\(2, 2, 1\), \(3, 2, 1\)\]"),
+        ([[[1.0, 2], [3]], [[1.0, 2]]], "Row 0 of X is no array of shape"),
+        (pd.DataFrame({"a": [NAN, np.zeros(3)]}), "Row 0 of X holds nan in column 'a'"),
+        (pd.DataFrame({"a": [np.zeros(3), None]}), "Row 1 of X holds None in column 'a'"),
         (np.zeros((2, 3, 2, 1)), "expects X of shape"),
         (np.zeros((2, 0, 2)), "needs time steps and features"),
     ],
@@ -419,7 +484,7 @@ def test_sequences_that_are_none(X, message):
 
 def test_errors_of_y(padded, fitted):
     X, y = padded
-    with pytest.raises(ValueError, match="to tell apart, but y holds one class, 1.0"):
+    with pytest.raises(ValueError, match=r"to tell apart, but y holds one class, 1\.0"):
         small().fit(X, np.ones(60))
     with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
         small().fit(X, None)
@@ -449,7 +514,7 @@ def test_windows_that_cannot_be_learnt_from(wave):
     with pytest.raises(ValueError, match="Use CharLSTMClassifier for symbols"):
         make_pipeline(WindowTransformer(3), small()).fit(symbols, y)
     wave[50:60] = NAN
-    with pytest.raises(ValueError, match="Every step of row 55 of X is NaN"):
+    with pytest.raises(ValueError, match="Row 55 of X has no time step without NaN"):
         make_pipeline(WindowTransformer(5), small()).fit(wave, y)
 
 
