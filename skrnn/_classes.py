@@ -1,5 +1,7 @@
 """Labels as the classifiers take them: numbers for classes, their weights, and held-out parts."""
 
+from numbers import Real
+
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
@@ -149,8 +151,13 @@ def class_weights(class_weight, classes, places):
     weights = np.ones(len(classes))
     if class_weight is None:
         return weights
+    refused = ValueError(
+        f"class_weight={class_weight!r} must be finite numbers that are not negative."
+    )
     if isinstance(class_weight, dict):
         missing = [label for label in class_weight if label not in set(classes.tolist())]
+        if not all(isinstance(weight, Real) for weight in class_weight.values()):
+            raise refused
         if missing:
             raise ValueError(
                 f"class_weight names {missing[:10]}, which are not among the classes "
@@ -167,9 +174,7 @@ def class_weights(class_weight, classes, places):
     y = places if class_weight == "balanced" else present
     weights[present] = compute_class_weight(by_place, classes=present, y=y)
     if not (np.isfinite(weights).all() and (weights >= 0).all()):
-        raise ValueError(
-            f"class_weight={class_weight!r} must be finite numbers that are not negative."
-        )
+        raise refused
     return weights
 
 

@@ -371,7 +371,18 @@ def new_network(build, base, seed, settings, input_dtype, **options):
     return network
 
 
-def network_of(builder, build, base, seed, settings, input_dtype, *, sequence=False, **options):
+def network_of(
+    builder,
+    build,
+    base,
+    seed,
+    settings,
+    input_dtype,
+    *,
+    sequence=False,
+    probabilities=False,
+    **options,
+):
     """Return a network that was not trained yet, of the user's own builder if there is one.
 
     Parameters
@@ -386,6 +397,8 @@ def network_of(builder, build, base, seed, settings, input_dtype, *, sequence=Fa
         As `Network` takes them.
     sequence : bool, default=False
         Whether there are outputs after each step.
+    probabilities : bool, default=False
+        Whether the outputs are to be those of classes.
     **options
         Among them `input_shape` and `n_outputs`.
     """
@@ -397,7 +410,8 @@ def network_of(builder, build, base, seed, settings, input_dtype, *, sequence=Fa
     available = options | {"seed": seed}
     with seeded(seed):
         model = builder(**{k: v for k, v in available.items() if takes_all or k in names})
-        model = check_network(model, options["input_shape"], options["n_outputs"], sequence)
+        shapes = options["input_shape"], options["n_outputs"]
+        model = check_network(model, *shapes, sequence, probabilities)
         if base is not None:
             model = add_base(model, *base)
     return Network(model, seed, settings, input_dtype)

@@ -404,6 +404,7 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 settings,
                 dtype,
                 sequence=self.output == "sequence",
+                probabilities=True,
                 input_shape=self.input_shape_,
                 n_outputs=len(self.classes_),
                 **{name: settings[name] for name in _BUILDER_OPTIONS},

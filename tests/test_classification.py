@@ -272,6 +272,9 @@ def test_weights_and_class_weights(padded):
     assert abs(weighted - small().fit(X, y).predict_proba(X)).max() > 1e-3
     with pytest.raises(ValueError, match=r"class_weight names \['goes'\]"):
         small(class_weight={"goes": 2}).fit(X, y)
+    for wrong in ("many", None, -1, NAN):
+        with pytest.raises(ValueError, match="must be finite numbers that are not negative"):
+            small(class_weight={"falls": wrong}).fit(X, y)
     with pytest.raises(ValueError, match=r"at least one non-zero number|cannot all be zero"):
         small().fit(X, y, sample_weight=np.zeros(60))
     with pytest.raises(ValueError, match="cannot all be zero in the 60 samples that are trained"):
@@ -386,6 +389,21 @@ def test_network_of_ones_own(padded):
         model.predict([X[0, :3], np.full((3, 2), [[0], [NAN], [0]])])
     with pytest.raises(ValueError, match="no layer that masks them"):
         small(network=flat).fit(*padded)
+
+
+@pytest.mark.parametrize("output", ["last", "sequence"])
+def test_networks_must_end_in_probabilities(output):
+    X, y = running_sign()
+    if output == "last":
+        y = y[:, 0]
+
+    def build(input_shape, n_outputs):
+        gru = keras.layers.GRU(3, return_sequences=output == "sequence")
+        return keras.Sequential([keras.Input(input_shape), gru, keras.layers.Dense(n_outputs)])
+
+    message = r"no probabilities: of a sequence of zeros they are \[0\.0, 0\.0\]. End it with"
+    with pytest.raises(ValueError, match=message):
+        small(network=build, output=output).fit(X, y)
 
 
 def test_network_of_ones_own_for_any_length(padded):

@@ -401,6 +401,10 @@ def test_partial_fit_knows_its_classes_from_the_first_call():
     assert model.n_iter_ == 80
     with pytest.raises(ValueError, match=r"labels that were not in the first fit: \['top'\]"):
         model.partial_fit(["a"], ["top"])
+    with pytest.raises(
+        ValueError, match=r"classes=\['left', 'right'\] are not those of the first fit"
+    ):
+        model.partial_fit(STRINGS[:5], LABELS[:5], classes=["left", "right"])
 
 
 def test_partial_fit_of_text_goes_on():
