@@ -12,6 +12,7 @@ from .networks import all_layers
 __all__ = [
     "architecture_of",
     "compilation_of",
+    "ignored_class",
     "is_compilable",
     "is_of_keras",
     "per_row_loss",
@@ -128,6 +129,11 @@ def per_row_loss(loss):
         by_row = is_of_keras(loss) and loss.reduction == "sum_over_batch_size"
         return loss.call if by_row else None
     return loss if _is_function_of_keras(loss) else None
+
+
+def ignored_class(loss):
+    """Return the class of y that a loss leaves out, and does not divide by, or None."""
+    return getattr(keras.losses.get(loss), "ignore_class", None)
 
 
 def _is_function_of_keras(function):

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ._architecture import per_row_loss
+from ._architecture import ignored_class, per_row_loss
 from ._flat import FlatWeights, can_be_flat
 from ._kernels import in_place_of_keras
 from .windows import is_windows
@@ -94,7 +94,7 @@ class Trainer:
     def __init__(self, model):
         self.model = model
         self.dtype = model.outputs[0].dtype
-        self._loss = per_row_loss(model.loss)
+        self._loss, self._ignored = per_row_loss(model.loss), ignored_class(model.loss)
         self._epochs = {}
         self._steps = 4  # batches a graph call
         self._jit = True
@@ -147,9 +147,23 @@ class Trainer:
         """Return what an epoch's graph calls hand on, as it is at first: the sum of the losses."""
         return [tf.zeros((), self.dtype)]
 
+    def _scale(self, y, is_row, weights):
+        """Return what to multiply losses by, so that each batch's add up to their weighted mean.
+
+        It is of rows, or of their steps where there are weights of steps or some are left out.
+        """
+        counted = tf.cast(is_row, self.dtype)
+        if self._ignored is not None:
+            counted = counted[..., None] * tf.cast(y != self._ignored, self.dtype)
+        elif weights is not None and weights.shape.rank > counted.shape.rank:
+            counted = tf.repeat(counted[..., None], y.shape[2], axis=2)
+        axes = list(range(1, counted.shape.rank))
+        scale = counted / tf.maximum(tf.reduce_sum(counted, axes, keepdims=True), 1)
+        return scale if weights is None else scale * weights
+
     def _make_epoch(self, size, *kind):
         """Make the graph of an epoch, for batches of a size and data of a kind."""
-        n_timesteps, window_length, X_spec, y_spec, weighted = kind
+        n_timesteps, window_length, X_spec, y_spec, weights_shape = kind
         model = self.model
         parts = branches_of(size, n_timesteps * model.count_params())
         rows = size // parts
@@ -172,7 +186,8 @@ class Trainer:
                 )
                 y = tf.cast(y, y_pred.dtype) if y.dtype.is_floating else y
                 losses = self._loss(y, y_pred)
-                losses = tf.reduce_mean(tf.reshape(losses, (rows, -1)), axis=1)
+                losses = tf.reshape(losses, (rows, *y.shape[1 : weights.shape.rank], -1))
+                losses = tf.reduce_mean(losses, axis=-1)
                 loss = tf.reduce_sum(losses * weights) + sum(penalties) / parts
             zero = tf.UnconnectedGradients.ZERO
             return tape.gradient(loss, trainable, unconnected_gradients=zero), loss
@@ -225,10 +240,9 @@ class Trainer:
             place = batch * size + tf.reshape(tf.range(group * size), (group, size))
             index = tf.gather(order, tf.minimum(place, n_rows - 1))
             counts = tf.cast(tf.clip_by_value(n_rows - place[:, 0], 1, size), dtype)
-            scale = tf.cast(place < n_rows, dtype) / counts[:, None]
-            if weighted:
-                scale *= tf.gather(weights, index)
             y = tf.gather(target, first_target + index)
+            given = None if weights_shape is None else tf.gather(weights, index)
+            scale = self._scale(y, place < n_rows, given)
             if window_length is not None:
                 index = index[..., None] + tf.range(window_length)
             x = tf.reshape(tf.gather(series, index), (group, size, *shape))
@@ -254,7 +268,7 @@ class Trainer:
             X_spec,
             y_spec,
             integer,
-            tf.TensorSpec((None,), dtype),
+            tf.TensorSpec((None, *(weights_shape or ())), dtype),
             tf.TensorSpec((None,), tf.int32),
             integer,
             integer,
@@ -310,7 +324,7 @@ class Data:
     ----------
     X : WindowArray or ndarray of shape (n_samples, n_timesteps, ...)
     y : ndarray of shape (n_samples, ...)
-    weights : ndarray of shape (n_samples,) or None
+    weights : ndarray of shape (n_samples,) or (n_samples, n_timesteps or 1), or None
     """
 
     def __init__(self, X, y, weights):
@@ -342,7 +356,8 @@ class Data:
     def kind(self):
         """Return what an epoch's graph depends on."""
         specs = (tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in (self.X, self.y))
-        return self.n_timesteps, self.window_length, *specs, self.weights is not None
+        weights_shape = None if self.weights is None else tuple(self.weights.shape[1:])
+        return self.n_timesteps, self.window_length, *specs, weights_shape
 
     def arguments(self, size, dtype):
         weights = tf.zeros((0,), dtype) if self.weights is None else self.weights

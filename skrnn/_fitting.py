@@ -85,21 +85,36 @@ def split_in_time(X, rows, fraction):
     return rows[:n_train], rows[-n_held_out:]
 
 
-def mean_one_each(weights, *parts):
-    """Return weights of mean 1 in each of one or two ranges of rows."""
+def mean_one_each(weights, *parts, counted=None):
+    """Return weights of mean 1 in each of one or two ranges of rows, over those that are counted.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_samples,), (n_samples, 1) or (n_samples, n_timesteps), or None
+    *parts : ranges
+        The rows to train on, and those held out.
+    counted : ndarray of bool of shape (n_samples,) or (n_samples, n_timesteps), default=None
+        What there are losses of. None is everything.
+    """
     if weights is None:
         return None
     weights = weights.copy()
     for part, name in zip(parts, ("trained on", "held out for early stopping"), strict=False):
         rows = slice(part.start, part.stop)
-        mean = weights[rows].mean()
+        mean = _mean(weights[rows], None if counted is None else counted[rows])
         if mean == 0:
             raise ValueError(
-                f"Sample weights cannot all be zero in the {len(part)} windows that are {name}. "
-                "Give at least one a positive weight."
+                f"The weights of samples and classes cannot all be zero in the {len(part)} samples "
+                f"that are {name}. Give at least one a positive weight."
             )
         weights[rows] /= mean
     return weights
+
+
+def _mean(weights, counted):
+    if counted is None:
+        return weights.mean()
+    return np.broadcast_to(weights, counted.shape)[counted].mean()
 
 
 def fitted_state(network):

@@ -20,6 +20,7 @@ __all__ = [
     "check_inputs",
     "check_outputs",
     "check_outputs_of_steps",
+    "check_step_weights",
     "check_weights",
     "n_incomplete",
     "n_rows_before",
@@ -191,18 +192,46 @@ def check_outputs_of_steps(estimator, X, y):
     return y.reshape(n_samples, n_timesteps, -1), y.ndim
 
 
-def check_weights(X, sample_weight):
-    """Return weights of mean 1 over the complete windows, or None where none were given."""
+def check_weights(X, sample_weight, *, of_steps=False):
+    """Return weights of mean 1 over the complete windows, or None where none were given.
+
+    With `of_steps` they are of shape (n_samples, n_timesteps), or (n_samples, 1) where each step
+    weighs as its row does.
+    """
     if sample_weight is None:
         return None
-    weights = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    total = weights[n_incomplete(X) :].sum()
-    if total == 0:
+    weights = (
+        check_step_weights(X, sample_weight)
+        if of_steps
+        else check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    )
+    mean = weights[n_incomplete(X) :].mean()
+    if mean == 0:
         raise ValueError(
             "Sample weights cannot all be zero: no complete window would count. Give at least one "
             "a positive weight."
         )
-    return weights * ((len(X) - n_incomplete(X)) / total)
+    return weights / mean
+
+
+def check_step_weights(X, sample_weight):
+    """Return weights of steps, (n_samples, n_timesteps), or of rows, (n_samples, 1).
+
+    X is windows or sequences of shape (n_samples, n_timesteps, n_features).
+    """
+    if np.ndim(sample_weight) < 2:
+        rows = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        return rows[:, None]
+    weights = check_array(sample_weight, dtype=np.float64, input_name="sample_weight")
+    if weights.shape != X.shape[:2]:
+        n_samples, n_timesteps = X.shape[:2]
+        raise ValueError(
+            f"output='sequence' needs a sample_weight of shape ({n_samples},), or of each step "
+            f"({n_samples}, {n_timesteps}), got {weights.shape}."
+        )
+    if (weights < 0).any():
+        raise ValueError("Negative values in data passed to `sample_weight`.")
+    return weights
 
 
 def score_windows(estimator, X, y=None, sample_weight=None):

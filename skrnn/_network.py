@@ -14,6 +14,7 @@ import tensorflow as tf
 from ._architecture import (
     architecture_of,
     compilation_of,
+    ignored_class,
     is_compilable,
     is_of_keras,
     per_row_loss,
@@ -32,6 +33,7 @@ from ._compiled import (
 )
 from ._processes import check_not_forked
 from .networks import (
+    MASKED,
     add_base,
     all_layers,
     check_keras_name,
@@ -110,7 +112,10 @@ class Network:
         self.output_dtype = model.outputs[0].dtype
         # Of the inputs; None where any number will do.
         self.n_timesteps = model.inputs[0].shape[1] if len(model.inputs[0].shape) > 1 else None
-        self.masks = any(isinstance(layer, keras.layers.Masking) for layer in all_layers(model))
+        masking = [one for one in all_layers(model) if isinstance(one, keras.layers.Masking)]
+        self.masks = bool(masking)
+        # What masks outputs, as Keras leaves their losses out: nothing if there is but one output.
+        self._masks_outputs = {one.mask_value for one in masking if len(model.output_shape) > 2}
         config = keras.saving.serialize_keras_object(model)
         own_config = config.pop("compile_config", None)
         self._config = json.dumps(config)
@@ -228,6 +233,7 @@ class Network:
             and not self.own_compile
             and not any(sees_batches(callback) for callback in callbacks)
             and per_row_loss(self._compile["loss"]) is not None
+            and self._leaves_out_as_keras()
             and not scales_loss(self._compile["optimizer"])
         )
         compilation = compilation_of(
@@ -260,6 +266,11 @@ class Network:
                 assign(variables_of(own), self._values)
                 assign(own.optimizer.variables, self._optimizer)
                 self._model = own
+
+    def _leaves_out_as_keras(self):
+        """Whether the steps whose losses Keras leaves out, as masked, are those of no class."""
+        ignored = ignored_class(self._compile["loss"])
+        return not self._masks_outputs or (self._masks_outputs == {MASKED} and ignored is not None)
 
     def _learning_rate(self):
         """Return the number to set the learning rate to, or None to leave it."""
@@ -360,7 +371,18 @@ def new_network(build, base, seed, settings, input_dtype, **options):
     return network
 
 
-def network_of(builder, build, base, seed, settings, input_dtype, *, sequence=False, **options):
+def network_of(
+    builder,
+    build,
+    base,
+    seed,
+    settings,
+    input_dtype,
+    *,
+    sequence=False,
+    probabilities=False,
+    **options,
+):
     """Return a network that was not trained yet, of the user's own builder if there is one.
 
     Parameters
@@ -375,6 +397,8 @@ def network_of(builder, build, base, seed, settings, input_dtype, *, sequence=Fa
         As `Network` takes them.
     sequence : bool, default=False
         Whether there are outputs after each step.
+    probabilities : bool, default=False
+        Whether the outputs are to be those of classes.
     **options
         Among them `input_shape` and `n_outputs`.
     """
@@ -386,7 +410,8 @@ def network_of(builder, build, base, seed, settings, input_dtype, *, sequence=Fa
     available = options | {"seed": seed}
     with seeded(seed):
         model = builder(**{k: v for k, v in available.items() if takes_all or k in names})
-        model = check_network(model, options["input_shape"], options["n_outputs"], sequence)
+        shapes = options["input_shape"], options["n_outputs"]
+        model = check_network(model, *shapes, sequence, probabilities)
         if base is not None:
             model = add_base(model, *base)
     return Network(model, seed, settings, input_dtype)

@@ -38,16 +38,20 @@ def check_sequences(estimator, X, *, reset, dtype, in_place):
     ValueError
         If X has another shape, other features than in `fit`, inf, or a sequence of nothing.
     """
-    name = type(estimator).__name__
-    if is_windows(X):
-        X, n_columns = _check_windows(name, X.stacked(), reset=reset, dtype=dtype), None
-    elif (sequences := _as_sequences(name, X)) is not None:
-        X, n_columns = _padded(name, sequences, dtype), None
-        X = check_array(
-            X, dtype=dtype, allow_nd=True, ensure_all_finite="allow-nan", estimator=estimator
-        )
-    else:
-        X, n_columns = _check_table(estimator, X, reset=reset, dtype=dtype)
+    name, n_columns, panel = type(estimator).__name__, None, X if _is_panel(X) else None
+    with np.errstate(over="ignore"):  # what is too large for dtype is refused as infinite
+        if is_windows(X):
+            X = _check_windows(name, X.stacked(), reset=reset, dtype=dtype)
+        elif (sequences := _as_sequences(name, X)) is not None:
+            X = check_array(
+                _padded(name, sequences, dtype),
+                dtype=dtype,
+                allow_nd=True,
+                ensure_all_finite="allow-nan",
+                estimator=estimator,
+            )
+        else:
+            X, n_columns = _check_table(estimator, X, reset=reset, dtype=dtype)
     if 0 in X.shape[1:]:
         raise ValueError(f"{name} needs time steps and features, got X of shape {X.shape}.")
     if not reset and X.shape[2] != estimator.input_shape_[1]:
@@ -63,6 +67,9 @@ def check_sequences(estimator, X, *, reset, dtype, in_place):
         estimator._takes_columns = n_columns is not None
         if n_columns is None:
             vars(estimator).pop("feature_names_in_", None)
+    fitted_on_panel = hasattr(estimator, "feature_names_in_") and not estimator._takes_columns
+    if panel is not None and (reset or fitted_on_panel):
+        validate_data(estimator, panel, reset=reset, skip_check_array=True)
     return X
 
 
@@ -70,19 +77,30 @@ def masked_steps(X):
     """Return which steps of sequences, as `check_sequences` returns them, are masked."""
     from .networks import MASKED
 
-    return (np.asarray(X) == MASKED).all(axis=2)
+    return (np.asarray(X) == np.float32(MASKED)).all(axis=2)  # float16 cannot hold it
 
 
 def fill_up(X, n_timesteps):
     """Return sequences with masked steps after them: `n_timesteps` or more in all."""
-    from .networks import MASKED
-
     room = n_timesteps
     while room < X.shape[1]:
         room += max(_STEPS, room // _SHARE)
     if room == X.shape[1]:
         return X
-    return np.pad(X, ((0, 0), (0, room - X.shape[1]), (0, 0)), constant_values=X.dtype.type(MASKED))
+    after = ((0, 0), (0, room - X.shape[1]), (0, 0))
+    return np.pad(X, after, constant_values=_masked_value(X.dtype))
+
+
+def _masked_value(dtype):
+    """Return `MASKED` as a number of a dtype."""
+    from .networks import MASKED
+
+    if float(np.finfo(dtype).min) > MASKED:
+        raise ValueError(
+            f"{dtype} cannot hold the number that stands for masked steps (NaN, or sequences of "
+            "different lengths). Set keras.config.set_floatx('float32')."
+        )
+    return dtype.type(MASKED)
 
 
 def _check_table(estimator, X, *, reset, dtype):
@@ -91,8 +109,8 @@ def _check_table(estimator, X, *, reset, dtype):
     kept = {"dtype": dtype, "ensure_all_finite": "allow-nan", "allow_nd": True}
     if getattr(X, "ndim", None) == 3 or (isinstance(X, (list, tuple)) and np.ndim(X) == 3):
         return check_array(X, input_name="X", estimator=estimator, **kept), None
-    if not reset and not estimator._takes_columns:
-        # Fitted on three dimensions, where the columns were not counted.
+    if not reset and (isinstance(X, (list, tuple)) or not estimator._takes_columns):
+        # A list is of sequences of any length; and in three dimensions columns were not counted.
         return check_array(X, input_name="X", estimator=estimator, **kept)[:, :, None], None
     refuse_lag_columns(name, X)
     X = validate_data(estimator, X, reset=reset, **kept)
@@ -104,33 +122,55 @@ def _check_table(estimator, X, *, reset, dtype):
     return X[:, :, None], X.shape[1]
 
 
+def _is_panel(X):
+    """Whether X is a DataFrame whose cells are series."""
+    if not hasattr(X, "iloc") or np.ndim(X) != 2 or not np.size(X):
+        return False
+    return X.dtypes.iloc[0].kind == "O" and any(np.ndim(cell) == 1 for cell in X.iloc[:, 0])
+
+
 def _as_sequences(name, X):
     """Return X as a list of (n_timesteps, n_features) arrays if it is of many lengths, or None."""
-    if hasattr(X, "iloc") and np.ndim(X) == 2 and np.size(X) and np.ndim(X.iloc[0, 0]) == 1:
+    if _is_panel(X):
         rows = zip(*(X.iloc[:, column] for column in range(X.shape[1])), strict=True)
-        return [_joined(name, row, cells) for row, cells in enumerate(rows)]
-    is_list = isinstance(X, (list, tuple)) or (
-        isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
-    )
-    if not is_list or len(X) == 0 or any(np.ndim(one) not in (1, 2) for one in _first(X)):
+        return [_joined(name, row, X.columns, cells) for row, cells in enumerate(rows)]
+    is_column = hasattr(X, "dtype") and X.ndim == 1 and getattr(X.dtype, "kind", "") == "O"
+    if not (isinstance(X, (list, tuple)) or is_column) or len(X) == 0:
         return None
-    sequences = [np.asarray(one) for one in X]
-    if sequences[0].ndim == 1 and len({len(one) for one in sequences}) == 1:
-        return None  # a table
+    sequences = [_as_array(name, row, one) for row, one in enumerate(X)]
+    shapes, dimensions = {one.shape for one in sequences}, {one.ndim for one in sequences}
+    if len(shapes) == 1 and dimensions != {2}:
+        return None  # a table, or of four dimensions
+    if not dimensions <= {1, 2}:
+        raise _of_other_shapes(name, shapes)
     return [one[:, None] if one.ndim == 1 else one for one in sequences]
 
 
-def _first(X):
-    """Return the first sequence, where it is one and not ragged itself."""
+def _as_array(name, row, sequence):
     try:
-        np.ndim(X[0])
+        return np.asarray(sequence)
     except ValueError:
-        return [0]
-    return [X[0]]
+        raise ValueError(
+            f"Row {row} of X is no array of shape (n_timesteps, n_features): {name} needs as many "
+            "features at each of its steps."
+        ) from None
 
 
-def _joined(name, row, cells):
+def _of_other_shapes(name, shapes):
+    return ValueError(
+        f"{name} needs sequences of shape (n_timesteps, n_features) with the same features, "
+        f"got shapes {sorted(shapes)[:5]}."
+    )
+
+
+def _joined(name, row, columns, cells):
     """Return the series in a row of a DataFrame side by side."""
+    for column, cell in zip(columns, cells, strict=True):
+        if np.ndim(cell) != 1:
+            raise ValueError(
+                f"Row {row} of X holds {cell!r} in column {column!r}, where {name} needs a series. "
+                "Leave such rows out."
+            )
     lengths = {len(cell) for cell in cells}
     if len(lengths) > 1:
         raise ValueError(
@@ -142,12 +182,10 @@ def _joined(name, row, cells):
 
 def _padded(name, sequences, dtype):
     """Put sequences into one array, with NaN behind the shorter ones."""
-    widths = {one.shape[1] if one.ndim == 2 else -1 for one in sequences}
-    if len(widths) > 1 or -1 in widths:
-        raise ValueError(
-            f"{name} needs sequences of shape (n_timesteps, n_features) with the same features, "
-            f"got shapes {sorted({one.shape for one in sequences})[:5]}."
-        )
+    _refuse_empty(name, np.array([len(one) == 0 for one in sequences]))
+    widths = {one.shape[1] for one in sequences}
+    if len(widths) > 1:
+        raise _of_other_shapes(name, {one.shape for one in sequences})
     if any(one.dtype.kind == "c" for one in sequences):
         raise ValueError("Complex data not supported")
     longest = max(map(len, sequences))
@@ -159,13 +197,11 @@ def _padded(name, sequences, dtype):
 
 def _masked(name, X, *, in_place, trim):
     """Return X with `MASKED` in all features of the steps that hold a NaN."""
-    from .networks import MASKED
-
     missing = np.isnan(X).any(axis=2)
     if not missing.any():
         return X
     _refuse_empty(name, missing.all(axis=1))
-    X = np.where(missing[:, :, None], X.dtype.type(MASKED), X)
+    X = np.where(missing[:, :, None], _masked_value(X.dtype), X)
     if in_place:
         return X
     # Behind all others: GPUs' own kernels mask no others, and what is shorter is faster.
@@ -178,23 +214,20 @@ def _refuse_empty(name, empty, first=0):
     if empty.any():
         row = first + int(np.argmax(empty))
         raise ValueError(
-            f"Every step of row {row} of X is NaN, and {name} cannot tell a class from nothing. "
-            "Leave such rows out."
+            f"Row {row} of X has no time step without NaN, and {name} cannot tell a class from "
+            "nothing. Leave such rows out."
         )
 
 
 def _check_windows(name, X, *, reset, dtype):
     """Return windows with `MASKED` in the series' rows that hold a NaN."""
-    from .networks import MASKED
-
     if X.dtype.kind not in "fiub":
         raise ValueError(
             f"{name} learns from numbers, but the windows hold symbols such as "
             f"{str(X.series.flat[-1])!r}. Use CharLSTMClassifier for symbols, or convert the "
             "series' columns to numbers first."
         )
-    with np.errstate(over="ignore"):  # what is too large is refused below
-        X = X.astype(dtype)
+    X = X.astype(dtype)
     n_samples, length = len(X), X.window_length
     if reset and X.n_incomplete >= n_samples:
         raise ValueError(
@@ -216,5 +249,5 @@ def _check_windows(name, X, *, reset, dtype):
     known = np.concatenate([[0], np.cumsum(~missing)])
     n_known = (known[length:] - known[:-length])[first:n_samples]
     _refuse_empty(name, n_known == 0, first)
-    series = np.where(missing[:, None], series.dtype.type(MASKED), series)
+    series = np.where(missing[:, None], _masked_value(series.dtype), series)
     return type(X)(series, length, X.horizon, X.n_incomplete)

@@ -87,6 +87,7 @@ def fit_network(
         Windows are gathered batch by batch from the series of a WindowArray.
     y : ndarray of shape (n_samples, n_outputs)
     sample_weight : ndarray of shape (n_samples,), default=None
+        With outputs after each step, of shape (n_samples, n_timesteps) or (n_samples, 1).
     rows : range
         The rows to train on; each epoch takes them in a new order.
     epochs, batch_size, patience, verbose : int
@@ -221,7 +222,10 @@ def loss_of(network, y, y_pred, sample_weight=None):
     if isinstance(loss, keras.losses.Loss):
         return float(loss(y, y_pred, sample_weight=sample_weight))
     values = np.asarray(keras.ops.convert_to_numpy(loss(y, y_pred)))
-    return float(np.average(values.reshape(len(y), -1).mean(axis=1), weights=sample_weight))
+    if sample_weight is None:
+        return float(values.mean())
+    weights = np.broadcast_to(sample_weight, values.shape[: sample_weight.ndim])
+    return float(np.average(values.reshape(*weights.shape, -1).mean(axis=-1), weights=weights))
 
 
 def predict_network(network, X):

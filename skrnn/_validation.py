@@ -77,25 +77,15 @@ def unchanged_on_error(estimator):
         raise
 
 
-def check_labels(y, *, skip, n_dimensions, estimator):
-    """Return labels as an array of so many dimensions; of the first `skip` rows they may be any.
+def check_labels(y, *, skip, estimator):
+    """Return the labels of all rows but the first `skip`, where y may hold anything.
 
     Raises
     ------
     ValueError
-        If there are other dimensions, or a label is missing.
+        If y is not of one dimension, or a label is missing.
     """
-    if n_dimensions == 1:
-        if skip == 0:
-            return _check_y(y, estimator=estimator)
-        checked = _check_y(np.asarray(y)[skip:], estimator=estimator)
-        return np.concatenate([np.repeat(checked[:1], skip), checked])
-    y = np.asarray(y)
-    if y.ndim != n_dimensions:
-        raise ValueError(
-            f"y must have {n_dimensions} dimensions, a label for each step, got shape {y.shape}."
-        )
-    return y
+    return _check_y(y if skip == 0 else np.asarray(y)[skip:], estimator=estimator)
 
 
 def check_name(kind, name, known):

@@ -8,7 +8,13 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
 
 from . import _processes
-from ._classes import class_weights, encode_classes, split_by_class
+from ._classes import (
+    class_weights,
+    encode_classes,
+    find_classes,
+    labels_of_steps,
+    split_by_class,
+)
 from ._fitting import (
     as_type,
     check_callbacks,
@@ -19,7 +25,7 @@ from ._fitting import (
     split_in_time,
     train,
 )
-from ._inputs import check_weights, n_incomplete
+from ._inputs import check_step_weights, check_weights, n_incomplete
 from ._sequences import check_sequences, fill_up, masked_steps
 from ._validation import (
     CallbackSupportMixin,
@@ -31,6 +37,7 @@ from ._validation import (
     check_is_fitted,
     check_labels,
     fit_context,
+    n_samples_of,
     unchanged_on_error,
 )
 from .windows import is_windows
@@ -52,7 +59,8 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     - an array of shape (n_samples, n_timesteps, n_features), or (n_samples, n_timesteps) of one
       feature, with NaN for steps that are not there: before, between or after the others;
-    - a list of arrays of shape (n_timesteps, n_features), or (n_timesteps,), of any lengths;
+    - a list or a Series of arrays of shape (n_timesteps, n_features), or (n_timesteps,), of any
+      lengths;
     - a DataFrame whose cells are series, a column for each feature (sktime's nested panel);
     - windows made by a `WindowTransformer`; those that are incomplete are not learnt from.
 
@@ -114,8 +122,8 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Share of the sequences or complete windows in the validation part.
     n_iter_no_change : int, default=10
     class_weight : dict or "balanced", default=None
-        Weights of the classes; "balanced" makes all classes weigh the same. Only with
-        ``output="last"``.
+        Weights of the classes; "balanced" makes all classes weigh the same. With
+        ``output="sequence"`` they weigh the steps of a class.
     warm_start : bool, default=False
         Whether `fit` goes on training the fitted network, with its classes. The network's
         settings and optimizer must be those of the first fit; learning_rate may change.
@@ -136,7 +144,7 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         features of masked steps, to probabilities.
     loss_curve_ : list of float
         Training loss of each epoch, the mean cross entropy in nats. With ``output="sequence"``
-        masked steps count as steps without loss.
+        each batch's is the mean over its steps that are not masked, as in Keras.
     validation_loss_curve_, validation_scores_ : lists of float
         Loss and accuracy on the validation part after each epoch, with `early_stopping`.
     n_iter_ : int
@@ -268,7 +276,8 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Labels; with ``output="sequence"`` of shape (n_samples, n_timesteps).
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the sequences, scaled to mean 1.
+            Weights of the sequences, scaled to mean 1; with ``output="sequence"`` also of shape
+            (n_samples, n_timesteps).
 
         Returns
         -------
@@ -298,7 +307,8 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         classes : array-like of shape (n_classes,), default=None
             All labels that will ever come, in the first call. None is those in its y.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the sequences, scaled to mean 1.
+            Weights of the sequences, scaled to mean 1; with ``output="sequence"`` also of shape
+            (n_samples, n_timesteps).
 
         Returns
         -------
@@ -327,19 +337,12 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             check_callbacks(self.callbacks)
             dtype, given = keras.config.floatx(), X
             X = self._read(X, reset=not go_on, dtype=dtype)
-            y = self._labels(X, y)
-            skip = n_incomplete(X)
-            counted = self._counted(X, y)
-            if not go_on:
-                self.classes_ = np.unique(y[counted]) if classes is None else np.unique(classes)
-                if len(self.classes_) < 2:
-                    raise ValueError(
-                        f"{type(self).__name__} needs at least 2 classes to tell apart, but y "
-                        f"holds one class, {self.classes_[0]!r}."
-                    )
-            places = np.full(y.shape, _NO_CLASS, np.int32)
-            places[counted] = encode_classes(y[counted], self.classes_)
-            weights = self._weights(X, places, skip, sample_weight)
+            labels, counted = self._labels(X, y, skip=n_incomplete(X))
+            fitted = self.classes_ if go_on else None
+            self.classes_: np.ndarray = find_classes(type(self).__name__, labels, classes, fitted)
+            places = np.full(counted.shape, _NO_CLASS, np.int32)
+            places[counted] = encode_classes(labels, self.classes_)
+            weights = self._weights(X, places, sample_weight)
             progress.begin(given, y, sample_weight)
             network = self._network_to_train(X, go_on, dtype)
             self._train(network, X, places, weights, epochs, progress, go_on)
@@ -350,50 +353,36 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         in_place = self.output == "sequence"
         return check_sequences(self, X, reset=reset, dtype=dtype, in_place=in_place)
 
-    def _labels(self, X, y):
-        """Return the labels as an array, of the sequences or of their steps."""
+    def _labels(self, X, y, skip=0):
+        """Return the labels that count, one after the other, and where they stand in y."""
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None. Pass "
                 "the classes of the sequences or windows."
             )
-        n_dimensions = 2 if self.output == "sequence" else 1
-        skip = n_incomplete(X)
-        y = check_labels(y, skip=skip, n_dimensions=n_dimensions, estimator=self)
-        if len(y) != len(X):
+        if n_samples_of(y) != len(X):
             raise ValueError(
                 "Found input variables with inconsistent numbers of samples: X has "
                 f"{len(X)} rows and y has {len(y)}. Each row of X needs its row of y."
             )
-        if n_dimensions == 2 and y.shape[1] != X.shape[1]:
-            raise ValueError(
-                f"output='sequence' needs a label for each of the {X.shape[1]} time steps of X, "
-                f"got y of shape {y.shape}. Fill it up at masked steps with any label."
-            )
-        check_classification_targets(y[self._counted(X, y)])
-        return y
+        counted = ~masked_steps(X) if self.output == "sequence" else np.ones(len(X), bool)
+        counted[:skip] = False
+        labels = (
+            labels_of_steps(y, counted)
+            if self.output == "sequence"
+            else check_labels(y, skip=skip, estimator=self)
+        )
+        check_classification_targets(labels)
+        return labels, counted
 
-    def _counted(self, X, y):
-        """Return where labels count: not those of incomplete windows, nor of masked steps."""
-        counted = np.ones(y.shape, bool)
-        if y.ndim == 2:
-            counted &= ~masked_steps(X)
-        counted[: n_incomplete(X)] = False
-        return counted
-
-    def _weights(self, X, places, skip, sample_weight):
-        """Return weights of mean 1 over the rows that count, or None where all weigh the same."""
-        weights = check_weights(X, sample_weight)
-        if self.class_weight is None:
-            return weights
-        if self.output == "sequence":
-            raise ValueError(
-                f"class_weight={self.class_weight!r} weighs sequences, but with output='sequence' "
-                "each has many classes. Set class_weight=None."
-            )
-        of_classes = class_weights(self.class_weight, self.classes_, places[skip:])
-        weights = of_classes[places] * (1 if weights is None else weights)
-        return weights / weights[skip:].mean()
+    def _weights(self, X, places, sample_weight):
+        """Return weights of mean 1 over what counts, or None where all weigh the same."""
+        weights = check_weights(X, sample_weight, of_steps=self.output == "sequence")
+        counted = places != _NO_CLASS
+        if self.class_weight is not None:
+            of_classes = class_weights(self.class_weight, self.classes_, places[counted])
+            weights = of_classes[places] * (1 if weights is None else weights)
+        return mean_one_each(weights, range(n_incomplete(X), len(X)), counted=counted)
 
     def _network_to_train(self, X, go_on, dtype):
         """Return the network to train, compiled: the fitted one to go on with, or a new one."""
@@ -415,6 +404,7 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 settings,
                 dtype,
                 sequence=self.output == "sequence",
+                probabilities=True,
                 input_shape=self.input_shape_,
                 n_outputs=len(self.classes_),
                 **{name: settings[name] for name in _BUILDER_OPTIONS},
@@ -459,7 +449,7 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 X, places = X[order], places[order]
                 weights = None if weights is None else weights[order]
                 rows, held_out = range(n_train), range(n_train, len(X))
-            weights = mean_one_each(weights, rows, held_out)
+            weights = mean_one_each(weights, rows, held_out, counted=places != _NO_CLASS)
             validation = self._validation(network, X, places, weights, held_out)
         train(
             self,
@@ -483,7 +473,8 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         def validate():
             probabilities = network.predict(X)
-            hits = _accuracy(places, probabilities.argmax(axis=-1), places != _NO_CLASS, weights)
+            counted = places != _NO_CLASS
+            hits = _accuracy(places[counted], probabilities.argmax(axis=-1), counted, weights)
             return loss_of(network, places, probabilities, weights), hits
 
         return validate
@@ -500,7 +491,8 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
             In the order of `classes_`, of the network's dtype. With ``output="sequence"`` of
-            shape (n_samples, n_timesteps, n_classes); at a masked step, those of the step before.
+            shape (n_samples, n_timesteps, n_classes); at a masked step, the states are those of
+            the step before, and of the step after for the backward direction.
 
         Raises
         ------
@@ -514,14 +506,15 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _predict(self, X):
         n_timesteps, fixed = X.shape[1], self._network.n_timesteps
-        if fixed is not None and (n_timesteps > fixed or (is_windows(X) and n_timesteps != fixed)):
+        may_fill_up = self._network.masks and not is_windows(X)
+        if fixed is not None and n_timesteps != fixed and not (may_fill_up and n_timesteps < fixed):
             raise ValueError(
                 f"X has sequences of {n_timesteps} time steps, but the network takes {fixed}. "
                 "Pass as many, or build it on (None, n_features)."
             )
-        if not is_windows(X):
-            X = fill_up(X, self.input_shape_[0])
         self._check_masks(self._network, X)
+        if may_fill_up:
+            X = fill_up(X, self.input_shape_[0])
         probabilities = self._network.predict(X)
         return probabilities[:, :n_timesteps] if probabilities.ndim == 3 else probabilities
 
@@ -564,6 +557,7 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         X : array-like, list of arrays, DataFrame of series, or WindowArray
         y : array-like of shape (n_samples,) or (n_samples, n_timesteps)
         sample_weight : array-like of shape (n_samples,), default=None
+            With ``output="sequence"`` also of shape (n_samples, n_timesteps).
 
         Returns
         -------
@@ -573,9 +567,11 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             return super().score(X, y, sample_weight)
         check_is_fitted(self)
         X = self._read(X, reset=False, dtype=self._network.input_dtype)
-        y = np.asarray(y)
+        labels, counted = self._labels(X, y)
+        if sample_weight is not None:
+            sample_weight = check_step_weights(X, sample_weight)
         y_pred = self.classes_[self._predict(X).argmax(axis=-1)]
-        return _accuracy(y, y_pred, ~masked_steps(X), sample_weight)
+        return _accuracy(labels, y_pred, counted, sample_weight)
 
     @property
     def model_(self):
@@ -597,12 +593,11 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return tags
 
 
-def _accuracy(y, y_pred, counted, weights):
-    """Return the accuracy over what counts; weights are of the rows."""
+def _accuracy(labels, y_pred, counted, weights):
+    """Return the accuracy over what counts, which `labels` are of; weights are of all."""
     if weights is not None:
-        shape = (len(y),) + (1,) * (y.ndim - 1)
-        weights = np.broadcast_to(np.asarray(weights).reshape(shape), y.shape)[counted]
-    return float(accuracy_score(y[counted], y_pred[counted], sample_weight=weights))
+        weights = np.broadcast_to(weights, counted.shape)[counted]
+    return float(accuracy_score(labels, y_pred[counted], sample_weight=weights))
 
 
 _BUILDER_OPTIONS = (

@@ -1,7 +1,7 @@
 """Networks that encode before they answer: encoder and decoder, and convolutions before cells.
 
-They are builders for ``network=`` of `RNNRegressor` and `RNNClassifier`; `functools.partial` sets
-what those do not pass on.
+They are builders for ``network=``: of `RNNRegressor`, and the convolutions of `RNNClassifier` too;
+`functools.partial` sets what those do not pass on.
 """
 
 import random

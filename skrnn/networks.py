@@ -218,8 +218,10 @@ l2, recurrent_l2, seed
     check_not_forked()
     new_seed = _seeds(random.getrandbits(31) if seed is None else seed)
     inputs = keras.Input((None, input_shape[1]))
+    # Half precision cannot hold `MASKED`: there the layers behind are the first to have it.
+    is_half = keras.config.dtype_policy().compute_dtype == "float16"
     x = _recurrent_layers(
-        keras.layers.Masking(MASKED)(inputs),
+        keras.layers.Masking(MASKED, dtype="float32" if is_half else None)(inputs),
         cell,
         units,
         activation,
@@ -446,7 +448,7 @@ def check_keras_name(kind, name, module):
         raise
 
 
-def check_network(model, input_shape, n_outputs, sequence=False):
+def check_network(model, input_shape, n_outputs, sequence=False, probabilities=False):
     """Return a builder's model with inputs and outputs of its own, or raise a ValueError."""
     if not isinstance(model, keras.Model):
         raise ValueError(f"network must return a keras.Model, got {type(model).__name__}.")
@@ -461,7 +463,21 @@ def check_network(model, input_shape, n_outputs, sequence=False):
     if len(model.outputs) != 1 or not fits:
         needed = ", ".join(str(size) for size in (None, *n_steps, n_outputs))
         raise ValueError(f"The network's outputs have shape {shape}, but y needs ({needed}).")
+    if probabilities:
+        _check_probabilities(model, input_shape)
     return model
+
+
+def _check_probabilities(model, input_shape):
+    """Raise a ValueError if a model's outputs of a sequence of zeros are no probabilities."""
+    zeros = np.zeros((1, *input_shape), model.inputs[0].dtype)
+    outputs = keras.ops.convert_to_numpy(model(zeros, training=False)).astype(float)
+    if (outputs < 0).any() or not np.allclose(outputs.sum(axis=-1), 1, atol=0.01):
+        raise ValueError(
+            f"The network's outputs are no probabilities: of a sequence of zeros they are "
+            f"{outputs.reshape(-1, outputs.shape[-1])[-1][:10].round(3).tolist()}. End it with "
+            "activation='softmax', or with the output_activation that the builder gets."
+        )
 
 
 def as_compiled(model, other):

@@ -21,6 +21,7 @@ from ._inputs import (
     check_inputs,
     check_outputs,
     check_outputs_of_steps,
+    check_step_weights,
     check_weights,
     n_incomplete,
     score_windows,
@@ -264,7 +265,8 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Target; None stands for the series that a WindowArray was made from.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, scaled to mean 1.
+            Weights of the rows, scaled to mean 1; with ``output="sequence"`` also of shape
+            (n_samples, n_timesteps).
 
         Returns
         -------
@@ -291,7 +293,8 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Target; None stands for the series that a WindowArray was made from.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, scaled to mean 1.
+            Weights of the rows, scaled to mean 1; with ``output="sequence"`` also of shape
+            (n_samples, n_timesteps).
 
         Returns
         -------
@@ -325,7 +328,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
                 if self.output == "last"
                 else check_outputs_of_steps(self, X, y)
             )
-            weights = check_weights(X, sample_weight)
+            weights = check_weights(X, sample_weight, of_steps=self.output == "sequence")
             progress.begin(series, y, sample_weight)
             network = self._network_to_train(series, y, y_given, go_on, keras.config.floatx())
             self._y_ndim = y_ndim
@@ -470,6 +473,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
         sample_weight : array-like of shape (n_samples,), default=None
+            With ``output="sequence"`` also of shape (n_samples, n_timesteps).
 
         Returns
         -------
@@ -478,9 +482,16 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         if self.output == "last":
             return score_windows(self, X, y, sample_weight)
         check_is_fitted(self)
-        y_pred = self.predict(X).reshape(len(X), -1, self.n_outputs_)
+        X = check_inputs(self, X, reset=False, dtype=self._network.input_dtype)
         y, _ = check_outputs_of_steps(self, X, y)
-        return float(_r2(y, y_pred, sample_weight))
+        if y.shape[2] != self.n_outputs_:
+            raise ValueError(
+                f"y has {y.shape[2]} outputs at each step, but {type(self).__name__} was fitted on "
+                f"{self.n_outputs_}. Score with the same outputs."
+            )
+        if sample_weight is not None:
+            sample_weight = check_step_weights(X, sample_weight)
+        return float(_r2(y, self._network.predict(X), sample_weight))
 
     @property
     def model_(self):
@@ -501,10 +512,9 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
 
 def _r2(y, y_pred, weights):
-    """Return R², of steps all together where there are any; weights are of the rows."""
+    """Return R², of steps all together where there are any."""
     if y.ndim == 3:
-        n_timesteps = y.shape[1]
-        weights = None if weights is None else np.repeat(weights, n_timesteps)
+        weights = None if weights is None else np.broadcast_to(weights, y.shape[:2]).ravel()
         y, y_pred = y.reshape(-1, y.shape[2]), y_pred.reshape(-1, y.shape[2])
     return r2_score(y, y_pred, sample_weight=weights)
 

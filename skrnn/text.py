@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
 
 from . import _processes
-from ._classes import class_weights, encode_classes, split_by_class
+from ._classes import class_weights, encode_classes, find_classes, split_by_class
 from ._fitting import (
     check_callbacks,
     check_same_settings,
@@ -456,14 +456,10 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                     f"{X.window_length + X.horizon} rows to fit, got {len(X)}. Fit on more rows or "
                     "take a shorter window."
                 )
-            self.classes_ = np.unique(y[skip:]) if classes is None else np.unique(classes)
-            if len(self.classes_) < 2:
-                raise ValueError(
-                    f"{type(self).__name__} needs at least 2 classes to tell apart, but y "
-                    f"holds one class, {self.classes_[0]!r}."
-                )
             if self._kind == "windows":
                 self.window_length_ = X.shape[1]
+        fitted = self.classes_ if go_on else None
+        self.classes_ = find_classes(type(self).__name__, y[skip:], classes, fitted)
         y = encode_classes(y, self.classes_, skip)
         dtype = _floatx()
         by_class = class_weights(self.class_weight, self.classes_, y[skip:])

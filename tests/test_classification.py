@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from functools import partial
 
 import keras
 import numpy as np
@@ -191,7 +192,8 @@ def test_kinds_of_input_are_one(steps, padded):
     )
     objects = np.empty(len(X), object)
     objects[:] = X
-    for kind in (frame, tuple(X), objects, [one.tolist() for one in X], padded[0]):
+    lists, series = [one.tolist() for one in X], pd.Series(X)
+    for kind in (frame, tuple(X), objects, lists, padded[0], series):
         np.testing.assert_array_equal(small().fit(kind, y).predict_proba(kind), expected)
 
 
@@ -201,6 +203,23 @@ def test_lists_of_one_feature():
     table = np.array([[1, 2, 3, 4], [4, 3, 2, NAN]])
     np.testing.assert_array_equal(model.predict_proba([up, down]), model.predict_proba(table))
     assert model.input_shape_ == (4, 1)
+    # Lists are of any lengths, also where all are of one that no list in fit was of.
+    equal = small(epochs=2).fit(table[:, :3], [0, 1])
+    alone = equal.predict_proba([[1.0, 2], [1.0, 2, 3]])[0]
+    np.testing.assert_allclose(equal.predict_proba([[1.0, 2]])[0], alone, atol=1e-6)
+    with pytest.raises(ValueError, match="X has 2 features, but RNNClassifier is expecting 3"):
+        equal.predict(table[:, :2])
+
+
+def test_features_of_panels_have_names(steps):
+    X, y = steps
+    frame = pd.DataFrame({"a": [one[:, 0] for one in X], "b": [one[:, 1] for one in X]})
+    model = small(epochs=1).fit(frame, y)
+    assert model.feature_names_in_.tolist() == ["a", "b"]
+    with pytest.raises(ValueError, match="Feature names must be in the same order"):
+        model.predict(frame[["b", "a"]])
+    model.predict(X)
+    assert not hasattr(model.fit(X, y), "feature_names_in_")
 
 
 def test_panels_of_sktime():
@@ -253,8 +272,13 @@ def test_weights_and_class_weights(padded):
     assert abs(weighted - small().fit(X, y).predict_proba(X)).max() > 1e-3
     with pytest.raises(ValueError, match=r"class_weight names \['goes'\]"):
         small(class_weight={"goes": 2}).fit(X, y)
+    for wrong in ("many", None, -1, NAN):
+        with pytest.raises(ValueError, match="must be finite numbers that are not negative"):
+            small(class_weight={"falls": wrong}).fit(X, y)
     with pytest.raises(ValueError, match=r"at least one non-zero number|cannot all be zero"):
         small().fit(X, y, sample_weight=np.zeros(60))
+    with pytest.raises(ValueError, match="cannot all be zero in the 60 samples that are trained"):
+        small(class_weight={"rises": 0, "falls": 0}).fit(X, y)
 
 
 def test_early_stopping_holds_out_some_of_each_class(padded):
@@ -298,6 +322,13 @@ def test_partial_fit_names_classes_first(padded):
     model.partial_fit(X, y)
     assert model.classes_.tolist() == ["falls", "rises", "stays"]
     assert model.predict_proba(X).shape == (60, 3)
+    with pytest.raises(
+        ValueError, match=r"classes=\['falls', 'rises'\] are not those of the first"
+    ):
+        model.partial_fit(X, y, classes=["rises", "falls"])
+    model.partial_fit(X, y, classes=["stays", "rises", "falls"])
+    with pytest.raises(ValueError, match="but classes names one class, 'rises'"):
+        small().partial_fit(X[only], y[only], classes=["rises"])
     with pytest.raises(ValueError, match=r"not in the first fit: \['jumps'\]"):
         model.partial_fit(X[:2], ["jumps", "rises"])
     with pytest.raises(ValueError, match="partial_fit does not support early_stopping=True"):
@@ -352,10 +383,64 @@ def test_network_of_ones_own(padded):
     assert model.predict_proba(X).shape == (60, 2)
     with pytest.raises(ValueError, match="sequences of 5 time steps, but the network takes 3"):
         model.predict(np.zeros((2, 5, 2)))
-    with pytest.raises(ValueError, match=r"no layer that masks them. Begin it with keras.layers"):
+    with pytest.raises(ValueError, match="sequences of 2 time steps, but the network takes 3"):
         model.predict(np.zeros((2, 2, 2)))
+    with pytest.raises(ValueError, match=r"no layer that masks them. Begin it with keras.layers"):
+        model.predict([X[0, :3], np.full((3, 2), [[0], [NAN], [0]])])
     with pytest.raises(ValueError, match="no layer that masks them"):
         small(network=flat).fit(*padded)
+
+
+@pytest.mark.parametrize("output", ["last", "sequence"])
+def test_networks_must_end_in_probabilities(output):
+    X, y = running_sign()
+    if output == "last":
+        y = y[:, 0]
+
+    def build(input_shape, n_outputs):
+        gru = keras.layers.GRU(3, return_sequences=output == "sequence")
+        return keras.Sequential([keras.Input(input_shape), gru, keras.layers.Dense(n_outputs)])
+
+    message = r"no probabilities: of a sequence of zeros they are \[0\.0, 0\.0\]. End it with"
+    with pytest.raises(ValueError, match=message):
+        small(network=build, output=output).fit(X, y)
+
+
+def test_network_of_ones_own_for_any_length(padded):
+    def build(input_shape, n_outputs):
+        return keras.Sequential(
+            [
+                keras.Input((None, input_shape[1])),
+                keras.layers.GRU(4),
+                keras.layers.Dense(n_outputs, activation="softmax"),
+            ]
+        )
+
+    X, y = padded
+    model = small(network=build, epochs=1).fit(X[:, :3], y)
+    for length in (2, 7):
+        sequences = np.random.default_rng(0).normal(size=(5, length, 2)).astype("float32")
+        np.testing.assert_allclose(
+            model.predict_proba(sequences), model.model_(sequences), atol=1e-6
+        )
+
+
+def test_half_precision(steps):
+    X, y = steps
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = small(epochs=2).fit(X, y)
+        alone = np.concatenate([model.predict_proba([one]) for one in X])
+        np.testing.assert_allclose(model.predict_proba(X), alone, atol=2e-3)
+    finally:
+        keras.config.set_dtype_policy(before)
+    keras.config.set_floatx("float16")
+    try:
+        with pytest.raises(ValueError, match="float16 cannot hold the number that stands for mas"):
+            small(epochs=1).fit(X, y)
+    finally:
+        keras.config.set_floatx("float32")
 
 
 def test_network_of_ones_own_that_masks(padded):
@@ -393,9 +478,17 @@ def test_tables_of_polars_are_tables():
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        ([[[1.0, 2], [NAN, 1]], [[NAN, 1], [2, NAN]]], "Every step of row 1 of X is NaN"),
+        ([[[1.0, 2], [NAN, 1]], [[NAN, 1], [2, NAN]]], "Row 1 of X has no time step without NaN"),
         ([np.zeros((3, 2)), np.zeros((4, 3))], r"same features, got shapes \[\(3, 2\), \(4, 3\)\]"),
         (np.full((2, 3, 2), np.inf), "infinity"),
+        ([np.full((2, 2), 1e300), np.zeros((3, 2))], "infinity or a value too large for dtype"),
+        (np.full((2, 3, 2), 1e300), "infinity or a value too large for dtype"),
+        ([np.zeros((0, 2)), np.zeros((3, 2))], "Row 0 of X has no time step without NaN"),
+        ([np.zeros((3, 2)), []], "Row 1 of X has no time step without NaN"),
+        ([np.zeros((3, 2, 1)), np.zeros((2, 2, 1))], r"got shapes \[\(2, 2, 1\), \(3, 2, 1\)\]"),
+        ([[[1.0, 2], [3]], [[1.0, 2]]], "Row 0 of X is no array of shape"),
+        (pd.DataFrame({"a": [NAN, np.zeros(3)]}), "Row 0 of X holds nan in column 'a'"),
+        (pd.DataFrame({"a": [np.zeros(3), None]}), "Row 1 of X holds None in column 'a'"),
         (np.zeros((2, 3, 2, 1)), "expects X of shape"),
         (np.zeros((2, 0, 2)), "needs time steps and features"),
     ],
@@ -409,8 +502,8 @@ def test_sequences_that_are_none(X, message):
 
 def test_errors_of_y(padded, fitted):
     X, y = padded
-    with pytest.raises(ValueError, match="needs at least 2 classes to tell apart"):
-        small().fit(X, ["rises"] * 60)
+    with pytest.raises(ValueError, match=r"to tell apart, but y holds one class, 1\.0"):
+        small().fit(X, np.ones(60))
     with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
         small().fit(X, None)
     with pytest.raises(ValueError, match="X has 60 rows and y has 59"):
@@ -439,7 +532,7 @@ def test_windows_that_cannot_be_learnt_from(wave):
     with pytest.raises(ValueError, match="Use CharLSTMClassifier for symbols"):
         make_pipeline(WindowTransformer(3), small()).fit(symbols, y)
     wave[50:60] = NAN
-    with pytest.raises(ValueError, match="Every step of row 55 of X is NaN"):
+    with pytest.raises(ValueError, match="Row 55 of X has no time step without NaN"):
         make_pipeline(WindowTransformer(5), small()).fit(wave, y)
 
 
@@ -474,6 +567,12 @@ def test_labels_of_masked_steps_count_for_nothing(bidirectional):
     np.testing.assert_array_equal(model.predict_proba(X), other.predict_proba(X))
     assert other.classes_.tolist() == ["minus", "plus"]
     assert model.score(X, y) == model.score(X, np.where(hole, "junk", y))
+    for junk in (None, NAN):
+        numbers = np.where(hole, junk, np.where(y == "plus", 1, 0))
+        third = small(**settings).fit(X, numbers)
+        np.testing.assert_array_equal(third.predict_proba(X), model.predict_proba(X))
+        assert third.classes_.tolist() == [0, 1]
+        assert third.classes_.dtype.kind in "if"
     for row in range(40):
         alone = model.predict_proba(X[row : row + 1, ~hole[row]])[0]
         np.testing.assert_allclose(model.predict_proba(X)[row, ~hole[row]], alone, atol=1e-5)
@@ -487,8 +586,137 @@ def test_sequences_with_early_stopping_and_errors():
         small(output="sequence").fit(X, y[:, 1:])
     with pytest.raises(ValueError, match="y must have 2 dimensions"):
         small(output="sequence").fit(X, y[:, 0])
-    with pytest.raises(ValueError, match="class_weight='balanced' weighs sequences"):
-        small(output="sequence", class_weight="balanced").fit(X, y)
+    for wrong in (y[:, 1:], y[:, 0], y[1:], None):
+        with pytest.raises(ValueError, match=r"time steps of X|2 dimensions|40 rows|requires y"):
+            model.score(X, wrong)
+    gap = np.where(y == "plus", 1.0, NAN)
+    with pytest.raises(ValueError, match=r"y holds nan at step \d of row 0, which is not masked"):
+        small(output="sequence").fit(X, gap)
+
+
+def by_keras(**settings):
+    """An `RNNClassifier` of each step that trains through `Model.fit`."""
+    each_batch = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+    return small(output="sequence", callbacks=[each_batch], **settings)
+
+
+@pytest.fixture(scope="module")
+def holes():
+    """Sequences with masked steps, some with more than others, and a class at each step."""
+    X, y = running_sign()
+    rng = np.random.default_rng(0)
+    hole = rng.random((40, 8)) < rng.random((40, 1))
+    hole[:, 3] = False
+    X[hole] = NAN
+    return X, y, hole
+
+
+@pytest.mark.parametrize("settings", [{}, {"class_weight": "balanced"}, {"batch_size": 8}])
+@pytest.mark.parametrize("weights", [None, (40, 1), (40, 8)], ids=str)
+def test_steps_train_as_in_keras(settings, weights, holes):
+    X, y, _ = holes
+    if weights is not None:
+        weights = np.random.default_rng(0).random(weights).squeeze()
+    settings = {"epochs": 2, **settings}
+    ours = small(output="sequence", **settings).fit(X, y, sample_weight=weights)
+    keras_fit = by_keras(**settings).fit(X, y, sample_weight=weights)
+    np.testing.assert_allclose(ours.loss_curve_, keras_fit.loss_curve_, rtol=1e-5)
+    np.testing.assert_allclose(ours.predict_proba(X), keras_fit.predict_proba(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [partial(small, output="sequence"), by_keras])
+def test_the_loss_is_the_mean_over_steps_that_are_not_masked(make, holes):
+    X, y, hole = holes
+    settings = {"epochs": 1, "batch_size": 40, "optimizer": "sgd", "learning_rate": 1e-30}
+    weights = np.random.default_rng(0).random((40, 8))
+    by_class = {"minus": 1.0, "plus": 4.0}
+    plain = make(**settings).fit(X, y)
+    probabilities = plain.predict_proba(X)
+    of_label = np.where(y == "plus", probabilities[..., 1], probabilities[..., 0])
+    losses = -np.log(of_label[~hole])
+    assert plain.loss_curve_[0] == pytest.approx(losses.mean(), rel=1e-5)
+    both = weights[~hole] * np.where(y == "plus", 4, 1)[~hole]
+    model = make(**settings, class_weight=by_class).fit(X, y, sample_weight=weights)
+    assert model.loss_curve_[0] == pytest.approx(np.average(losses, weights=both), rel=1e-5)
+
+
+def test_weights_of_steps(holes):
+    X, y, hole = holes
+    rows = np.arange(1.0, 41)
+    steps = np.repeat(rows[:, None], 8, axis=1)
+    model = small(output="sequence", early_stopping=True).fit(X, y, sample_weight=rows)
+    other = small(output="sequence", early_stopping=True).fit(X, y, sample_weight=steps)
+    np.testing.assert_allclose(other.predict_proba(X), model.predict_proba(X), atol=1e-6)
+    assert other.validation_scores_ == pytest.approx(model.validation_scores_)
+    assert model.score(X, y, steps) == pytest.approx(model.score(X, y, rows))
+    # What weighs nothing is not learnt from, and what is masked weighs nothing.
+    last = np.arange(8) > 4
+    weights = np.where(last, 0.0, 1.0) * np.ones((40, 1))
+    junk = np.where(last, "plus", y)
+    found = [
+        small(output="sequence").fit(X, labels, sample_weight=weights).predict_proba(X)
+        for labels in (y, junk)
+    ]
+    np.testing.assert_allclose(*found, atol=1e-7)
+    huge = np.where(hole, 1e6, 1.0)
+    np.testing.assert_allclose(
+        small(output="sequence").fit(X, y, sample_weight=huge).predict_proba(X),
+        small(output="sequence").fit(X, y).predict_proba(X),
+        atol=1e-6,
+    )
+    right = model.predict(X) == y
+    assert model.score(X, y, huge) == pytest.approx(right[~hole].mean())
+
+
+@pytest.mark.parametrize(
+    ("weights", "match"),
+    [
+        (np.ones((40, 7)), r"shape \(40,\), or of each step \(40, 8\), got \(40, 7\)"),
+        (-np.ones((40, 8)), "Negative values in data passed to `sample_weight`"),
+        (np.ones(39), r"expected \(40,\)"),
+    ],
+)
+def test_weights_of_steps_that_are_none(weights, match, holes):
+    X, y, _ = holes
+    with pytest.raises(ValueError, match=match):
+        small(output="sequence").fit(X, y, sample_weight=weights)
+    with pytest.raises(ValueError, match=match):
+        small(output="sequence", epochs=1).fit(X, y).score(X, y, sample_weight=weights)
+
+
+def test_lists_of_sequences_and_of_their_labels(steps):
+    X, _ = steps
+    y = [np.where(one[:, 1] > 0, "up", "down") for one in X]
+    padded = np.full((60, 9), "down")
+    for row, labels in enumerate(y):
+        padded[row, : len(labels)] = labels
+    model = small(output="sequence").fit(X, y)
+    expected = small(output="sequence").fit(X, padded)
+    np.testing.assert_array_equal(model.predict_proba(X), expected.predict_proba(X))
+    assert model.score(X, [labels.tolist() for labels in y]) == expected.score(X, padded)
+    n_steps = len(X[1])
+    message = f"Row 1 of y has {n_steps - 1} labels, but its sequence in X has {n_steps} time"
+    with pytest.raises(ValueError, match=message):
+        small(output="sequence").fit(X, [y[0], y[1][1:], *y[2:]])
+
+
+def test_networks_that_mask_other_steps_train_as_keras_does():
+    """Whose masks Keras reads from the outputs, but nobody else."""
+
+    def build(input_shape, n_outputs):
+        return keras.Sequential(
+            [
+                keras.Input(input_shape),
+                keras.layers.Masking(1.0),
+                keras.layers.GRU(4, return_sequences=True),
+                keras.layers.Dense(n_outputs, activation="softmax"),
+            ]
+        )
+
+    X, y = running_sign()
+    settings = {"network": build, "epochs": 2}
+    model = small(output="sequence", **settings).fit(X, y)
+    np.testing.assert_allclose(model.loss_curve_, by_keras(**settings).fit(X, y).loss_curve_)
 
 
 # Remedies

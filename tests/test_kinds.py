@@ -5,6 +5,7 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.metrics import r2_score
 
 from skrnn import RNNClassifier, RNNRegressor, build_rnn, sliding_windows
@@ -76,6 +77,36 @@ def test_several_outputs_at_each_step():
     assert len(model.validation_scores_) == model.n_iter_
 
 
+@pytest.mark.parametrize("shape", [(40, 1), (40, 5)], ids=str)
+@pytest.mark.parametrize("batch_size", [5, 16])
+def test_weights_of_steps_train_as_in_keras(shape, batch_size):
+    """Also where there are as many rows in a batch as steps."""
+    X, weights = signs(40, 5), np.random.default_rng(0).random(shape)
+    y = np.cumsum(X, axis=1)
+    settings = {"output": "sequence", "epochs": 2, "batch_size": batch_size, "random_state": 0}
+    each_batch = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+    ours = RNNRegressor("gru", 4, **settings).fit(X, y, sample_weight=weights.squeeze())
+    by_keras = RNNRegressor("gru", 4, callbacks=[each_batch], **settings)
+    by_keras.fit(X, y, sample_weight=weights.squeeze())
+    np.testing.assert_allclose(ours.loss_curve_, by_keras.loss_curve_, rtol=1e-5)
+    np.testing.assert_allclose(ours.predict(X), by_keras.predict(X), atol=1e-6)
+    found = ours.score(X, y, sample_weight=weights.squeeze())
+    flat = np.broadcast_to(weights, (40, 5)).ravel()
+    assert found == pytest.approx(r2_score(y.ravel(), ours.predict(X).ravel(), sample_weight=flat))
+
+
+@pytest.mark.parametrize("loss", ["mse", keras.losses.MeanSquaredError()], ids=["name", "object"])
+def test_weights_of_steps_hold_for_the_part_held_out(loss):
+    X = signs(40, 5)
+    weights = np.where(np.arange(5) < 3, 1.0, 0.0) * np.ones((40, 1))
+    settings = {"early_stopping": True, "epochs": 2, "loss": loss, "random_state": 0}
+    first = RNNRegressor("gru", 4, output="sequence", **settings).fit(X, X, sample_weight=weights)
+    other = np.where(weights > 0, X, 100.0)
+    second = clone(first).fit(X, other, sample_weight=weights)
+    assert second.validation_loss_curve_ == pytest.approx(first.validation_loss_curve_)
+    assert second.validation_scores_ == pytest.approx(first.validation_scores_)
+
+
 def test_sequences_to_sequences_of_another_length():
     """Six steps to the three sums of pairs."""
     X = signs(600, 6)
@@ -137,6 +168,10 @@ def test_errors_of_sequences(wave):
         model.fit(sliding_windows(wave, 4))
     with pytest.raises(ValueError, match="contains NaN"):
         model.fit(X, np.full((10, 4), np.nan))
+    with pytest.raises(ValueError, match=r"or of each step \(10, 4\), got \(10, 3\)"):
+        model.fit(X, X, sample_weight=np.ones((10, 3)))
+    with pytest.raises(ValueError, match="y has 2 outputs at each step, but RNNRegressor was fitt"):
+        model.fit(X, X).score(X, np.stack([X, X], axis=2))
     windows = sliding_windows(wave, 4)
     with pytest.raises(ValueError, match="residual=True starts from a window's last value"):
         model.set_params(residual=True).fit(windows, np.array(windows[:, :, 0]))

@@ -335,7 +335,7 @@ def test_weights_count_in_validation(windows, small_rnn):
     for zeros, part in ((slice(0, 103), "trained on"), (slice(109, None), "held out")):
         weight = np.ones(120)
         weight[zeros] = 0
-        with pytest.raises(ValueError, match=rf"all be zero in the \d+ windows that are {part}"):
+        with pytest.raises(ValueError, match=rf"all be zero in the \d+ samples that are {part}"):
             rnn.fit(windows, sample_weight=weight)
 
 

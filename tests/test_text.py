@@ -401,6 +401,10 @@ def test_partial_fit_knows_its_classes_from_the_first_call():
     assert model.n_iter_ == 80
     with pytest.raises(ValueError, match=r"labels that were not in the first fit: \['top'\]"):
         model.partial_fit(["a"], ["top"])
+    with pytest.raises(
+        ValueError, match=r"classes=\['left', 'right'\] are not those of the first fit"
+    ):
+        model.partial_fit(STRINGS[:5], LABELS[:5], classes=["left", "right"])
 
 
 def test_partial_fit_of_text_goes_on():
@@ -644,7 +648,7 @@ def test_weights_of_one_part_that_are_all_zero():
     with pytest.raises(ValueError, match="Nothing to learn"):
         model.fit(texts, sample_weight=[0, 1])
     zero = small(class_weight={"left": 0, "right": 0})
-    with pytest.raises(ValueError, match="cannot all be zero in the 10 windows"):
+    with pytest.raises(ValueError, match="cannot all be zero in the 10 samples"):
         zero.fit(STRINGS, LABELS)
 
 
