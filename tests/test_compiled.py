@@ -193,7 +193,7 @@ def test_training_is_compiled(settings, windows, small_rnn, way):
         {"network": builder(gru(), optimizer="sgd", loss="mae")},
         {"network": builder(gru(), model=OwnStep)},
         {"network": builder(gru(), layers.BatchNormalization)},
-        {"network": builder(gru(recurrent_dropout=0.1))},
+        {"network": builder(gru(dropout=0.1))},
         {"network": builder(gru(reset_after=False))},
         {"network": builder(lambda: layers.RNN(OwnCell(3)))},
         {"network": builder(gru(), lambda: layers.Lambda(lambda x: 2 * x))},
@@ -224,7 +224,7 @@ def test_layers_without_kernels_train_in_keras(windows, small_rnn):
 
     network = builder(
         layers.Masking,
-        gru(recurrent_dropout=0.1, return_sequences=True),
+        gru(dropout=0.1, return_sequences=True),
         layers.BatchNormalization,
         lambda: layers.RNN(OwnCell(3)),
         model=Noting,
