@@ -260,12 +260,18 @@ def build_text_rnn(
     Parameters
     ----------
     n_symbols, n_classes : int
-    cell, units, activation, bidirectional, dropout, seed
+    cell, units, activation, bidirectional, dropout, recurrent_dropout, recurrent_initializer, l1, \
+l2, recurrent_l2, seed
         As `build_rnn` takes them.
     sequences : bool, default=False
         Whether there are probabilities after each symbol (nothing is masked then), or after the
         last alone.
     embedding : int, default=None
+    recurrent_dropout=0.0,
+    recurrent_initializer="orthogonal",
+    l1=0.0,
+    l2=0.0,
+    recurrent_l2=0.0,
         The length of the vectors, learnt, that stand for symbols. None is one-hot vectors.
 
     Returns
@@ -296,7 +302,19 @@ def build_text_rnn(
     else:
         _draw_embeddings(table, new_seed())
     x = _recurrent_layers(
-        x, cell, units, activation, bidirectional, dropout, new_seed, sequences=sequences
+        x,
+        cell,
+        units,
+        activation,
+        bidirectional,
+        dropout,
+        new_seed,
+        sequences=sequences,
+        recurrent_dropout=recurrent_dropout,
+        recurrent_initializer=recurrent_initializer,
+        l1=l1,
+        l2=l2,
+        recurrent_l2=recurrent_l2,
     )
     head = keras.layers.Dense(
         n_classes, kernel_initializer=keras.initializers.GlorotUniform(new_seed())

@@ -140,6 +140,15 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     vocabulary : sequence of str, default=None
         The symbols to know. None is those seen in `fit`, or in the first `partial_fit`.
     chunk_length : int, default=64
+    recurrent_dropout : float in [0, 1), default=0.0
+        Share of the state that each recurrent layer does not hear in training, the same units in
+        all steps of a sequence, or of a language model's chunk.
+    recurrent_initializer : str, default="orthogonal"
+        What recurrent weights are drawn by; `build_rnn` names them.
+    l1, l2 : float, default=0.0
+        Penalties on the input weights of the recurrent layers: on absolute values and squares.
+    recurrent_l2 : float, default=0.0
+        Penalty on the squares of their recurrent weights.
         Symbols through which a language model's gradients are carried back.
     optimizer : str or keras.optimizers.Optimizer, default="adam"
         Never changed: training uses a copy.
@@ -150,6 +159,8 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     epochs : int, default=50
         Passes over the data; at most, with early stopping.
     batch_size : int, default=32
+    clipvalue : float, default=None
+        Clips each number of the gradients to this size; not along with `clipnorm`.
         Texts or windows in a batch; for a language model, chunks side by side.
     early_stopping : bool, default=False
         Whether to stop when the loss on the validation part has not fallen for
@@ -179,7 +190,7 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     model_ : keras.Model
         The fitted network: numbers of symbols, shape (n, n_timesteps), to probabilities.
     loss_curve_ : list of float
-        Training loss of each epoch, in nats.
+        Training loss of each epoch, in nats, with the penalties.
     validation_loss_curve_, validation_scores_ : lists of float
         Loss and accuracy on the validation part after each epoch, with `early_stopping`.
     n_iter_ : int
@@ -228,11 +239,17 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "vocabulary": ["array-like", set, None],
         "chunk_length": [Interval(Integral, 1, None, closed="left")],
         "optimizer": [str, HasMethods(["apply_gradients", "get_config"])],
+        "recurrent_dropout": [Interval(Real, 0, 1, closed="left")],
+        "recurrent_initializer": [str],
+        "l1": [Interval(Real, 0, None, closed="left")],
+        "l2": [Interval(Real, 0, None, closed="left")],
+        "recurrent_l2": [Interval(Real, 0, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
         "clipnorm": [Interval(Real, 0, None, closed="neither"), None],
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
+        "clipvalue": [Interval(Real, 0, None, closed="neither"), None],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
@@ -255,11 +272,17 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         vocabulary=None,
         chunk_length=64,
         optimizer="adam",
+        recurrent_dropout=0.0,
+        recurrent_initializer="orthogonal",
+        l1=0.0,
+        l2=0.0,
+        recurrent_l2=0.0,
         learning_rate=None,
         clipnorm=None,
         epochs=50,
         batch_size=32,
         early_stopping=False,
+        clipvalue=None,
         validation_fraction=0.1,
         n_iter_no_change=10,
         class_weight=None,
@@ -278,11 +301,17 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.vocabulary = vocabulary
         self.chunk_length = chunk_length
         self.optimizer = optimizer
+        self.recurrent_dropout = recurrent_dropout
+        self.recurrent_initializer = recurrent_initializer
+        self.l1 = l1
+        self.l2 = l2
+        self.recurrent_l2 = recurrent_l2
         self.learning_rate = learning_rate
         self.clipnorm = clipnorm
         self.epochs = epochs
         self.batch_size = batch_size
         self.early_stopping = early_stopping
+        self.clipvalue = clipvalue
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.class_weight = class_weight
@@ -538,6 +567,7 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         )
         return network
 
+            clipvalue=self.clipvalue,
     def predict_proba(self, X):
         """Return the probabilities of the classes, or of the symbols that may follow each text.
 
@@ -851,5 +881,17 @@ def _floatx():
     return keras.config.floatx()
 
 
-_BUILDER_OPTIONS = ("cell", "units", "embedding", "activation", "bidirectional", "dropout")
-_KEPT_SETTINGS = (*_BUILDER_OPTIONS, "analyzer", "optimizer", "clipnorm")
+_BUILDER_OPTIONS = (
+    "cell",
+    "units",
+    "embedding",
+    "activation",
+    "bidirectional",
+    "dropout",
+    "recurrent_dropout",
+    "recurrent_initializer",
+    "l1",
+    "l2",
+    "recurrent_l2",
+)
+_KEPT_SETTINGS = (*_BUILDER_OPTIONS, "analyzer", "optimizer", "clipnorm", "clipvalue")
