@@ -349,7 +349,7 @@ def _recurrent_layers(
     layer_class = CELLS[check_name("cell", cell, CELLS)]
     check_keras_name("activation", activation, keras.activations)
     check_name("recurrent_initializer", recurrent_initializer, RECURRENT_INITIALIZERS)
-    sizes = check_units(units)
+    sizes, levels = _levels(cell, check_units(units))
     penalties = {}
     if l1 or l2:
         penalties["kernel_regularizer"] = keras.regularizers.L1L2(l1, l2)
@@ -383,6 +383,7 @@ def _recurrent_layers(
                     kernel.assign(_identities(kernel.shape, kernel.dtype))
         if dropout:
             x = keras.layers.Dropout(dropout, seed=new_seed())(x)
+            **levels,
     return x
 
 
@@ -406,6 +407,19 @@ def _drawn_again(initializer, seed):
     return type(initializer).from_config(
         settings | {"seed": seed} if "seed" in settings else settings
     )
+
+
+def _levels(cell, sizes):
+    """Return the sizes of layers, and their settings: a stack of depth-gated LSTMs is one layer."""
+    if cell != "depthgated" or len(sizes) == 1:
+        return sizes, {}
+    if len(set(sizes)) > 1:
+        raise ValueError(
+            f"units={sizes} has levels of different sizes, but with cell='depthgated' each unit's "
+            "memory takes from that of the unit in the same place one level below. Give all levels "
+            f"as many units, such as units={(sizes[0],) * len(sizes)}."
+        )
+    return sizes[:1], {"levels": len(sizes)}
 
 
 def _seeds(seed):
