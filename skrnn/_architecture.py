@@ -12,6 +12,7 @@ from .networks import all_layers
 __all__ = [
     "architecture_of",
     "compilation_of",
+    "drops",
     "ignored_class",
     "is_compilable",
     "is_of_keras",
@@ -102,16 +103,27 @@ def _reads_symbols(model):
 
 
 def _is_row_by_row(layer):
+    # What drops something draws a mask a call, and is given one mask a batch.
+    is_called_once = len(layer._inbound_nodes) <= 1
     if type(layer) is keras.layers.Dropout:
-        return len(layer._inbound_nodes) == 1 and layer.noise_shape is None
+        return is_called_once and layer.noise_shape is None
     if isinstance(layer, keras.layers.RNN):
-        return kernel_of(layer) is not None
+        return kernel_of(layer) is not None and (is_called_once or not drops(layer))
+    if isinstance(layer, keras.layers.Bidirectional) and drops(layer.forward_layer):
+        return is_called_once
     activation = getattr(layer, "activation", None)
     return (
         type(layer) in _ROW_BY_ROW
         and getattr(layer, "axis", -1) in (-1, [-1])
         and (activation is None or _is_function_of_keras(activation))
     )
+
+
+def drops(layer):
+    """Whether a layer drops something in training."""
+    if isinstance(layer, keras.layers.RNN):
+        return bool(getattr(layer.cell, "recurrent_dropout", 0))
+    return type(layer) is keras.layers.Dropout and layer.rate > 0
 
 
 def is_of_keras(thing):

@@ -16,9 +16,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ._architecture import ignored_class, per_row_loss
+from ._architecture import drops, ignored_class, per_row_loss
 from ._flat import FlatWeights, can_be_flat
 from ._kernels import in_place_of_keras
+from .networks import all_layers
 from .windows import is_windows
 
 __all__ = [
@@ -178,7 +179,7 @@ class Trainer:
             group = max(1, min(_BATCHES_PER_GROUP, _VALUES_PER_GROUP // n_values))
 
         def gradients(trainable, others, masks, x, y, weights):
-            masks = {layer.name: mask for layer, mask in zip(dropouts, masks, strict=True)}
+            masks = dict(zip(dropouts, masks, strict=True))
             with tf.GradientTape() as tape, in_place_of_keras(model, masks):
                 tape.watch(trainable)
                 y_pred, _, penalties = model.stateless_call(
@@ -225,7 +226,7 @@ class Trainer:
                 gradient, loss = gradients_graph(
                     trainable,
                     others,
-                    [mask[branch] for mask in masks],
+                    tf.nest.map_structure(lambda mask, branch=branch: mask[branch], masks),
                     x[0, branch],
                     y[0, branch],
                     weights[0, branch],
@@ -307,11 +308,17 @@ def branches_of(size, multiplications):
 
 
 def dropouts_of(model):
-    return [layer for layer in model.layers if type(layer) is keras.layers.Dropout and layer.rate]
+    """Return the layers of a model that drop something, or whose cells do."""
+    return [layer for layer in all_layers(model) if drops(layer)]
 
 
 def draw_mask(layer, size, n_timesteps):
-    """Draw what a dropout layer multiplies a batch by, as the layer itself would."""
+    """Draw what a layer multiplies a batch by, as the layer itself would: a mask, or a list."""
+    if isinstance(layer, keras.layers.RNN):
+        h = tf.ones((size, layer.state_size[0]), layer.compute_dtype)
+        masks = layer.cell.get_recurrent_dropout_mask(h)
+        layer.cell.reset_recurrent_dropout_mask()
+        return masks if isinstance(masks, list) else [masks]
     shape = [n_timesteps if length is None else length for length in layer.output.shape[1:]]
     ones = tf.ones((size, *shape), layer.compute_dtype)
     return keras.random.dropout(ones, layer.rate, seed=layer.seed_generator)

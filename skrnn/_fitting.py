@@ -60,6 +60,8 @@ def check_same_settings(network, settings):
 
 def _same(one, other):
     """Whether two parameters mean the same; Keras objects do if their settings are equal."""
+    if isinstance(one, type) or isinstance(other, type):
+        return one is other
     if hasattr(one, "get_config") and type(one) is type(other):
         return one is other or one.get_config() == other.get_config()
     return one is other or np.array_equal(one, other)

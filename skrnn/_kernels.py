@@ -13,7 +13,9 @@ Arrays are time-major. Symbols are those of the papers that `build_rnn` names: x
 hidden state, c the cell state; W the input and U the recurrent weights; i, f, o the input, forget
 and output gates and g the candidate of an LSTM; z, r the update and reset gates of a GRU; a what
 goes into an activation. dh is the gradient with respect to h, and so on. `mask` is empty, or holds
-one array of bool, of shape (n_timesteps, n_samples, 1): where it is False, states stay.
+one array of bool, of shape (n_timesteps, n_samples, 1): where it is False, states stay. `heard` is
+empty, or holds what h is multiplied by in h U, the same in all steps: one array of shape
+(n_samples, units) for all of U, or one for each gate.
 """
 
 import contextlib
@@ -115,6 +117,31 @@ def _scan(step, states, inputs, widths, *, backwards=False):
     return states, [array.stack() for array in arrays]
 
 
+def _hear(h, U, heard):
+    """Return h @ U, of the h that each gate hears."""
+    if not heard:
+        return _product(h, U)
+    parts = zip(heard, tf.split(U, len(heard), axis=1), strict=True)
+    return tf.concat([_product(h * mask, part) for mask, part in parts], axis=1)
+
+
+def _hear_back(da, Ut, heard):
+    """Return the gradient with respect to h of ``_hear(h, U, heard)``; Ut is U transposed."""
+    if not heard:
+        return _product(da, Ut)
+    n = len(heard)
+    parts = zip(heard, tf.split(da, n, axis=1), tf.split(Ut, n, axis=0), strict=True)
+    return tf.add_n([_product(da_k, Ut_k) * mask for mask, da_k, Ut_k in parts])
+
+
+def _hear_weights(H, dA, heard):
+    """Return the gradient with respect to U of ``_hear(h, U, heard)``, from all steps' h and da."""
+    if not heard:
+        return _weight_gradient(H, dA)
+    parts = zip(heard, tf.split(dA, len(heard), axis=2), strict=True)
+    return tf.concat([_weight_gradient(H * mask, dA_k) for mask, dA_k in parts], axis=1)
+
+
 def _before(first, sequence):
     """Return what stood before each step of `sequence`: its first state, then all but its last."""
     return tf.concat([first[None], sequence[:-1]], axis=0)
@@ -137,7 +164,7 @@ def _no_gradient(mask):
     return [None] * len(mask)
 
 
-def _simple_rnn(cell):
+def _simple_rnn(cell, heard):
     """Make the kernel of Elman's network: h = act(x W + b + h U)."""
     act, slope = _ACTIVATIONS[cell.activation]
 
@@ -145,7 +172,7 @@ def _simple_rnn(cell):
     def recurrence(ax, U, h0, *mask):
         def step(states, inputs):
             (h,), (ax_t, *m) = states, inputs
-            h = _kept(act(ax_t + _product(h, U)), h, m)
+            h = _kept(act(ax_t + _hear(h, U, heard)), h, m)
             return (h,), (h,)
 
         _, (H,) = _scan(step, (h0,), (ax, *mask), (cell.units,))
@@ -157,12 +184,13 @@ def _simple_rnn(cell):
                 (dh,), (dh_t, h, *m) = states, inputs
                 dh, dh_kept = _parted(dh + dh_t, m)
                 da = dh * slope(h)
-                return (_product(da, Ut) + dh_kept,), (da,)
+                return (_hear_back(da, Ut, heard) + dh_kept,), (da,)
 
             (dh0,), (dA,) = _scan(
                 step, (tf.zeros_like(h0),), (dH, H, *mask), (cell.units,), backwards=True
             )
-            return dA, _weight_gradient(_before(h0, H), dA), dh0, *_no_gradient(mask)
+            dU = _hear_weights(_before(h0, H), dA, heard)
+            return dA, dU, dh0, *_no_gradient(mask)
 
         return H, gradient
 
@@ -199,7 +227,7 @@ def _gates_and_candidate(cell, activations):
     return one_by_one
 
 
-def _lstm(cell):
+def _lstm(cell, heard):
     """Make the kernel of an LSTM with forget gate, its gates in Keras' order: i, f, g, o.
 
     c = f c + i g and h = o act(c), with i, f, o = gate(x W + b + h U) and g = act(x W + b + h U).
@@ -213,7 +241,7 @@ def _lstm(cell):
     def recurrence(ax, U, h0, c0, *mask):
         def step(states, inputs):
             (h_before, c_before), (ax_t, *m) = states, inputs
-            a = ax_t + _product(h_before, U)
+            a = ax_t + _hear(h_before, U, heard)
             gates = both(a)
             i, f, g, o = tf.split(gates, 4, axis=1)
             c = f * c_before + i * g
@@ -242,7 +270,7 @@ def _lstm(cell):
                     ],
                     axis=1,
                 )
-                return (_product(da, Ut) + dh_kept, dc * f + dc_kept), (da,)
+                return (_hear_back(da, Ut, heard) + dh_kept, dc * f + dc_kept), (da,)
 
             (dh0, dc0), (dA,) = _scan(
                 step,
@@ -251,7 +279,8 @@ def _lstm(cell):
                 (4 * u,),
                 backwards=True,
             )
-            return dA, _weight_gradient(_before(h0, H), dA), dh0, dc0, *_no_gradient(mask)
+            dU = _hear_weights(_before(h0, H), dA, heard)
+            return dA, dU, dh0, dc0, *_no_gradient(mask)
 
         return (H, c_last), gradient
 
@@ -265,7 +294,7 @@ def _lstm(cell):
     return run
 
 
-def _gru(cell):
+def _gru(cell, heard):
     """Make the kernel of a GRU that resets after the product, its gates in Keras' order: z, r, g.
 
     h = z h + (1 - z) g, with z, r = gate(x W + b + h U + b') and g = act(x W + b + r (h U + b')).
@@ -278,7 +307,7 @@ def _gru(cell):
     def recurrence(ax, U, b, h0, *mask):
         def step(states, inputs):
             (h,), (ax_t, *m) = states, inputs
-            a = _product(h, U) + b
+            a = _hear(h, U, heard) + b
             zr = gate(ax_t[:, : 2 * u] + a[:, : 2 * u])
             z, r = zr[:, :u], zr[:, u:]
             g = act(ax_t[:, 2 * u :] + r * a[:, 2 * u :])
@@ -299,7 +328,7 @@ def _gru(cell):
                 dz = dh * (h_before - g) * gate_slope(z)
                 dr = dg * a_g * gate_slope(r)
                 da = tf.concat([dz, dr, dg * r], axis=1)
-                dh_before = _product(da, Ut) + dh * z + dh_kept
+                dh_before = _hear_back(da, Ut, heard) + dh * z + dh_kept
                 return (dh_before,), (tf.concat([da, dg], axis=1),)
 
             (dh0,), (dA,) = _scan(
@@ -308,7 +337,8 @@ def _gru(cell):
             da = dA[..., : 3 * u]
             dax = tf.concat([dA[..., : 2 * u], dA[..., 3 * u :]], axis=2)
             db = tf.reduce_sum(da, axis=(0, 1))
-            return dax, _weight_gradient(H_before, da), db, dh0, *_no_gradient(mask)
+            dU = _hear_weights(H_before, da, heard)
+            return dax, dU, db, dh0, *_no_gradient(mask)
 
         return H, gradient
 
@@ -335,38 +365,53 @@ def _value(variable):
     return tf.convert_to_tensor(variable)
 
 
-def kernel_of(layer):
+def kernel_of(layer, heard=()):
     """Return the function that computes a recurrent layer in Keras' place, or None.
 
-    It takes x, the mask (in a list that is empty without one) and the states, and returns all
-    outputs and the last states. There is one for `keras.layers.SimpleRNN`, `LSTM` and `GRU` (not
-    their subclasses) with tanh, sigmoid, relu or linear activations, no dropout of their own,
-    ``reset_after=True`` and one dtype throughout; and what `recurrence_of` has one for.
+    It takes x, the mask (in a list that is empty without one), the states and whether it is in
+    training, and returns all outputs and the last states. There is one for
+    `keras.layers.SimpleRNN`, `LSTM` and `GRU` (not their subclasses) with tanh, sigmoid, relu or
+    linear activations, no dropout of their inputs, ``reset_after=True`` and one dtype throughout;
+    and what `recurrence_of` has one for.
+
+    Parameters
+    ----------
+    layer : keras.layers.Layer
+    heard : sequence of tensors
+        The masks of recurrent dropout.
     """
     from ._recurrence import recurrence_of  # which takes its products from here
 
     make = _KERNELS.get(type(layer))
     if make is None:
-        run = recurrence_of(layer)
-        return run and (lambda x, mask, *states: run(x, *states, mask=mask[0] if mask else None))
+        run = recurrence_of(layer, heard)
+        return run and (
+            lambda x, mask, *states, training: run(
+                x, *states, mask=mask[0] if mask else None, training=training
+            )
+        )
     cell = layer.cell
     activations = [cell.activation, getattr(cell, "recurrent_activation", keras.activations.tanh)]
     if (
         any(activation not in _ACTIVATIONS for activation in activations)
         or cell.dropout
-        or cell.recurrent_dropout
         or layer.stateful
         or not getattr(cell, "reset_after", True)
         or layer.compute_dtype != layer.variable_dtype
     ):
         return None
-    return make(cell)
+    kernel = make(cell, heard)
+    return lambda x, mask, *states, training: kernel(x, mask, *states)
 
 
-def _inner_loop(layer, kernel):
+def _inner_loop(layer, kernel, heard):
     """Return what stands for ``layer.inner_loop``."""
 
     def inner_loop(sequences, initial_state, mask, training=False):
+        if (
+            training and getattr(layer.cell, "recurrent_dropout", 0) and not heard
+        ):  # it draws its own masks
+            return type(layer).inner_loop(layer, sequences, initial_state, mask, training)
         backwards = layer.go_backwards
         x = tf.transpose(sequences, (1, 0, 2))
         masks = []
@@ -374,7 +419,7 @@ def _inner_loop(layer, kernel):
             masks = [tf.transpose(tf.cast(mask, tf.bool))[:, :, None]]
         if backwards:
             x, masks = x[::-1], [part[::-1] for part in masks]
-        H, states = kernel(x, masks, *initial_state)
+        H, states = kernel(x, masks, *initial_state, training=training)
         for part in masks:
             has_output = part
             if not layer.zero_output_for_mask:  # that of the last step that counts, if any did
@@ -433,9 +478,10 @@ def in_place_of_keras(model, masks=None):
         Its layers are changed within the context: keep other threads off it. Batch sizes and
         numbers of time steps must be known while its calls are traced.
     masks : dict, default=None
-        By the names of `keras.layers.Dropout`, what they multiply their inputs by.
+        From `keras.layers.Dropout` to what they multiply their inputs by, and from recurrent
+        layers to the list of what their recurrent dropout multiplies the state by.
     """
-    changed = []
+    changed, masks = [], masks or {}
 
     def put(layer, name, function):
         vars(layer)[name] = function
@@ -443,14 +489,15 @@ def in_place_of_keras(model, masks=None):
 
     try:
         for layer in all_layers(model):
-            if (kernel := kernel_of(layer)) is not None:
-                put(layer, "inner_loop", _inner_loop(layer, kernel))
+            heard = masks.get(layer, ()) if isinstance(layer, keras.layers.RNN) else ()
+            if (kernel := kernel_of(layer, heard)) is not None:
+                put(layer, "inner_loop", _inner_loop(layer, kernel, heard))
             elif type(layer) is keras.layers.Dense and layer.quantization_mode is None:
                 put(layer, "call", _dense(layer))
             elif type(layer) is keras.layers.Embedding and layer.quantization_mode is None:
                 put(layer, "call", _embedding(layer))
-            elif masks and layer.name in masks:
-                put(layer, "call", _dropout(masks[layer.name]))
+            elif type(layer) is keras.layers.Dropout and layer in masks:
+                put(layer, "call", _dropout(masks[layer]))
         yield
     finally:
         for layer, name in changed:

@@ -10,6 +10,7 @@ References
    recurrent network trajectories. Neural Computation 2(4).
 """
 
+import contextlib
 import threading
 from typing import Any
 
@@ -17,8 +18,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ._architecture import drops
 from ._compiled import Trainer, _Weights, branches_of, draw_mask, dropouts_of, variables_of
-from ._kernels import in_place_of_keras
+from ._kernels import in_place_of_keras, kernel_of
 
 __all__ = ["LanguageTrainer", "Reader", "Texts", "Writer"]
 
@@ -139,21 +141,25 @@ def _recurrent(model):
 
 def _first_states(model, size):
     """Return the states of all recurrent layers before a text, in one list."""
-    states = []
-    for layer in _recurrent(model):
-        states += layer.get_initial_state(size)
-    return [tf.convert_to_tensor(state) for state in states]
+    states = [layer.get_initial_state(size) for layer in _recurrent(model)]
+    return [tf.convert_to_tensor(state) for state in keras.tree.flatten(states)]
 
 
-def _run(model, values, symbols, states, *, training=False):
+@contextlib.contextmanager
+def _running(model, values, masks=None):
+    """Within the context, a model runs in kernels, and its variables are these."""
+    pairs = list(zip(variables_of(model), values, strict=True))
+    with in_place_of_keras(model, masks), keras.StatelessScope(pairs) as scope:
+        yield scope
+
+
+def _run(model, symbols, states, *, training=False):
     """Run a text model over some symbols, from given states on.
 
     Parameters
     ----------
     model : keras.Model
-        Of `build_text_rnn`, with ``sequences=True``.
-    values : list of tensors
-        What its variables are to be.
+        Of `build_text_rnn`, with ``sequences=True``; in a context of `_running`.
     symbols : int tensor of shape (n_samples, n_timesteps)
     states : list of tensors
 
@@ -164,19 +170,35 @@ def _run(model, values, symbols, states, *, training=False):
         After the last symbol.
     """
     x, states, after = symbols, list(states), []
-    scope = keras.StatelessScope(list(zip(variables_of(model), values, strict=True)))
-    with scope:
-        for layer in model.layers[1:-1]:
-            if isinstance(layer, keras.layers.RNN):
-                n_states = len(layer.state_size)
-                before, states = states[:n_states], states[n_states:]
-                _, x, new = layer.inner_loop(x, before, None, training=training)
-                after += new
-            elif isinstance(layer, keras.layers.Dropout):
-                x = layer.call(x, training=training)
-            else:
-                x = layer.call(x)
+    for layer in model.layers[1:-1]:
+        if isinstance(layer, keras.layers.RNN):
+            first = layer.get_initial_state(symbols.shape[0])
+            n_states = len(keras.tree.flatten(first))
+            before, states = states[:n_states], states[n_states:]
+            before = keras.tree.pack_sequence_as(first, before)
+            layer.return_state = True
+            try:
+                x, *new = layer(x, initial_state=before, training=training)
+            finally:
+                layer.return_state = False
+            after += keras.tree.flatten(new)
+        else:
+            x = layer(x, training=training) if drops(layer) else layer(x)
     return x, after
+
+
+def _check_steps(layers, scope):
+    """Raise a ValueError if a layer's variables got values inside of its loop over the steps."""
+    here = tf.compat.v1.get_default_graph()
+    for layer in layers:
+        for variable in layer.non_trainable_variables:
+            if scope.get_current_value(variable).graph is not here:
+                raise ValueError(
+                    f"The step of {type(layer.cell).__name__} draws random numbers or changes "
+                    "variables, which a language model's training, compiled as a whole, cannot "
+                    "hand on from step to step. Draw a mask once for all steps, as Keras' cells do "
+                    "for their dropout, or fit on strings with labels, or on windows."
+                )
 
 
 class LanguageTrainer(Trainer):
@@ -191,21 +213,29 @@ class LanguageTrainer(Trainer):
         (chunk,) = kind
         model, dtype = self.model, self.dtype
         n_symbols = model.outputs[0].shape[-1]
-        parts = branches_of(size, chunk * model.count_params())
+        # What has no kernel may draw numbers of its own: its variables are carried on.
+        by_keras = [layer for layer in _recurrent(model) if kernel_of(layer) is None]
+        changing = [variable for layer in by_keras for variable in layer.non_trainable_variables]
+        parts = 1 if changing else branches_of(size, chunk * model.count_params())
         rows = size // parts
         state, dropouts = _Weights(model), dropouts_of(model)
 
-        def gradients(trainable, others, masks, symbols, weights, symbol_weights, states):
-            masks = {layer.name: mask for layer, mask in zip(dropouts, masks, strict=True)}
+        def gradients(trainable, others, masks, symbols, weights, symbol_weights, scale, states):
+            masks = dict(zip(dropouts, masks, strict=True))
             named = tf.clip_by_value(symbols[:, 1:] - 1, 0, n_symbols - 1)
-            with tf.GradientTape() as tape, in_place_of_keras(model, masks):
+            values = [*trainable, *others]
+            with tf.GradientTape() as tape, _running(model, values, masks) as scope:
                 tape.watch(trainable)
-                values = [*trainable, *others]
-                logits, states = _run(model, values, symbols[:, :-1], states, training=True)
+                logits, states = _run(model, symbols[:, :-1], states, training=True)
                 losses = tf.nn.sparse_softmax_cross_entropy_with_logits(named, logits)
                 loss = tf.reduce_sum(losses * weights * tf.gather(symbol_weights, named))
+                # That sum is divided by the number of symbols later; the penalties are not.
+                loss += sum(model.losses) / (scale * parts)
+                changed = [scope.get_current_value(variable) for variable in changing]
+                _check_steps(by_keras, scope)
             zero = tf.UnconnectedGradients.ZERO
-            return tape.gradient(loss, trainable, unconnected_gradients=zero), loss, states
+            gradient = tape.gradient(loss, trainable, unconnected_gradients=zero)
+            return gradient, loss, states, changed
 
         def update(branches, scale):
             state.apply([tf.add_n(branch) * scale for branch in zip(*branches, strict=True)])
@@ -222,26 +252,29 @@ class LanguageTrainer(Trainer):
             branches, losses, after = [], [], []
             for i in range(parts):
                 branch = slice(i * rows, (i + 1) * rows)
-                gradient, loss, states_after = gradients_graph(
+                gradient, loss, states_after, changed = gradients_graph(
                     trainable,
                     others,
-                    [mask[branch] for mask in masks],
+                    tf.nest.map_structure(lambda mask, branch=branch: mask[branch], masks),
                     symbols[branch],
                     weights[branch],
                     symbol_weights,
+                    scale,
                     [part[branch] for part in states],
                 )
                 branches.append(gradient)
                 losses.append(loss)
                 after.append(states_after)
             update_graph(branches, scale)
+            for variable, value in zip(changing, changed, strict=True):
+                variable.assign(value)
             return tf.add_n(losses), [tf.concat(part, axis=0) for part in zip(*after, strict=True)]
 
         @tf.function(autograph=False)
         def epoch(
             numbers, starts, lengths, goes_on, weights, symbol_weights, first, steps, total, *states
         ):
-            place = tf.range(chunk)
+            place, at_first = tf.range(chunk), _first_states(model, size)
             last_place = tf.shape(numbers)[0] - 1
 
             def body(batch, total, states):
@@ -249,13 +282,14 @@ class LanguageTrainer(Trainer):
                 symbols = tf.gather(numbers, tf.minimum(index, last_place))
                 counts = place < lengths[batch][:, None]
                 symbols = tf.ensure_shape(symbols, (size, chunk + 1))
-                begins = (goes_on[batch] == 0)[:, None] & (tf.range(chunk + 1) == 0)
-                symbols = tf.where(begins, n_symbols + 1, symbols)
+                begins = (goes_on[batch] == 0)[:, None]
+                first_places = begins & (tf.range(chunk + 1) == 0)
+                symbols = tf.where(first_places, n_symbols + 1, symbols)
                 # Symbols behind a chunk's end, and unknown ones, are not to be named.
                 counts &= symbols[:, 1:] <= n_symbols
                 row_weights = tf.cast(counts, dtype) * weights[batch][:, None]
                 n_counted = tf.maximum(1, tf.reduce_sum(tf.cast(counts, tf.int32)))
-                states = [part * goes_on[batch][:, None] for part in states]
+                states = [tf.where(begins, *both) for both in zip(at_first, states, strict=True)]
                 loss, states = train(
                     symbols, row_weights, symbol_weights, 1 / tf.cast(n_counted, dtype), states
                 )
@@ -352,8 +386,8 @@ class Reader(_Graphs):
 
         @tf.function(jit_compile=True, autograph=False)
         def chunk(values, symbols, first, ends, states, losses, hits, last):
-            with in_place_of_keras(model):
-                logits, states = _run(model, values, symbols[:, :-1], states)
+            with _running(model, values):
+                logits, states = _run(model, symbols[:, :-1], states)
             named, place = symbols[:, 1:] - 1, first + tf.range(_STEPS_READ)
             known = (place < ends[:, None]) & (named >= 0) & (named < n_symbols)
             known, named = tf.cast(known, dtype), tf.clip_by_value(named, 0, n_symbols - 1)
@@ -437,8 +471,8 @@ class Writer(_Graphs):
         @tf.function(jit_compile=True, autograph=False)
         def read(values, symbols, length, states):
             def body(i, states):
-                with in_place_of_keras(model):
-                    return i + 1, _run(model, values, symbols[:, i][:, None], states)[1]
+                with _running(model, values):
+                    return i + 1, _run(model, symbols[:, i][:, None], states)[1]
 
             return tf.while_loop(lambda i, _: i < length, body, (0, list(states)))[1]
 
@@ -459,8 +493,8 @@ class Writer(_Graphs):
         @tf.function(jit_compile=True, autograph=False)
         def write(values, symbol, states, noise, length, temperature, top_p):
             def body(i, symbol, states, written):
-                with in_place_of_keras(model):
-                    logits, states = _run(model, values, tf.reshape(symbol, (1, 1)), states)
+                with _running(model, values):
+                    logits, states = _run(model, tf.reshape(symbol, (1, 1)), states)
                 logits = logits[0, 0] - tf.reduce_max(logits)
                 logits = _cut(logits / temperature, top_k, top_p if cut else None)
                 symbol = tf.argmax(logits + noise[i], output_type=tf.int32) + 1

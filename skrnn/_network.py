@@ -3,8 +3,6 @@
 import contextlib
 import copy
 import json
-import random
-import threading
 from inspect import signature
 
 import keras
@@ -20,6 +18,7 @@ from ._architecture import (
     per_row_loss,
     scales_loss,
 )
+from ._cells import own_classes
 from ._compiled import (
     Predictor,
     Trainer,
@@ -39,31 +38,16 @@ from .networks import (
     check_keras_name,
     check_network,
     reseed,
+    seeded,
     set_base,
 )
 
-__all__ = ["Network", "network_of", "new_network", "seeded", "sees_batches"]
+__all__ = ["Network", "network_of", "new_network", "sees_batches"]
 
 # What one prediction of Keras' may hold: values in windows (64 MiB of float32), and rows, as layers
 # that return sequences hold many times as much. More at once would not be faster.
 _PREDICT_VALUES = 2**24
 _PREDICT_ROWS = 2**12
-
-_seeding = threading.Lock()
-
-
-@contextlib.contextmanager
-def seeded(seed):
-    """Seed what Keras draws unseeded layers from, and put the global random states back after."""
-    with _seeding:
-        python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
-        random.seed(seed)
-        np.random.seed(seed % 2**32)  # noqa: NPY002
-        try:
-            yield
-        finally:
-            random.setstate(python_state)
-            np.random.set_state(numpy_state)  # noqa: NPY002
 
 
 def compile_network(model, *, optimizer, loss, learning_rate, clipnorm, clipvalue=None):
@@ -116,6 +100,7 @@ class Network:
         self.masks = bool(masking)
         # What masks outputs, as Keras leaves their losses out: nothing if there is but one output.
         self._masks_outputs = {one.mask_value for one in masking if len(model.output_shape) > 2}
+        self._own_classes = own_classes([*all_layers(model)])
         config = keras.saving.serialize_keras_object(model)
         own_config = config.pop("compile_config", None)
         self._config = json.dumps(config)
@@ -165,7 +150,8 @@ class Network:
 
     def _new_model(self):
         check_not_forked()
-        with seeded(0):  # layers without a seed would draw one
+        # Layers without a seed would draw one.
+        with seeded(0), keras.saving.custom_object_scope(self._own_classes):
             model = keras.saving.deserialize_keras_object(json.loads(self._config), safe_mode=False)
         assign(variables_of(model), self.values())
         self._compile_model(model)
@@ -354,7 +340,7 @@ def new_network(build, base, seed, settings, input_dtype, **options):
             model = build(**options, seed=seed)
         return model if base is None else add_base(model, *base)
 
-    if not isinstance(options["activation"], str):
+    if not all(isinstance(options[name], str) for name in ("activation", "cell")):
         return Network(make_model(), seed, settings, input_dtype)
     dtypes = keras.config.floatx(), keras.config.dtype_policy().name
     key = repr((build.__name__, options, base is not None, *dtypes))

@@ -45,6 +45,7 @@ def build_forecaster(
     """
     import keras
 
+    from ._cells import layer_of
     from .networks import CELLS, build_rnn, check_units
 
     if decoder == "dense":
@@ -62,7 +63,9 @@ def build_forecaster(
         if n_ahead:
             ahead = keras.layers.Cropping1D((past, 0))(inputs)
             x = keras.layers.Concatenate()([x, ahead])
-        x = CELLS[cell](
+        x = layer_of(
+            cell,
+            CELLS,
             sizes[-1],
             return_sequences=True,
             kernel_initializer=keras.initializers.GlorotUniform(seed + 1),

@@ -36,7 +36,7 @@ class RNNForecaster(BaseForecaster):
     window_length : int, default=None
         Rows that the network sees. None is 12 without a season, and a season of 8 to 48 rows
         otherwise; half of that, and so on, where a series is too short for a dozen windows.
-    cell : {"gru", "lstm", "rnn"}, default="gru"
+    cell : str, class or callable, default="gru"
         As in `RNNRegressor`.
     units : int or tuple of int, default=16
         Units of the recurrent layer; a tuple stacks layers.

@@ -198,7 +198,7 @@ class GradientFlowDisplay:
         n_windows : int, default=256
             Windows that are averaged over, evenly spaced in X; at most.
         name : str, default=None
-            Name of the network; None is its `cell`, if it has one.
+            Name of the network; None is its `cell`'s, if it has one.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a figure.
         **style : dict
@@ -239,6 +239,7 @@ class GradientFlowDisplay:
         network = owner.model_
         if name is None and getattr(owner, "network", None) is None:
             name = getattr(owner, "cell", None)
+            name = getattr(name, "__name__", name)
         return cls.from_network(
             network,
             windows,
@@ -306,9 +307,11 @@ def _drawn_anew(network):
     """Return a network like it with its weights drawn anew, but for those that do not train."""
     import keras
 
-    from ._network import seeded
+    from ._cells import own_classes
+    from .networks import all_layers, seeded
 
-    with seeded(0):  # layers without a seed would draw one
+    # Layers without a seed would draw one.
+    with seeded(0), keras.saving.custom_object_scope(own_classes([*all_layers(network)])):
         other = keras.models.clone_model(network)
     for mine, theirs in zip(
         other.non_trainable_variables, network.non_trainable_variables, strict=True

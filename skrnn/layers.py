@@ -411,7 +411,10 @@ class DepthGatedLSTMCell(DropoutRNNCell, keras.layers.Layer):
     Notes
     -----
     It has 4u(d + u + 1) parameters for u units on d inputs in the lowest level, and
-    4u(2u + 1) + u(u + 1) + 2u in each other. w_c and w_below start at zero.
+    4u(2u + 1) + u(u + 1) + 2u in each other. w_c and w_below start at zero. As d and w_below take
+    memories number by number, all levels have as many units. Implementations differ in two things
+    that the depth gate does not need, and that are left out here: peepholes of the other gates, and
+    a depth gate in the lowest level too, on a projection of x.
 
     References
     ----------

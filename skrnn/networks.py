@@ -1,10 +1,13 @@
 """Builders: pure functions from shapes and sizes to an uncompiled `keras.Model`."""
 
+import contextlib
 import random
+import threading
 
 import keras
 import numpy as np
 
+from ._cells import layer_of, own_classes
 from ._processes import check_not_forked
 from ._validation import check_name
 from .layers import LAYERS, redraw
@@ -69,12 +72,15 @@ def build_rnn(
         The shape of one window. n_timesteps may be None.
     n_outputs : int
         Values to predict.
-    cell : str, default="lstm"
+    cell : str, class or callable, default="lstm"
         "rnn" is Elman's simple recurrent network [1]_, "lstm" the long short-term memory [2]_ with
-        a forget gate, "gru" the gated recurrent unit [3]_; "peephole", "coupled", "depthgated" (of
-        two levels) and "clockwork" are the cells of `skrnn.layers`.
+        a forget gate, "gru" the gated recurrent unit [3]_; "peephole", "coupled", "depthgated" and
+        "clockwork" are the cells of `skrnn.layers`. A cell of your own is the class of a Keras cell
+        or recurrent layer, or a function from units to a new one: see the Notes.
     units : int or sequence of int, default=64
-        Units in the recurrent layer; one number a layer for stacked ones.
+        Units in the recurrent layer; one number a layer for stacked ones. A stack of "depthgated"
+        is one layer, with a depth gate between each two levels, which need as many units each;
+        one number stands for two levels, and `dropout` drops outputs of the highest.
     activation : str, default="tanh"
         The activation of the cells' output. Gates keep their sigmoid.
     bidirectional : bool, default=False
@@ -110,7 +116,17 @@ def build_rnn(
     Raises
     ------
     ValueError
-        If `cell` is unknown, a size is not a positive int, or the shapes are missing.
+        If `cell` is unknown or makes no cell, a size is not a positive int, or the shapes are
+        missing.
+
+    Notes
+    -----
+    A Keras cell is a `keras.layers.Layer` with `state_size` and ``call(inputs, states)``, which
+    returns an output and the new states. A cell of your own keeps its own defaults: it is called
+    with its units, and with those of ``activation``, ``recurrent_initializer``,
+    ``kernel_regularizer`` (for `l1` and `l2`), ``recurrent_regularizer`` and ``recurrent_dropout``
+    that are set to something else than here; if it has no such parameter, that is an error. To load
+    a saved model of it elsewhere, register it (`keras.saving.register_keras_serializable`).
 
     References
     ----------
@@ -252,6 +268,11 @@ def build_text_rnn(
     activation="tanh",
     bidirectional=False,
     dropout=0.0,
+    recurrent_dropout=0.0,
+    recurrent_initializer="orthogonal",
+    l1=0.0,
+    l2=0.0,
+    recurrent_l2=0.0,
     seed=None,
 ):
     """Build recurrent layers over symbols, with the probabilities of classes on top.
@@ -262,7 +283,8 @@ def build_text_rnn(
     Parameters
     ----------
     n_symbols, n_classes : int
-    cell, units, activation, bidirectional, dropout, seed
+    cell, units, activation, bidirectional, dropout, recurrent_dropout, recurrent_initializer, l1, \
+l2, recurrent_l2, seed
         As `build_rnn` takes them.
     sequences : bool, default=False
         Whether there are probabilities after each symbol (nothing is masked then), or after the
@@ -298,7 +320,19 @@ def build_text_rnn(
     else:
         _draw_embeddings(table, new_seed())
     x = _recurrent_layers(
-        x, cell, units, activation, bidirectional, dropout, new_seed, sequences=sequences
+        x,
+        cell,
+        units,
+        activation,
+        bidirectional,
+        dropout,
+        new_seed,
+        sequences=sequences,
+        recurrent_dropout=recurrent_dropout,
+        recurrent_initializer=recurrent_initializer,
+        l1=l1,
+        l2=l2,
+        recurrent_l2=recurrent_l2,
     )
     head = keras.layers.Dense(
         n_classes, kernel_initializer=keras.initializers.GlorotUniform(new_seed())
@@ -330,10 +364,9 @@ def _recurrent_layers(
     recurrent_l2=0.0,
 ):
     """Put recurrent layers onto x, with an output after each step or after the last alone."""
-    layer_class = CELLS[check_name("cell", cell, CELLS)]
     check_keras_name("activation", activation, keras.activations)
     check_name("recurrent_initializer", recurrent_initializer, RECURRENT_INITIALIZERS)
-    sizes = check_units(units)
+    sizes, levels = _levels(cell, check_units(units))
     penalties = {}
     if l1 or l2:
         penalties["kernel_regularizer"] = keras.regularizers.L1L2(l1, l2)
@@ -341,7 +374,9 @@ def _recurrent_layers(
         penalties["recurrent_regularizer"] = keras.regularizers.L2(recurrent_l2)
 
     def make(size, is_last, **settings):
-        return layer_class(
+        return layer_of(
+            cell,
+            CELLS,
             size,
             activation=activation,
             return_sequences=sequences or not is_last,
@@ -350,24 +385,43 @@ def _recurrent_layers(
             recurrent_dropout=recurrent_dropout,
             seed=new_seed(),
             **penalties,
+            **levels,
             **settings,
         )
 
     for i, size in enumerate(sizes):
         is_last = i == len(sizes) - 1
-        own = layer = make(size, is_last)
-        if bidirectional:
-            backward = make(size, is_last, go_backwards=True, name=f"{layer.name}_backward")
-            layer = keras.layers.Bidirectional(layer, backward_layer=backward)
-        x = layer(x)
+        with contextlib.nullcontext() if isinstance(cell, str) else seeded(new_seed()):
+            own = layer = make(size, is_last)
+            if bidirectional:
+                backward = make(size, is_last, go_backwards=True, name=f"{layer.name}_backward")
+                with keras.saving.custom_object_scope(own_classes([own])):
+                    layer = keras.layers.Bidirectional(own, backward_layer=backward)
+                if isinstance(cell, str):  # the copy of a simple RNN has a seed of its own
+                    copied, state = layer.forward_layer.cell, own.cell.seed_generator.state
+                    copied.seed_generator.state.assign(state)
+            x = layer(x)
         if recurrent_initializer == "identity":
             for one in (layer.forward_layer, layer.backward_layer) if bidirectional else (own,):
                 for part in getattr(one.cell, "cells", [one.cell]):
-                    kernel = part.recurrent_kernel
-                    kernel.assign(_identities(kernel.shape, kernel.dtype))
+                    if (kernel := getattr(part, "recurrent_kernel", None)) is not None:
+                        kernel.assign(_identities(kernel.shape, kernel.dtype))
         if dropout:
             x = keras.layers.Dropout(dropout, seed=new_seed())(x)
     return x
+
+
+def _levels(cell, sizes):
+    """Return the sizes of layers, and their settings: a stack of depth-gated LSTMs is one layer."""
+    if cell != "depthgated" or len(sizes) == 1:
+        return sizes, {}
+    if len(set(sizes)) > 1:
+        raise ValueError(
+            f"units={sizes} has levels of different sizes, but with cell='depthgated' each unit's "
+            "memory takes from that of the unit in the same place one level below. Give all levels "
+            f"as many units, such as units={(sizes[0],) * len(sizes)}."
+        )
+    return sizes[:1], {"levels": len(sizes)}
 
 
 def _drawn_by(name, seed):
@@ -390,6 +444,23 @@ def _drawn_again(initializer, seed):
     return type(initializer).from_config(
         settings | {"seed": seed} if "seed" in settings else settings
     )
+
+
+_seeding = threading.RLock()
+
+
+@contextlib.contextmanager
+def seeded(seed):
+    """Seed what Keras draws unseeded layers from, and put the global random states back after."""
+    with _seeding:
+        python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+        random.seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002
+        try:
+            yield
+        finally:
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)  # noqa: NPY002
 
 
 def _seeds(seed):

@@ -53,10 +53,11 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
     Parameters
     ----------
-    cell : str, default="lstm"
+    cell : str, class or callable, default="lstm"
         Long short-term memory ("lstm"), gated recurrent unit ("gru"), Elman's simple recurrent
         network ("rnn"), or a cell of `skrnn.layers`: "peephole", "coupled", "depthgated" or
-        "clockwork".
+        "clockwork". A cell of your own: the class of a Keras cell or recurrent layer, or a function
+        from units to one, as `build_rnn` takes it.
     units : int or tuple of int, default=64
         Units of the recurrent layer; a tuple stacks layers.
     output : {"last", "sequence"}, default="last"
@@ -71,7 +72,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         Share of each recurrent layer's outputs dropped in training.
     recurrent_dropout : float in [0, 1), default=0.0
         Share of the state that each recurrent layer does not hear in training, the same units in
-        all steps of a sequence. It trains through Keras' own, slower loop.
+        all steps of a sequence.
     recurrent_initializer : str, default="orthogonal"
         What recurrent weights are drawn by; `build_rnn` names them. "identity" with
         ``cell="rnn", activation="relu"`` keeps gradients from vanishing at first.
@@ -166,7 +167,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     """
 
     _parameter_constraints = {
-        "cell": [str],
+        "cell": [str, callable],
         "units": [Interval(Integral, 1, None, closed="left"), tuple, list],
         "output": [StrOptions({"last", "sequence"})],
         "activation": [str, callable],

@@ -124,8 +124,11 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     analyzer : {"char", "word"}, default="char"
         What a symbol is: a character (a Unicode code point), or a word or punctuation mark.
         Case counts. In windows, each cell is a symbol.
-    cell : {"lstm", "gru", "rnn"}, default="lstm"
-        Long short-term memory, gated recurrent unit, or Elman's simple recurrent network.
+    cell : str, class or callable, default="lstm"
+        Long short-term memory ("lstm"), gated recurrent unit ("gru"), Elman's simple recurrent
+        network ("rnn"), or a cell of `skrnn.layers`: "peephole", "coupled", "depthgated" or
+        "clockwork". A cell of your own: the class of a Keras cell or recurrent layer, or a function
+        from units to one, as `build_rnn` takes it.
     units : int or tuple of int, default=128
         Units of the recurrent layer; a tuple stacks layers.
     embedding : int, default=None
@@ -137,6 +140,15 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         it is to name.
     dropout : float in [0, 1), default=0.0
         Share of each recurrent layer's outputs dropped in training.
+    recurrent_dropout : float in [0, 1), default=0.0
+        Share of the state that each recurrent layer does not hear in training, the same units in
+        all steps of a sequence, or of a language model's chunk.
+    recurrent_initializer : str, default="orthogonal"
+        What recurrent weights are drawn by; `build_rnn` names them.
+    l1, l2 : float, default=0.0
+        Penalties on the input weights of the recurrent layers: on absolute values and squares.
+    recurrent_l2 : float, default=0.0
+        Penalty on the squares of their recurrent weights.
     vocabulary : sequence of str, default=None
         The symbols to know. None is those seen in `fit`, or in the first `partial_fit`.
     chunk_length : int, default=64
@@ -147,6 +159,8 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Overrides the optimizer's own.
     clipnorm : float, default=None
         Clips each gradient to this norm.
+    clipvalue : float, default=None
+        Clips each number of the gradients to this size; not along with `clipnorm`.
     epochs : int, default=50
         Passes over the data; at most, with early stopping.
     batch_size : int, default=32
@@ -179,7 +193,7 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     model_ : keras.Model
         The fitted network: numbers of symbols, shape (n, n_timesteps), to probabilities.
     loss_curve_ : list of float
-        Training loss of each epoch, in nats.
+        Training loss of each epoch, in nats, with the penalties.
     validation_loss_curve_, validation_scores_ : lists of float
         Loss and accuracy on the validation part after each epoch, with `early_stopping`.
     n_iter_ : int
@@ -219,17 +233,23 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     _parameter_constraints = {
         "analyzer": [StrOptions({"char", "word"})],
-        "cell": [str],
+        "cell": [str, callable],
         "units": [Interval(Integral, 1, None, closed="left"), tuple, list],
         "embedding": [Interval(Integral, 1, None, closed="left"), None],
         "activation": [str],
         "bidirectional": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "recurrent_dropout": [Interval(Real, 0, 1, closed="left")],
+        "recurrent_initializer": [str],
+        "l1": [Interval(Real, 0, None, closed="left")],
+        "l2": [Interval(Real, 0, None, closed="left")],
+        "recurrent_l2": [Interval(Real, 0, None, closed="left")],
         "vocabulary": ["array-like", set, None],
         "chunk_length": [Interval(Integral, 1, None, closed="left")],
         "optimizer": [str, HasMethods(["apply_gradients", "get_config"])],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
         "clipnorm": [Interval(Real, 0, None, closed="neither"), None],
+        "clipvalue": [Interval(Real, 0, None, closed="neither"), None],
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
@@ -252,11 +272,17 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         activation="tanh",
         bidirectional=False,
         dropout=0.0,
+        recurrent_dropout=0.0,
+        recurrent_initializer="orthogonal",
+        l1=0.0,
+        l2=0.0,
+        recurrent_l2=0.0,
         vocabulary=None,
         chunk_length=64,
         optimizer="adam",
         learning_rate=None,
         clipnorm=None,
+        clipvalue=None,
         epochs=50,
         batch_size=32,
         early_stopping=False,
@@ -275,11 +301,17 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.activation = activation
         self.bidirectional = bidirectional
         self.dropout = dropout
+        self.recurrent_dropout = recurrent_dropout
+        self.recurrent_initializer = recurrent_initializer
+        self.l1 = l1
+        self.l2 = l2
+        self.recurrent_l2 = recurrent_l2
         self.vocabulary = vocabulary
         self.chunk_length = chunk_length
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.clipnorm = clipnorm
+        self.clipvalue = clipvalue
         self.epochs = epochs
         self.batch_size = batch_size
         self.early_stopping = early_stopping
@@ -531,6 +563,7 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             loss="sparse_categorical_crossentropy",
             learning_rate=self.learning_rate,
             clipnorm=self.clipnorm,
+            clipvalue=self.clipvalue,
         )
         return network
 
@@ -847,5 +880,17 @@ def _floatx():
     return keras.config.floatx()
 
 
-_BUILDER_OPTIONS = ("cell", "units", "embedding", "activation", "bidirectional", "dropout")
-_KEPT_SETTINGS = (*_BUILDER_OPTIONS, "analyzer", "optimizer", "clipnorm")
+_BUILDER_OPTIONS = (
+    "cell",
+    "units",
+    "embedding",
+    "activation",
+    "bidirectional",
+    "dropout",
+    "recurrent_dropout",
+    "recurrent_initializer",
+    "l1",
+    "l2",
+    "recurrent_l2",
+)
+_KEPT_SETTINGS = (*_BUILDER_OPTIONS, "analyzer", "optimizer", "clipnorm", "clipvalue")

@@ -9,9 +9,10 @@ import keras
 import numpy as np
 import pytest
 
-from skrnn import RNNRegressor, build_rnn
+from skrnn import CharLSTMClassifier, RNNClassifier, RNNRegressor, build_rnn
 from skrnn._architecture import architecture_of, is_compilable
-from skrnn.layers import LAYERS, recurrent_layer
+from skrnn.encoders import build_cnn_rnn, build_encoder_decoder
+from skrnn.layers import LAYERS, DepthGatedLSTMCell, recurrent_layer
 from skrnn.networks import reseed
 
 each_cell = pytest.mark.parametrize("cell", LAYERS)
@@ -25,7 +26,7 @@ def windows():
 
 
 @each_cell
-@pytest.mark.parametrize("settings", [{}, {"units": (5, 3)}, {"units": 4, "bidirectional": True}])
+@pytest.mark.parametrize("settings", [{}, {"units": (4, 4)}, {"units": 4, "bidirectional": True}])
 def test_compiled_training_is_that_of_keras(cell, settings, windows):
     X, y = windows
     rnn = RNNRegressor(
@@ -155,3 +156,57 @@ def test_a_cell_of_the_users_own(bidirectional, windows):
     X, y = windows
     rnn = RNNRegressor(network=network, epochs=10, learning_rate=0.02, random_state=0).fit(X, y)
     assert rnn.loss_curve_[-1] < 0.8 * rnn.loss_curve_[0]
+
+
+# Depth gates
+
+
+def test_depth_gates_link_all_levels_of_a_stack():
+    model = build_rnn((5, 2), 1, "depthgated", (4, 4, 4), seed=0)
+    (layer,) = (layer for layer in model.layers if isinstance(layer, keras.layers.RNN))
+    assert [level.units for level in layer.cell.cells] == [4, 4, 4]
+    by_hand = keras.layers.RNN(DepthGatedLSTMCell(4, levels=3))
+    X = np.random.default_rng(0).normal(size=(3, 5, 2)).astype("float32")
+    by_hand(X)
+    by_hand.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(layer(X), by_hand(X))
+    # What is in the lowest memory reaches the highest through the gates alone.
+    for level in layer.cell.cells[1:]:
+        level.kernel.assign(0 * level.kernel)
+        level.bias.assign(keras.ops.concatenate([0 * level.bias[:-4], 9 + level.bias[-4:]]))
+    assert np.abs(layer(X)).max() > 0.01
+
+
+@pytest.mark.parametrize("units", [3, (3,), (3, 3)])
+def test_one_number_is_two_levels_with_a_depth_gate(units):
+    model = build_rnn((5, 2), 1, "depthgated", units, seed=0)
+    (layer,) = (layer for layer in model.layers if isinstance(layer, keras.layers.RNN))
+    assert len(layer.cell.cells) == 2
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        lambda: RNNRegressor("depthgated", (5, 3)).fit(np.zeros((8, 4)), np.zeros(8)),
+        lambda: RNNClassifier("depthgated", (5, 3)).fit(np.zeros((8, 4)), [0, 1] * 4),
+        lambda: CharLSTMClassifier(cell="depthgated", units=(5, 3)).fit("abab"),
+        lambda: build_encoder_decoder((5, 2), 3, "depthgated", (5, 3)),
+        lambda: build_cnn_rnn((8, 2), 3, "depthgated", (5, 3), filters=2),
+    ],
+)
+def test_depth_gates_need_levels_of_one_size(fit):
+    match = r"units=\(5, 3\) has levels of different sizes, .* such as units=\(5, 5\)\."
+    with pytest.raises(ValueError, match=match):
+        fit()
+
+
+@each_cell
+def test_text_models_of_every_cell(cell):
+    settings = {"epochs": 60, "learning_rate": 0.03, "random_state": 0, "chunk_length": 16}
+    text = "abcd" * 30
+    speaker = CharLSTMClassifier(cell=cell, units=(8, 8), **settings).fit(text)
+    assert speaker.generate("ab", 6, top_k=1) == "cdabcd"
+    assert speaker.predict(["a", "abc"]).tolist() == ["b", "d"]
+    reader = CharLSTMClassifier(cell=cell, units=(4, 4), bidirectional=True, **settings)
+    reader.fit(["aba", "ab", "xyx", "yx"], [0, 0, 1, 1])
+    assert reader.predict(["ababab", "xy"]).tolist() == [0, 1]

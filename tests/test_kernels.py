@@ -11,6 +11,7 @@ from conftest import label
 from keras import layers
 
 from skrnn import _kernels
+from skrnn._compiled import draw_mask
 from skrnn._kernels import all_layers, in_place_of_keras, kernel_of
 
 CELLS = {"rnn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}
@@ -237,20 +238,63 @@ def test_dense_layers_are_those_of_keras(shape, activation, jit, refuse_keras):
 @pytest.mark.parametrize("training", [True, False])
 def test_dropout_multiplies_by_the_mask_that_it_is_given(training, jit):
     x = keras.Input((3, 2), dtype="float64")
-    y = layers.Dropout(0.5, name="given", dtype="float64")(x)
-    model = keras.Model(x, [y, layers.Dropout(0.5, name="left", dtype="float64")(x)])
+    dropout = layers.Dropout(0.5, dtype="float64")
+    model = keras.Model(x, [dropout(x), layers.Dropout(0.5, dtype="float64")(x)])
     mask = tf.constant(np.random.default_rng(0).normal(size=(5, 3, 2)))
     X = tf.constant(np.random.default_rng(1).normal(size=(5, 3, 2)))
 
     @tf.function(jit_compile=jit, autograph=False)
     def by_masks(X, mask):
-        with in_place_of_keras(model, {"given": mask}):
+        with in_place_of_keras(model, {dropout: mask}):
             # Without `training`, the layer that was given no mask does nothing.
             return model(X, training=training and None)
 
     given, left = by_masks(X, mask)
     np.testing.assert_allclose(given, X * mask, rtol=1e-14)
     np.testing.assert_array_equal(left, X)
+
+
+@with_and_without_xla
+@each_cell
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_recurrent_dropout_multiplies_by_the_masks_that_it_is_given(
+    bidirectional, cell, jit, refuse_keras
+):
+    x = keras.Input((4, 3), dtype="float64")
+    masked = layers.Masking(9.0, dtype="float64")(x)
+    layer = CELLS[cell](5, recurrent_dropout=0.5, return_sequences=True, dtype="float64")
+    layer = layers.Bidirectional(layer, dtype="float64") if bidirectional else layer
+    model = keras.Model(x, layer(masked))
+    randomize(model)
+    own = [one for one in all_layers(model) if isinstance(one, layers.RNN)]
+    masks = {one: draw_mask(one, 6, 4) for one in own}
+    X = np.random.default_rng(0).normal(size=(6, 4, 3))
+    X[2, 1:3] = X[3, 2:] = 9.0
+    inputs, weights = [tf.constant(X)], [np.random.default_rng(1).normal(size=model(X).shape)]
+    for one, mask in masks.items():  # Keras takes what it finds there for drawn
+        one.cell._recurrent_dropout_mask = mask if len(mask) > 1 else mask[0]
+    expected = outputs_and_gradients(model, inputs, weights, contextlib.nullcontext())
+
+    @tf.function(jit_compile=jit, autograph=False)
+    def by_masks(inputs, masks):
+        context = in_place_of_keras(model, dict(zip(own, masks, strict=True)))
+        return outputs_and_gradients(model, inputs, weights, context)
+
+    with refuse_keras():
+        found = by_masks(inputs, list(masks.values()))
+    for one, other in zip(*map(keras.tree.flatten, (found, expected)), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-10)
+
+
+@each_cell
+def test_recurrent_dropout_without_masks_draws_its_own(cell):
+    x = keras.Input((4, 3))
+    model = keras.Model(x, CELLS[cell](5, recurrent_dropout=0.5)(x))
+    X = np.ones((2, 4, 3), "float32")
+    with in_place_of_keras(model):
+        one, other, predicted = (model(X, training=t).numpy() for t in (True, True, False))
+    assert abs(one - other).max() > 0.01
+    np.testing.assert_allclose(predicted, model(X), rtol=1e-5)
 
 
 # Products
@@ -328,7 +372,7 @@ def test_keras_layers_with_ordinary_settings_have_kernels(cell):
     "settings",
     [
         {"dropout": 0.1},
-        {"recurrent_dropout": 0.1},
+        {"dropout": 0.1, "recurrent_dropout": 0.1},
         {"stateful": True},
         {"activation": "elu"},
         {"activation": lambda x: x},
@@ -495,7 +539,7 @@ def test_layers_are_as_they_were_afterwards(error):
     model = model_of_all_sorts()
     X = np.random.default_rng(0).normal(size=(3, 4, 2)).astype("float32")
     expected, before, config = model(X), attributes(model), model.get_config()
-    context = in_place_of_keras(model, {"drop": tf.zeros((3, 3))})
+    context = in_place_of_keras(model, {model.get_layer("drop"): tf.zeros((3, 3))})
     with contextlib.nullcontext() if error is None else pytest.raises(error), context:
         changed = attributes(model)
         if error is not None:
@@ -514,7 +558,7 @@ def test_an_error_while_layers_are_being_replaced_leaves_them_as_they_were(monke
     model = model_of_all_sorts()
     before, made = attributes(model), []
 
-    def refuse_the_third(layer):
+    def refuse_the_third(layer, heard):
         made.append(layer)
         if len(made) == 3:
             raise ValueError("no third kernel")

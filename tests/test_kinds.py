@@ -194,7 +194,7 @@ def cells_of(model):
 @pytest.mark.parametrize("cell", CELLS)
 def test_penalties_and_recurrent_dropout_reach_every_cell(cell):
     settings = {"l1": 0.1, "l2": 0.2, "recurrent_l2": 0.3, "recurrent_dropout": 0.4}
-    model = build_rnn((5, 2), 1, cell, (4, 3), seed=0, **settings)
+    model = build_rnn((5, 2), 1, cell, (4, 4), seed=0, **settings)
     for one in cells_of(model):
         assert one.kernel_regularizer.get_config() == pytest.approx({"l1": 0.1, "l2": 0.2})
         assert one.recurrent_regularizer.get_config() == pytest.approx({"l2": 0.3})
@@ -206,8 +206,7 @@ def test_penalties_and_recurrent_dropout_reach_every_cell(cell):
     )
     assert float(sum(model.losses)) == pytest.approx(expected, rel=1e-5)
     assert all(layer.cell.recurrent_dropout == 0.4 for layer in layers_of(model))
-    assert not is_compilable(model)
-    assert is_compilable(build_rnn((5, 2), 1, cell, 4, **settings | {"recurrent_dropout": 0.0}))
+    assert is_compilable(model)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -258,6 +257,37 @@ def test_penalties_shrink_weights(make):
     assert size("kernel", l2=0.1) < size("kernel") / 2
     assert size("kernel", l1=0.1) < size("kernel") / 2
     assert size("recurrent_kernel", recurrent_l2=0.1) < size("recurrent_kernel") / 2
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("make", [RNNRegressor, RNNClassifier])
+@pytest.mark.parametrize("cell", CELLS)
+def test_recurrent_dropout_is_that_of_keras(cell, make, bidirectional):
+    """The same masks are drawn where Keras trains, as it looks at batches."""
+    X = signs(32, 5)
+    settings = {"recurrent_dropout": 0.4, "l2": 0.01, "recurrent_l2": 0.01, "epochs": 3}
+    settings |= {"bidirectional": bidirectional, "optimizer": "sgd", "random_state": 0}
+    batches = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+    target = X.sum(axis=1) > 0
+    models = [
+        make(cell, (4, 4), batch_size=16, learning_rate=0.1, callbacks=callbacks, **settings)
+        for callbacks in ([batches], None)
+    ]
+    eager, compiled = (model.fit(X, target) for model in models)
+    np.testing.assert_allclose(compiled.loss_curve_, eager.loss_curve_, rtol=1e-4)
+    plain = make(cell, (4, 4), batch_size=16, **settings | {"recurrent_dropout": 0.0})
+    assert abs(plain.fit(X, target).loss_curve_[0] - compiled.loss_curve_[0]) > 1e-4
+
+
+def test_a_layer_with_recurrent_dropout_that_is_used_twice_draws_a_mask_each_time():
+    x = keras.Input((5, 4))
+    gru = keras.layers.GRU(4, return_sequences=True, recurrent_dropout=0.3)
+    both = keras.layers.Bidirectional(
+        keras.layers.GRU(2, return_sequences=True, recurrent_dropout=0.3)
+    )
+    for layer in (gru, both):
+        assert is_compilable(keras.Model(x, layer(x)))
+        assert not is_compilable(keras.Model(x, layer(layer(x))))
 
 
 @pytest.mark.parametrize("units", [3, 40])  # weights as one vector, and one by one

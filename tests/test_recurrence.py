@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from test_layers import make as make_layer
 
+from skrnn._compiled import draw_mask
 from skrnn._recurrence import recurrence_of
 from skrnn.layers import LAYERS
 
@@ -15,20 +16,22 @@ each_cell = pytest.mark.parametrize("name", LAYERS)
 with_and_without_xla = pytest.mark.parametrize("jit", [True, False], ids=["xla", "plain"])
 
 
-def by_keras(layer, X, states, mask):
+def by_keras(layer, X, states, mask, heard=()):
     """Return outputs, then states, of arrays whose first axis is time."""
+    if heard:  # Keras takes what it finds there for drawn
+        layer.cell._recurrent_dropout_mask = heard[0]
     x = tf.transpose(X, (1, 0, 2))
     keras_mask = None if mask is None else tf.transpose(mask[..., 0])
-    outputs, *last = layer(x, initial_state=list(states), mask=keras_mask)
+    outputs, *last = layer(x, initial_state=list(states), mask=keras_mask, training=bool(heard))
     return [tf.transpose(outputs, (1, 0, 2)), *last]
 
 
-def by_recurrence(layer, X, states, mask):
-    outputs, last = recurrence_of(layer)(X, *states, mask=mask)
+def by_recurrence(layer, X, states, mask, heard=()):
+    outputs, last = recurrence_of(layer, heard)(X, *states, mask=mask)
     return [outputs, *last]
 
 
-def check_like_keras(layer, X, states, mask=None, *, jit=False):
+def check_like_keras(layer, X, states, mask=None, *, jit=False, heard=()):
     """Compare the outputs, the last states and all gradients of a weighted sum of them."""
     rng = np.random.default_rng(5)
     dtype = layer.compute_dtype
@@ -42,7 +45,7 @@ def check_like_keras(layer, X, states, mask=None, *, jit=False):
     def results_and_gradients(run):
         with tf.GradientTape() as tape:
             tape.watch([X, *states])
-            results = run(layer, X, states, mask)
+            results = run(layer, X, states, mask, heard)
             loss = sum(tf.reduce_sum(r * w) for r, w in zip(results, weights, strict=True))
         into = [X, *states, *(variable.value for variable in variables)]
         zero = tf.UnconnectedGradients.ZERO
@@ -126,6 +129,17 @@ def test_masks_are_those_of_keras(name, zero, jit):
     check_like_keras(layer, X, states, mask, jit=jit)
 
 
+@with_and_without_xla
+@each_cell
+def test_recurrent_dropout_is_that_of_keras(name, jit):
+    layer = sequences(name, recurrent_dropout=0.5)
+    X, states = random_case(layer, 5, 4)
+    dropped = draw_mask(layer, 4, 5)
+    plain, _ = check_like_keras(layer, X, states, jit=jit)
+    found, _ = check_like_keras(layer, X, states, jit=jit, heard=dropped)
+    assert np.abs(found[0][0] - plain[0][0]).max() > 0.01
+
+
 @each_cell
 def test_masked_steps_change_nothing(name):
     layer = sequences(name)
@@ -183,7 +197,7 @@ class OwnRNN(keras.layers.RNN):
     "make",
     [
         lambda: LAYERS["peephole"](3, dropout=0.1),
-        lambda: LAYERS["depthgated"](3, recurrent_dropout=0.1),
+        lambda: LAYERS["depthgated"](3, dropout=0.1, recurrent_dropout=0.1),
         lambda: LAYERS["clockwork"](3, stateful=True),
         lambda: LAYERS["coupled"](3, dtype="mixed_float16"),
         lambda: keras.layers.RNN(keras.layers.LSTMCell(3)),

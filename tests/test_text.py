@@ -489,6 +489,95 @@ def test_the_fable_is_learnt_by_heart():
     assert lstm.fit(strings, words[3:, 0]).score(strings, words[3:, 0]) >= 199 / 201
 
 
+# Remedies
+
+REMEDIES = [
+    {"l1": 0.01},
+    {"l2": 0.1},
+    {"recurrent_l2": 0.1},
+    {"recurrent_dropout": 0.3},
+    {"recurrent_initializer": "identity"},
+    {"clipvalue": 1e-3},
+    {"clipnorm": 1e-3},
+    {"dropout": 0.3},
+]
+each_remedy = pytest.mark.parametrize("remedy", REMEDIES, ids=lambda remedy: next(iter(remedy)))
+
+
+def recurrent(model):
+    return [layer for layer in model.layers if isinstance(layer, keras.layers.RNN)]
+
+
+@each_remedy
+def test_remedies_act_on_every_kind_of_input(remedy, symbols):
+    windows = WindowTransformer(4).fit_transform(symbols)
+    for data in [(STRINGS, LABELS), (TEXT[:50],), (windows,)]:
+        plain = small(cell="gru", epochs=2).fit(*data)
+        first, second = (small(cell="gru", epochs=2, **remedy).fit(*data) for _ in range(2))
+        weights, again, others = (m.model_.get_weights() for m in (first, second, plain))
+        for one, same in zip(weights, again, strict=True):
+            np.testing.assert_array_equal(one, same)
+        assert max(abs(a - b).max() for a, b in zip(weights, others, strict=True)) > 1e-4
+
+
+@each_remedy
+@pytest.mark.parametrize("cell", ["gru", "clockwork"])
+def test_a_step_with_a_remedy_is_that_of_keras(cell, remedy):
+    """One chunk holds the whole text."""
+    text = "hello world"
+    settings = {"cell": cell, "units": (5, 4), "epochs": 1, "optimizer": "sgd"} | remedy
+    model = small(**settings, learning_rate=0.5).fit(text)
+    twin = small(**settings | {"learning_rate": 1e-30}).fit(text).model_
+    for layer in twin.layers:
+        source = layer.cell if isinstance(layer, keras.layers.RNN) else layer
+        if (generator := getattr(source, "seed_generator", None)) is not None:
+            generator.state.assign([generator.state[0], 0])  # as before the fit
+    clips = {name: value for name, value in remedy.items() if name.startswith("clip")}
+    twin.compile(keras.optimizers.SGD(0.5, **clips), "sparse_categorical_crossentropy")
+    numbers = np.array([model.vocabulary_[s] for s in text])
+    x = np.append(len(model.vocabulary_) + 1, numbers[:-1] + 1)[None]
+    loss = twin.train_on_batch(x, numbers[None])
+    assert model.loss_curve_[0] == pytest.approx(float(loss), rel=1e-5)
+    for found, expected in zip(model.model_.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_penalties_count_once_in_the_loss_of_an_epoch():
+    """However many chunks, rows and branches there are."""
+    texts = ["".join(row) for row in np.random.default_rng(0).choice(list(ALPHABET), (16, 150))]
+    settings = {"cell": "gru", "units": 64, "epochs": 1, "learning_rate": 1e-30, "batch_size": 16}
+    plain = small(**settings).fit(texts)
+    model = small(**settings, l1=0.01, l2=0.02, recurrent_l2=0.03).fit(texts)
+    penalty = float(sum(model.model_.losses))
+    assert penalty > 1
+    assert model.loss_curve_[0] == pytest.approx(plain.loss_curve_[0] + penalty, rel=1e-5)
+
+
+def test_recurrent_dropout_is_drawn_anew_for_each_batch_of_chunks():
+    model = small(cell="gru", recurrent_dropout=0.5, chunk_length=8, batch_size=2, epochs=3)
+    text = TEXT[: 8 * 10]
+    (layer,) = recurrent(model.fit(text).model_)
+    n_draws = int(layer.cell.seed_generator.state[1]) // 3  # a mask for each of three gates
+    assert n_draws == 3 * 5  # epochs times batches
+    # Nothing is dropped in prediction, and reading draws nothing.
+    np.testing.assert_array_equal(model.predict_proba(["the"]), model.predict_proba(["the"]))
+    assert model.generate("the", 9, random_state=0) == model.generate("the", 9, random_state=0)
+    assert int(layer.cell.seed_generator.state[1]) // 3 == n_draws
+
+
+@pytest.mark.parametrize("cell", ["lstm", "peephole"])
+def test_compiled_training_with_remedies_is_that_of_keras(cell):
+    batches = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+    remedies = {"recurrent_dropout": 0.3, "l1": 1e-3, "recurrent_l2": 1e-3, "clipvalue": 0.05}
+    settings = {"cell": cell, "bidirectional": True, "batch_size": 5, "optimizer": "sgd"} | remedies
+    by_keras = small(callbacks=[batches], **settings).fit(STRINGS, LABELS)
+    compiled = small(**settings).fit(STRINGS, LABELS)
+    np.testing.assert_allclose(compiled.loss_curve_, by_keras.loss_curve_, rtol=1e-4)
+    np.testing.assert_allclose(
+        compiled.predict_proba(STRINGS), by_keras.predict_proba(STRINGS), atol=1e-4
+    )
+
+
 # What scikit-learn expects of an estimator of strings: `check_estimator` runs almost nothing
 
 
@@ -601,6 +690,10 @@ def test_what_cannot_be_fitted(X, y, error, match):
         ({"vocabulary": ["a", "\0"]}, r"vocabulary\[1\] holds the NUL character"),
         ({"units": 0}, "units"),
         ({"chunk_length": 0}, "chunk_length"),
+        ({"recurrent_dropout": 1.0}, "recurrent_dropout"),
+        ({"l1": -1.0}, "l1"),
+        ({"recurrent_initializer": "ortogonal"}, "Did you mean 'orthogonal'"),
+        ({"clipnorm": 1.0, "clipvalue": 0.5}, "clipnorm=1.0 and clipvalue=0.5 exclude each other"),
     ],
 )
 def test_parameters_that_are_off(parameters, match):
