@@ -284,7 +284,8 @@ class Trainer:
         shape, dtype = _input_shape(self.model, kind.n_timesteps), self.dtype
 
         def gather(series, target, first_target, weights, order, n_rows, batch):
-            index, counts, scale = places_of(order, n_rows, batch, size, group, dtype)
+            numbers = batch + tf.range(group)
+            index, counts, scale = places_of(order, n_rows, numbers, size, dtype)
             if kind.weighted:
                 scale *= tf.gather(weights, index)
             y = tf.gather(target, first_target + index)
@@ -296,12 +297,12 @@ class Trainer:
         return gather
 
 
-def places_of(order, n_rows, batch, size, group, dtype):
-    """Return the rows of some batches, how many of them count, and one part in so many each.
+def places_of(order, n_rows, numbers, size, dtype):
+    """Return the rows of numbered batches, how many of them count, and one part in so many each.
 
     A last batch that is short is filled up with rows that do not count.
     """
-    place = batch * size + tf.reshape(tf.range(group * size), (group, size))
+    place = numbers[:, None] * size + tf.range(size)
     index = tf.gather(order, tf.minimum(place, n_rows - 1))
     counts = tf.cast(tf.clip_by_value(n_rows - place[:, 0], 1, size), dtype)
     return index, counts, tf.cast(place < n_rows, dtype) / counts[:, None]
@@ -442,8 +443,8 @@ class Data:
 
     def kind(self):
         """Return what an epoch's graph depends on."""
-        specs = (tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in (self.X, self.y))
-        return Kind(self.n_timesteps, self.window_length, *specs, self.weights is not None)
+        X, y = (tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in (self.X, self.y))
+        return Kind(self.n_timesteps, self.window_length, X, y, self.weights is not None)
 
     def arguments(self, size, dtype):
         weights = tf.zeros((0,), dtype) if self.weights is None else self.weights
