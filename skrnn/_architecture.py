@@ -16,6 +16,7 @@ __all__ = [
     "ignored_class",
     "is_compilable",
     "is_of_keras",
+    "is_of_masks",
     "per_row_loss",
     "scales_loss",
 ]
@@ -79,17 +80,18 @@ def is_compilable(model):
     dtype = model.outputs[0].dtype
     return (
         (model.inputs[0].dtype == dtype or _reads_symbols(model))
-        and all(
-            isinstance(one, keras.layers.Layer)
-            or (is_of_keras(one) and type(one).__name__ in _OF_MASKS)
-            for one in operations
-        )
+        and all(isinstance(one, keras.layers.Layer) or is_of_masks(one) for one in operations)
         and all(
             _is_row_by_row(layer)
             and (layer.compute_dtype == layer.variable_dtype == dtype or _is_input(layer))
             for layer in all_layers(model)
         )
     )
+
+
+def is_of_masks(operation):
+    """Whether an operation between layers is one that Keras has put there for masks."""
+    return is_of_keras(operation) and type(operation).__name__ in _OF_MASKS
 
 
 def _is_input(layer):

@@ -11,6 +11,7 @@ import collections
 import contextlib
 import threading
 import time
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -24,6 +25,7 @@ from .windows import is_windows
 
 __all__ = [
     "Data",
+    "Kind",
     "Predictor",
     "Trainer",
     "assign",
@@ -88,9 +90,13 @@ class Trainer:
     ----------
     data : class
         What a trainer takes its batches from, made of X, y and sample weights.
+    by_keras : class or None
+        What trains in its place where `Network.trainer` finds no way for XLA; None for
+        `keras.Model.fit`.
     """
 
     data: type
+    by_keras: type | None = None
 
     def __init__(self, model):
         self.model = model
@@ -109,7 +115,7 @@ class Trainer:
         if learning_rate is not None:
             self.model.optimizer.learning_rate = learning_rate
 
-    def run_epoch(self, data, batch_size, after_call):
+    def run_epoch(self, data, batch_size, after_call, before_batch=None):
         """Train on all rows of `data` once, and return their mean loss.
 
         Parameters
@@ -118,15 +124,19 @@ class Trainer:
         batch_size : int
         after_call : callable
             Called after each graph call with the batches done and the loss so far.
+        before_batch : callable, default=None
+            Called before each batch with its number; there is a graph call for each then.
         """
         size = data.rows_at_once(batch_size)
-        key = (size, *data.kind())
+        key = size, data.kind()
         if key not in self._epochs:
             self._epochs[key] = self._make_epoch(*key)
         epoch, arguments = self._epochs[key], data.arguments(size, self.dtype)
         n_batches, done, carried = data.n_batches(size), 0, self._carried(size)
         while done < n_batches:
-            steps = min(self._steps, n_batches - done)
+            steps = 1 if before_batch else min(self._steps, n_batches - done)
+            if before_batch:
+                before_batch(done)
             start = time.perf_counter()
             try:
                 carried = epoch(*arguments, done, steps, *carried)
@@ -148,134 +158,214 @@ class Trainer:
         """Return what an epoch's graph calls hand on, as it is at first: the sum of the losses."""
         return [tf.zeros((), self.dtype)]
 
-    def _scale(self, y, is_row, weights):
-        """Return what to multiply losses by, so that each batch's add up to their weighted mean.
+    def _counted(self, y, is_real, weights):
+        """Return 1 for what has a loss that counts, else 0: rows, or each of their steps.
 
-        It is of rows, or of their steps where there are weights of steps or some are left out.
+        It is steps where there are weights of steps or some are left out.
+
+        Parameters
+        ----------
+        y : tensor of shape (n_batches, size, ...)
+        is_real : tensor of bool, of shape (n_batches, size[, n_timesteps])
+        weights : tensor of shape (n_batches, size[, 1 or n_timesteps]) or None
         """
-        counted = tf.cast(is_row, self.dtype)
-        if self._ignored is not None:
-            counted = counted[..., None] * tf.cast(y != self._ignored, self.dtype)
-        elif weights is not None and weights.shape.rank > counted.shape.rank:
+        counted = tf.cast(is_real, self.dtype)
+        by_step = weights is not None and weights.shape.rank == 3
+        if counted.shape.rank == 2 and (by_step or self._ignored is not None):
             counted = tf.repeat(counted[..., None], y.shape[2], axis=2)
-        axes = list(range(1, counted.shape.rank))
-        scale = counted / tf.maximum(tf.reduce_sum(counted, axes, keepdims=True), 1)
-        return scale if weights is None else scale * weights
+        if self._ignored is not None:
+            counted *= tf.cast(y != self._ignored, self.dtype)
+        return counted
 
-    def _make_epoch(self, size, *kind):
+    def _n_steps(self, kind):
+        """Return how many steps of its sequences a batch goes through."""
+        return kind.n_timesteps
+
+    def _around(self, kind, extra, states):
+        """Return the context to call the model in; it hands out a list for the states after it."""
+        return contextlib.nullcontext([])
+
+    def _weighable(self, losses, y, weights):
+        """Return the losses with one number for each weight: for each row, or each of its steps."""
+        shape = *y.shape[: weights.shape.rank], -1
+        return tf.reduce_mean(tf.reshape(losses, shape), axis=-1)
+
+    def _make_epoch(self, size, kind):
         """Make the graph of an epoch, for batches of a size and data of a kind."""
-        n_timesteps, window_length, X_spec, y_spec, weights_shape = kind
-        model = self.model
-        parts = branches_of(size, n_timesteps * model.count_params())
-        rows = size // parts
+        train, parameters, group = self._make_train(size, kind)
+        gather, dtype = self._make_gather(size, group, kind), self.dtype
+
+        @tf.function(autograph=False)
+        def epoch(series, target, first_target, weights, order, n_rows, first, steps, *carried):
+            last = first + steps
+
+            def body(batch, total, states):
+                data = gather(series, target, first_target, weights, order, n_rows, batch)
+                n_batches = tf.minimum(last - batch, group)
+                return batch + group, *train(n_batches, *data, total, states)
+
+            total, *states = carried
+            parameters.load()
+            _, total, states = tf.while_loop(
+                lambda batch, *_: batch < last, body, (first, total, states), parallel_iterations=1
+            )
+            parameters.store()
+            return total, *states
+
+        integer = tf.TensorSpec((), tf.int32)
+        return epoch.get_concrete_function(
+            kind.X,
+            kind.y,
+            integer,
+            tf.TensorSpec((None, *(kind.weights_shape or ())), dtype),
+            tf.TensorSpec((None,), tf.int32),
+            integer,
+            integer,
+            integer,
+            *(tf.TensorSpec(part.shape, part.dtype) for part in self._carried(size)),
+        )
+
+    def _make_train(self, size, kind):
+        """Make what trains on a group of batches.
+
+        Returns
+        -------
+        train : callable
+            ``train(n_batches, x, y, weights, counts, extra, total, states)`` trains on the first of
+            the batches, adds up their rows' losses in `total`, and returns it with the states.
+        parameters : _Weights or FlatWeights
+        group : int
+            Batches in a group.
+        """
+        model, n_steps = self.model, self._n_steps(kind)
+        parts = branches_of(size, n_steps * model.count_params())
         flat = parts == 1 and can_be_flat(model)
-        state = FlatWeights(model) if flat else _Weights(model)
-        shape, dtype = _input_shape(model, n_timesteps), self.dtype
+        parameters = FlatWeights(model) if flat else _Weights(model)
         dropouts = dropouts_of(model)
         # Batches that XLA runs through by itself, where calling it costs as much as its work.
         group = 1
         if parts == 1 and not dropouts:
-            n_values = size * int(np.prod(shape))
+            n_values = size * int(np.prod(_input_shape(model, n_steps)))
             group = max(1, min(_BATCHES_PER_GROUP, _VALUES_PER_GROUP // n_values))
 
-        def gradients(trainable, others, masks, x, y, weights):
+        def gradients(trainable, others, extra, masks, x, y, weights, states):
             masks = dict(zip(dropouts, masks, strict=True))
             with tf.GradientTape() as tape, in_place_of_keras(model, masks):
                 tape.watch(trainable)
-                y_pred, _, penalties = model.stateless_call(
-                    trainable, others, x, training=True, return_losses=True
-                )
+                with self._around(kind, extra, states) as after:
+                    y_pred, _, penalties = model.stateless_call(
+                        trainable, others, x, training=True, return_losses=True
+                    )
                 y = tf.cast(y, y_pred.dtype) if y.dtype.is_floating else y
-                losses = self._loss(y, y_pred)
-                losses = tf.reshape(losses, (rows, *y.shape[1 : weights.shape.rank], -1))
-                losses = tf.reduce_mean(losses, axis=-1)
+                losses = self._weighable(self._loss(y, y_pred), y, weights)
                 loss = tf.reduce_sum(losses * weights) + sum(penalties) / parts
             zero = tf.UnconnectedGradients.ZERO
-            return tape.gradient(loss, trainable, unconnected_gradients=zero), loss
+            return tape.gradient(loss, trainable, unconnected_gradients=zero), loss, after
 
         def update(branches):
-            gradients = [tf.add_n(parts) for parts in zip(*branches, strict=True)]
-            state.apply(gradients)
+            parameters.apply([tf.add_n(parts) for parts in zip(*branches, strict=True)])
 
-        def one_after_the_other(n_batches, others, masks, xs, ys, weights, counts, total):
+        def one_after_the_other(
+            n_batches, others, masks, xs, ys, weights, counts, extra, total, states
+        ):
             """Train on the first of some batches; add up their rows' losses in `total`."""
 
-            def body(i, total):
-                values = state.values(), others
-                gradient, loss = gradients(*values, masks, xs[i], ys[i], weights[i])
+            def body(i, total, states):
+                data = masks, xs[i], ys[i], weights[i], states
+                of_batch = [part[i] for part in extra]
+                gradient, loss, states = gradients(parameters.values(), others, of_batch, *data)
                 update([gradient])
-                return i + 1, total + loss * counts[i]
+                return i + 1, total + loss * counts[i], states
 
-            return tf.while_loop(lambda i, _: i < n_batches, body, (0, total))[1]
+            return tf.while_loop(lambda i, *_: i < n_batches, body, (0, total, states))[1:]
 
         gradients_graph, update_graph, many_graph = (
             tf.function(f, jit_compile=self._jit, autograph=False)
             for f in (gradients, update, one_after_the_other)
         )
 
-        def train(n_batches, x, y, weights, counts, total):
-            """Train on the first of some batches; add up their rows' losses in `total`."""
-            masks = [draw_mask(layer, size, n_timesteps) for layer in dropouts]
+        def train(n_batches, x, y, weights, counts, extra, total, states):
+            masks = [draw_mask(layer, size, n_steps) for layer in dropouts]
             others = [tf.convert_to_tensor(v) for v in model.non_trainable_variables]
             if parts == 1:
-                return many_graph(n_batches, others, masks, x, y, weights, counts, total)
-            trainable = state.values()
-            branches, losses = [], []
-            for i in range(parts):
-                branch = slice(i * rows, (i + 1) * rows)
-                gradient, loss = gradients_graph(
-                    trainable,
-                    others,
-                    tf.nest.map_structure(lambda mask, branch=branch: mask[branch], masks),
-                    x[0, branch],
-                    y[0, branch],
-                    weights[0, branch],
+                return many_graph(
+                    n_batches, others, masks, x, y, weights, counts, extra, total, states
                 )
-                branches.append(gradient)
-                losses.append(loss)
+            shared = parameters.values(), others, [part[0] for part in extra]
+            by_row = masks, x[0], y[0], weights[0], states
+            branches, loss, states = in_branches(gradients_graph, size, parts, shared, by_row)
             update_graph(branches)
-            return total + tf.add_n(losses) * counts[0]
+            return total + loss * counts[0], states
 
-        def step(series, target, first_target, weights, order, n_rows, batch, last, total):
-            """Train on some batches from `batch` on; add up their rows' losses in `total`."""
-            place = batch * size + tf.reshape(tf.range(group * size), (group, size))
-            index = tf.gather(order, tf.minimum(place, n_rows - 1))
-            counts = tf.cast(tf.clip_by_value(n_rows - place[:, 0], 1, size), dtype)
+        return train, parameters, group
+
+    def _make_gather(self, size, group, kind):
+        """Make what gathers a group of batches: x, y, weights, the losses that count, extras."""
+        shape, dtype = _input_shape(self.model, kind.n_timesteps), self.dtype
+
+        def gather(series, target, first_target, weights, order, n_rows, batch):
+            numbers = batch + tf.range(group)
+            index, is_real, counts = places_of(order, n_rows, numbers, size, dtype)
             y = tf.gather(target, first_target + index)
-            given = None if weights_shape is None else tf.gather(weights, index)
-            scale = self._scale(y, place < n_rows, given)
-            if window_length is not None:
-                index = index[..., None] + tf.range(window_length)
+            given = None if kind.weights_shape is None else tf.gather(weights, index)
+            scale = scale_of(self._counted(y, is_real, given), given)
+            if kind.window_length is not None:
+                index = index[..., None] + tf.range(kind.window_length)
             x = tf.reshape(tf.gather(series, index), (group, size, *shape))
-            return train(tf.minimum(last - batch, group), x, y, scale, counts, total)
+            return x, y, scale, counts, []
 
-        @tf.function(autograph=False)
-        def epoch(series, target, first_target, weights, order, n_rows, first, steps, total):
-            last = first + steps
+        return gather
 
-            def body(batch, total):
-                data = series, target, first_target, weights, order, n_rows
-                return batch + group, step(*data, batch, last, total)
 
-            state.load()
-            _, total = tf.while_loop(
-                lambda batch, _: batch < last, body, (first, total), parallel_iterations=1
-            )
-            state.store()
-            return (total,)
+def scale_of(counted, weights):
+    """Return what to multiply losses by, so that each batch's add up to their weighted mean."""
+    axes = list(range(1, counted.shape.rank))
+    scale = counted / tf.maximum(tf.reduce_sum(counted, axes, keepdims=True), 1)
+    return scale if weights is None else scale * weights
 
-        integer = tf.TensorSpec((), tf.int32)
-        return epoch.get_concrete_function(
-            X_spec,
-            y_spec,
-            integer,
-            tf.TensorSpec((None, *(weights_shape or ())), dtype),
-            tf.TensorSpec((None,), tf.int32),
-            integer,
-            integer,
-            integer,
-            tf.TensorSpec((), dtype),
-        )
+
+def places_of(order, n_rows, numbers, size, dtype):
+    """Return the rows of numbered batches, which of them count, and how many.
+
+    A last batch that is short is filled up with rows that do not count.
+    """
+    place = numbers[:, None] * size + tf.range(size)
+    index = tf.gather(order, tf.minimum(place, n_rows - 1))
+    counts = tf.cast(tf.clip_by_value(n_rows - place[:, 0], 1, size), dtype)
+    return index, place < n_rows, counts
+
+
+def in_branches(gradients, size, parts, shared, by_row):
+    """Compute a batch in parts that run side by side.
+
+    Parameters
+    ----------
+    gradients : callable
+        Returns the gradients, the loss and the states after it, as a list.
+    size, parts : int
+        Of the batch.
+    shared, by_row : tuples
+        What `gradients` is called with: as it is, and row by row.
+
+    Returns
+    -------
+    branches : list of lists of tensors
+        The gradients of each part.
+    loss : tensor
+        The sum of the losses.
+    states : list of tensors
+    """
+    rows = size // parts
+    branches, losses, after = [], [], []
+    for i in range(parts):
+        branch = slice(i * rows, (i + 1) * rows)
+        part = tf.nest.map_structure(lambda values, branch=branch: values[branch], by_row)
+        gradient, loss, states = gradients(*shared, *part)
+        branches.append(gradient)
+        losses.append(loss)
+        after.append(states)
+    states = [tf.concat(part, axis=0) for part in zip(*after, strict=True)]
+    return branches, tf.add_n(losses), states
 
 
 class _Weights:
@@ -312,6 +402,16 @@ def dropouts_of(model):
     return [layer for layer in all_layers(model) if drops(layer)]
 
 
+def recurrent_layers(model):
+    return [layer for layer in model.layers if isinstance(layer, keras.layers.RNN)]
+
+
+def first_states(model, size):
+    """Return the states of all recurrent layers before a sequence, in one list."""
+    states = [layer.get_initial_state(size) for layer in recurrent_layers(model)]
+    return [tf.convert_to_tensor(state) for state in tf.nest.flatten(states)]
+
+
 def draw_mask(layer, size, n_timesteps):
     """Draw what a layer multiplies a batch by, as the layer itself would: a mask, or a list."""
     if isinstance(layer, keras.layers.RNN):
@@ -322,6 +422,21 @@ def draw_mask(layer, size, n_timesteps):
     shape = [n_timesteps if length is None else length for length in layer.output.shape[1:]]
     ones = tf.ones((size, *shape), layer.compute_dtype)
     return keras.random.dropout(ones, layer.rate, seed=layer.seed_generator)
+
+
+class Kind(NamedTuple):
+    """What an epoch's graph depends on, the size of its batches aside.
+
+    `X` and `y` are the specs of the tensors, `weights_shape` is the shape of the weights of a row,
+    None without weights, and `chunk_length` is that of `_truncation`.
+    """
+
+    n_timesteps: int
+    window_length: int | None
+    X: Any
+    y: Any
+    weights_shape: tuple | None
+    chunk_length: int | None = None
 
 
 class Data:
@@ -362,9 +477,9 @@ class Data:
 
     def kind(self):
         """Return what an epoch's graph depends on."""
-        specs = (tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in (self.X, self.y))
+        X, y = (tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in (self.X, self.y))
         weights_shape = None if self.weights is None else tuple(self.weights.shape[1:])
-        return self.n_timesteps, self.window_length, *specs, weights_shape
+        return Kind(self.n_timesteps, self.window_length, X, y, weights_shape)
 
     def arguments(self, size, dtype):
         weights = tf.zeros((0,), dtype) if self.weights is None else self.weights

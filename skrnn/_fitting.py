@@ -7,10 +7,12 @@ from .windows import is_windows
 __all__ = [
     "as_type",
     "check_callbacks",
+    "check_chunk_length",
     "check_same_settings",
     "fitted_state",
     "mean_one_each",
     "seed_of",
+    "shape_to_build_on",
     "split_in_time",
     "train",
 ]
@@ -46,6 +48,23 @@ def check_callbacks(callbacks):
                 f"callbacks takes Keras callbacks, got {callback!r}. Those of scikit-learn go "
                 "to set_callbacks(...)."
             )
+
+
+def check_chunk_length(estimator):
+    """Raise a ValueError if there is a chunk_length, and a state that goes backwards."""
+    if estimator.chunk_length is not None and estimator.bidirectional:
+        raise ValueError(
+            f"chunk_length={estimator.chunk_length} carries the state forwards from step to step, "
+            "but with bidirectional=True layers also read from the end. Set bidirectional=False, "
+            "or chunk_length=None."
+        )
+
+
+def shape_to_build_on(estimator):
+    """Return the input_shape of a new network: of any number of steps if chunks go through it."""
+    n_timesteps, n_features = estimator.input_shape_
+    in_chunks = estimator.chunk_length is not None and estimator.output == "sequence"
+    return (None if in_chunks else n_timesteps, n_features)
 
 
 def check_same_settings(network, settings):

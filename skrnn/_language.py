@@ -19,7 +19,17 @@ import numpy as np
 import tensorflow as tf
 
 from ._architecture import drops
-from ._compiled import Trainer, _Weights, branches_of, draw_mask, dropouts_of, variables_of
+from ._compiled import (
+    Trainer,
+    _Weights,
+    branches_of,
+    draw_mask,
+    dropouts_of,
+    first_states,
+    in_branches,
+    recurrent_layers,
+    variables_of,
+)
 from ._kernels import in_place_of_keras, kernel_of
 
 __all__ = ["LanguageTrainer", "Reader", "Texts", "Writer"]
@@ -100,7 +110,7 @@ class Chunks:
         self._chunks = [np.concatenate(parts) for parts in zip(*plan, strict=True)]
 
     def kind(self):
-        return (self.texts.chunk_length,)
+        return self.texts.chunk_length
 
     def steps_an_epoch(self, n_rows, batch_size):
         return self.n_batches(self.rows_at_once(batch_size))
@@ -133,16 +143,6 @@ class Chunks:
             tf.constant(weights, dtype),
             self.symbol_weights,
         )
-
-
-def _recurrent(model):
-    return [layer for layer in model.layers if isinstance(layer, keras.layers.RNN)]
-
-
-def _first_states(model, size):
-    """Return the states of all recurrent layers before a text, in one list."""
-    states = [layer.get_initial_state(size) for layer in _recurrent(model)]
-    return [tf.convert_to_tensor(state) for state in keras.tree.flatten(states)]
 
 
 @contextlib.contextmanager
@@ -207,20 +207,18 @@ class LanguageTrainer(Trainer):
     data = Chunks
 
     def _carried(self, size):
-        return [tf.zeros((), self.dtype), *_first_states(self.model, size)]
+        return [tf.zeros((), self.dtype), *first_states(self.model, size)]
 
-    def _make_epoch(self, size, *kind):
-        (chunk,) = kind
+    def _make_epoch(self, size, chunk):
         model, dtype = self.model, self.dtype
         n_symbols = model.outputs[0].shape[-1]
         # What has no kernel may draw numbers of its own: its variables are carried on.
-        by_keras = [layer for layer in _recurrent(model) if kernel_of(layer) is None]
+        by_keras = [layer for layer in recurrent_layers(model) if kernel_of(layer) is None]
         changing = [variable for layer in by_keras for variable in layer.non_trainable_variables]
         parts = 1 if changing else branches_of(size, chunk * model.count_params())
-        rows = size // parts
         state, dropouts = _Weights(model), dropouts_of(model)
 
-        def gradients(trainable, others, masks, symbols, weights, symbol_weights, scale, states):
+        def gradients(trainable, others, symbol_weights, scale, masks, symbols, weights, states):
             masks = dict(zip(dropouts, masks, strict=True))
             named = tf.clip_by_value(symbols[:, 1:] - 1, 0, n_symbols - 1)
             values = [*trainable, *others]
@@ -235,7 +233,7 @@ class LanguageTrainer(Trainer):
                 _check_steps(by_keras, scope)
             zero = tf.UnconnectedGradients.ZERO
             gradient = tape.gradient(loss, trainable, unconnected_gradients=zero)
-            return gradient, loss, states, changed
+            return gradient, loss, [*states, *changed]
 
         def update(branches, scale):
             state.apply([tf.add_n(branch) * scale for branch in zip(*branches, strict=True)])
@@ -248,33 +246,20 @@ class LanguageTrainer(Trainer):
             """Train on one batch; return the sum of its losses, and the states after it."""
             masks = [draw_mask(layer, size, chunk) for layer in dropouts]
             others = [tf.convert_to_tensor(v) for v in model.non_trainable_variables]
-            trainable = state.values()
-            branches, losses, after = [], [], []
-            for i in range(parts):
-                branch = slice(i * rows, (i + 1) * rows)
-                gradient, loss, states_after, changed = gradients_graph(
-                    trainable,
-                    others,
-                    tf.nest.map_structure(lambda mask, branch=branch: mask[branch], masks),
-                    symbols[branch],
-                    weights[branch],
-                    symbol_weights,
-                    scale,
-                    [part[branch] for part in states],
-                )
-                branches.append(gradient)
-                losses.append(loss)
-                after.append(states_after)
+            shared = state.values(), others, symbol_weights, scale
+            by_row = masks, symbols, weights, states
+            branches, loss, after = in_branches(gradients_graph, size, parts, shared, by_row)
             update_graph(branches, scale)
+            states, changed = after[: len(states)], after[len(states) :]
             for variable, value in zip(changing, changed, strict=True):
                 variable.assign(value)
-            return tf.add_n(losses), [tf.concat(part, axis=0) for part in zip(*after, strict=True)]
+            return loss, states
 
         @tf.function(autograph=False)
         def epoch(
             numbers, starts, lengths, goes_on, weights, symbol_weights, first, steps, total, *states
         ):
-            place, at_first = tf.range(chunk), _first_states(model, size)
+            place, at_first = tf.range(chunk), first_states(model, size)
             last_place = tf.shape(numbers)[0] - 1
 
             def body(batch, total, states):
@@ -315,8 +300,11 @@ class LanguageTrainer(Trainer):
             integer,
             integer,
             tf.TensorSpec((), dtype),
-            *(tf.TensorSpec(part.shape, dtype) for part in _first_states(model, size)),
+            *(tf.TensorSpec(part.shape, dtype) for part in first_states(model, size)),
         )
+
+
+LanguageTrainer.by_keras = LanguageTrainer
 
 
 class _Graphs:
@@ -419,7 +407,7 @@ class Reader(_Graphs):
             _, _, *results = tf.while_loop(
                 lambda first, *_: first < tf.shape(symbols)[1] - 1,
                 body,
-                (0, _first_states(model, size), zeros, zeros, tf.zeros((size, n_symbols), dtype)),
+                (0, first_states(model, size), zeros, zeros, tf.zeros((size, n_symbols), dtype)),
                 parallel_iterations=1,
             )
             return results
@@ -447,7 +435,7 @@ class Writer(_Graphs):
         model = self._model
         dtype = model.outputs[0].dtype
         *before, symbol = (int(number) for number in prompt)
-        states = _first_states(model, 1)
+        states = first_states(model, 1)
         settings = [tf.constant(temperature, dtype), tf.constant(top_p, dtype)]
         for first in range(0, len(before), _STEPS_READ):
             part = np.zeros((1, _STEPS_READ), np.int32)
@@ -484,7 +472,7 @@ class Writer(_Graphs):
         )
 
     def _state_specs(self):
-        return [tf.TensorSpec(part.shape, part.dtype) for part in _first_states(self._model, 1)]
+        return [tf.TensorSpec(part.shape, part.dtype) for part in first_states(self._model, 1)]
 
     def _make_write(self, top_k, cut):
         model = self._model

@@ -209,12 +209,14 @@ class Network:
 
     @contextlib.contextmanager
     def trainer(self, callbacks, make=Trainer):
-        """Lend what trains the network: what `make` makes, or None if that is up to Keras.
+        """Lend what trains the network: what `make` makes or, where XLA cannot, its `by_keras`.
+
+        That is None where `keras.Model.fit` is to train.
 
         The network takes over what was learnt, also on Ctrl-C; after any other error it is what
         it was. Callbacks of the user's may keep the model that they get: it is the network's own.
         """
-        compilable = make is not Trainer or (
+        compilable = (
             self._is_compilable
             and not self.own_compile
             and not any(sees_batches(callback) for callback in callbacks)
@@ -222,15 +224,17 @@ class Network:
             and self._leaves_out_as_keras()
             and not scales_loss(self._compile["optimizer"])
         )
+        if not compilable:
+            make = make.by_keras
         compilation = compilation_of(
             *(self._compile.get(k) for k in ("optimizer", "loss", "clipnorm", "clipvalue"))
         )
         may_be_kept = not all(map(is_of_keras, callbacks))
         if not compilable or may_be_kept or self._architecture is None or compilation is None:
-            if compilable and self._trainer is None:
-                self._trainer = make(self.model)
+            if type(self._trainer) is not (make or type(None)):
+                self._trainer = make and make(self.model)
             with self._unchanged_on_error(self.model):
-                yield self._trainer if compilable else None
+                yield self._trainer
             return
         own, self._values, self._optimizer = self._model, self.values(), self._optimizer_values()
         self._model = None

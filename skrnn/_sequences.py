@@ -6,7 +6,7 @@ from ._inputs import n_incomplete, refuse_lag_columns
 from ._validation import check_array, validate_data
 from .windows import is_windows
 
-__all__ = ["check_sequences", "fill_up", "masked_steps"]
+__all__ = ["check_sequences", "fill_up", "masked_first", "masked_steps"]
 
 # A sequence that is longer than those in fit is filled up by so many steps at least, and by this
 # share of its length: predictions of like lengths then share a compiled network.
@@ -78,6 +78,15 @@ def masked_steps(X):
     from .networks import MASKED
 
     return (np.asarray(X) == np.float32(MASKED)).all(axis=2)  # float16 cannot hold it
+
+
+def masked_first(X):
+    """Return sequences with their masked steps before all others."""
+    is_masked = masked_steps(X)
+    if not is_masked.any():
+        return X
+    order = np.argsort(~is_masked, axis=1, kind="stable")
+    return np.take_along_axis(X, order[:, :, None], axis=1)
 
 
 def fill_up(X, n_timesteps):

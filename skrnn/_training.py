@@ -151,8 +151,10 @@ def _train_compiled(trainer, data, epochs, batch_size, record, callbacks, verbos
         steps=data.steps_an_epoch(len(record.rows), batch_size),
     )
 
+    every_batch = any(sees_batches(callback) for callback in callbacks)
+
     def after_call(batches, loss):
-        if verbose:
+        if verbose or every_batch:
             events.on_train_batch_end(batches - 1, {"loss": loss})
 
     model.stop_training = False
@@ -160,7 +162,8 @@ def _train_compiled(trainer, data, epochs, batch_size, record, callbacks, verbos
     for epoch in range(epochs):
         events.on_epoch_begin(epoch)
         data.put_in_order(record.order, record.rng)
-        logs = {"loss": trainer.run_epoch(data, batch_size, after_call)}
+        before_batch = events.on_train_batch_begin if every_batch else None
+        logs = {"loss": trainer.run_epoch(data, batch_size, after_call, before_batch)}
         events.on_epoch_end(epoch, logs)
         if model.stop_training:
             break

@@ -530,7 +530,8 @@ def check_network(model, input_shape, n_outputs, sequence=False, probabilities=F
         model = as_compiled(model, keras.Model(inputs, model(inputs)))
     shape = tuple(model.outputs[0].shape)
     n_steps = (input_shape[0],) if sequence else ()
-    fits = shape[1:] == (*n_steps, n_outputs) or (sequence and shape[1:] == (None, n_outputs))
+    any_number = sequence and len(shape) == 3 and None in (shape[1], input_shape[0])
+    fits = shape[1:] == (*n_steps, n_outputs) or (any_number and shape[2] == n_outputs)
     if len(model.outputs) != 1 or not fits:
         needed = ", ".join(str(size) for size in (None, *n_steps, n_outputs))
         raise ValueError(f"The network's outputs have shape {shape}, but y needs ({needed}).")

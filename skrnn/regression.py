@@ -10,10 +10,12 @@ from . import _processes
 from ._fitting import (
     as_type,
     check_callbacks,
+    check_chunk_length,
     check_same_settings,
     fitted_state,
     mean_one_each,
     seed_of,
+    shape_to_build_on,
     split_in_time,
     train,
 )
@@ -103,6 +105,13 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     epochs : int, default=50
         Passes over the data; at most, with early stopping.
     batch_size : int, default=32
+    chunk_length : int, default=None
+        Steps through which gradients are carried back: truncated backpropagation through time
+        [1]_, for long sequences. With ``output="sequence"`` each sequence is cut into chunks of so
+        many consecutive steps; each gradient step trains on one chunk of a batch of sequences, from
+        the state that the chunk before ended with. With ``output="last"`` all steps are read, and
+        the gradient stops so many steps before the last. None, or no fewer steps than there are,
+        carries gradients through all. Not for networks that read backwards.
     early_stopping : bool, default=False
         Whether to stop when the loss on the validation part has not fallen for
         `n_iter_no_change` epochs, and to return to the best weights. The part is the *last* in
@@ -152,6 +161,16 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     where Keras is set so). Sample weights are scaled to mean 1. Ctrl-C ends training with
     KeyboardInterrupt and leaves the estimator fitted with what was learnt.
 
+    Predictions, and the losses and scores on the validation part, are of whole sequences whatever
+    `chunk_length`. `recurrent_dropout` draws anew for each chunk. A builder of your own gets an
+    `input_shape` of (None, n_features) with ``output="sequence"`` and a `chunk_length`, and is to
+    treat each step by itself between its recurrent layers.
+
+    References
+    ----------
+    .. [1] R. J. Williams, J. Peng (1990). An efficient gradient-based algorithm for on-line
+       training of recurrent network trajectories. Neural Computation 2(4).
+
     Examples
     --------
     >>> import numpy as np
@@ -187,6 +206,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         "clipvalue": [Interval(Real, 0, None, closed="neither"), None],
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "chunk_length": [Interval(Integral, 1, None, closed="left"), None],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -219,6 +239,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         clipvalue=None,
         epochs=50,
         batch_size=32,
+        chunk_length=None,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
@@ -247,6 +268,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         self.clipvalue = clipvalue
         self.epochs = epochs
         self.batch_size = batch_size
+        self.chunk_length = chunk_length
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -321,6 +343,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             import keras
 
             check_callbacks(self.callbacks)
+            check_chunk_length(self)
             series = X
             X = check_inputs(self, X, reset=not go_on, dtype=keras.config.floatx())
             y_given = y is not None
@@ -364,7 +387,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         base = self._base(X, y, y_given)
         seed = seed_of(self.random_state)
         available = {
-            "input_shape": self.input_shape_,
+            "input_shape": shape_to_build_on(self),
             "n_outputs": y.shape[-1],
             "sequence": self.output == "sequence",
             **{name: settings[name] for name in _BUILDER_OPTIONS},
@@ -402,20 +425,24 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
     def _train(self, network, X, y, weights, epochs, progress, go_on):
         """Train `network` on the complete windows, but for those held out."""
+        from ._truncation import by_chunks
+
         rows, validation = range(n_incomplete(X), len(X)), None
         if self.early_stopping:
             rows, held_out = split_in_time(X, rows, self.validation_fraction)
             weights = mean_one_each(weights, rows, held_out)
             validation = self._validation(network, X, y, weights, held_out)
+        to_learn, trainer_class = by_chunks(X, self.chunk_length, self.output)
         train(
             self,
             network,
-            (X, y.astype(X.dtype, copy=False), as_type(weights, X.dtype)),
+            (to_learn, y.astype(X.dtype, copy=False), as_type(weights, X.dtype)),
             rows=rows,
             validation=validation,
             epochs=epochs,
             progress=progress,
             go_on=go_on,
+            trainer_class=trainer_class,
         )
 
     @staticmethod
