@@ -10,6 +10,7 @@ from ._kernels import kernel_of
 from .networks import all_layers
 
 __all__ = [
+    "STEP_BY_STEP",
     "architecture_of",
     "compilation_of",
     "drops",
@@ -21,28 +22,16 @@ __all__ = [
     "scales_loss",
 ]
 
-# Layers that treat each row of a batch by itself, and in training as in prediction.
-_ROW_BY_ROW = {
+# Layers that compute each step's outputs from its inputs alone, in training as in prediction.
+STEP_BY_STEP = {
     keras.layers.InputLayer,
-    keras.layers.LSTM,
-    keras.layers.GRU,
-    keras.layers.SimpleRNN,
-    keras.layers.Bidirectional,
-    keras.layers.Embedding,
     keras.layers.Masking,
     keras.layers.Dense,
     keras.layers.Activation,
     keras.layers.ReLU,
     keras.layers.LeakyReLU,
     keras.layers.ELU,
-    keras.layers.PReLU,
     keras.layers.Softmax,
-    keras.layers.Flatten,
-    keras.layers.Reshape,
-    keras.layers.Permute,
-    keras.layers.RepeatVector,
-    keras.layers.Cropping1D,
-    keras.layers.ZeroPadding1D,
     keras.layers.Add,
     keras.layers.Subtract,
     keras.layers.Multiply,
@@ -52,6 +41,22 @@ _ROW_BY_ROW = {
     keras.layers.Concatenate,
     keras.layers.LayerNormalization,
     keras.layers.Rescaling,
+}
+
+# Layers that treat each row of a batch by itself, in training as in prediction.
+_ROW_BY_ROW = STEP_BY_STEP | {
+    keras.layers.LSTM,
+    keras.layers.GRU,
+    keras.layers.SimpleRNN,
+    keras.layers.Bidirectional,
+    keras.layers.Embedding,
+    keras.layers.PReLU,
+    keras.layers.Flatten,
+    keras.layers.Reshape,
+    keras.layers.Permute,
+    keras.layers.RepeatVector,
+    keras.layers.Cropping1D,
+    keras.layers.ZeroPadding1D,
 }
 
 

@@ -21,7 +21,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ._architecture import is_of_keras, is_of_masks
+from ._architecture import STEP_BY_STEP, is_of_keras, is_of_masks
 from ._compiled import (
     Data,
     Trainer,
@@ -37,25 +37,8 @@ from .windows import is_windows
 
 __all__ = ["by_chunks"]
 
-# Layers that compute each step's outputs from that step's inputs alone.
-_STEP_BY_STEP = {
-    keras.layers.InputLayer,
-    keras.layers.Masking,
-    keras.layers.Dense,
-    keras.layers.Activation,
-    keras.layers.ReLU,
-    keras.layers.LeakyReLU,
-    keras.layers.ELU,
-    keras.layers.Softmax,
-    keras.layers.Add,
-    keras.layers.Subtract,
-    keras.layers.Multiply,
-    keras.layers.Average,
-    keras.layers.Maximum,
-    keras.layers.Minimum,
-    keras.layers.Concatenate,
-    keras.layers.LayerNormalization,
-    keras.layers.Rescaling,
+# Layers that compute each step's outputs from that step's inputs alone, and may drop some.
+_STEP_BY_STEP = STEP_BY_STEP | {
     keras.layers.Dropout,
     keras.layers.GaussianDropout,
     keras.layers.GaussianNoise,

@@ -1,6 +1,6 @@
 """RNNClassifier: a recurrent network that tells classes of sequences of numbers."""
 
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -28,11 +28,11 @@ from ._fitting import (
     train,
 )
 from ._inputs import check_step_weights, check_weights, n_incomplete
+from ._parameters import NETWORK, TRAINING
 from ._sequences import check_sequences, fill_up, masked_steps
 from ._validation import (
     CallbackSupportMixin,
     FitProgress,
-    HasMethods,
     Interval,
     NotFittedError,
     StrOptions,
@@ -200,34 +200,12 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     array(['up', 'down', 'up'], dtype='<U4')
     """
 
-    _parameter_constraints = {
-        "cell": [str, callable],
-        "units": [Interval(Integral, 1, None, closed="left"), tuple, list],
+    _parameter_constraints = NETWORK | {
         "output": [StrOptions({"last", "sequence"})],
-        "activation": [str, callable],
-        "bidirectional": ["boolean"],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "recurrent_dropout": [Interval(Real, 0, 1, closed="left")],
-        "recurrent_initializer": [str],
-        "l1": [Interval(Real, 0, None, closed="left")],
-        "l2": [Interval(Real, 0, None, closed="left")],
-        "recurrent_l2": [Interval(Real, 0, None, closed="left")],
         "network": [callable, None],
-        "optimizer": [str, HasMethods(["apply_gradients", "get_config"])],
-        "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
-        "clipnorm": [Interval(Real, 0, None, closed="neither"), None],
-        "clipvalue": [Interval(Real, 0, None, closed="neither"), None],
-        "epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
         "chunk_length": [Interval(Integral, 1, None, closed="left"), None],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
-        "warm_start": ["boolean"],
-        "random_state": ["random_state"],
-        "callbacks": [list, tuple, None],
-        "verbose": ["verbose"],
+        **TRAINING,
     }
 
     def __init__(
@@ -629,17 +607,5 @@ def _accuracy(labels, y_pred, counted, weights):
     return float(accuracy_score(labels, y_pred[counted], sample_weight=weights))
 
 
-_BUILDER_OPTIONS = (
-    "cell",
-    "units",
-    "output",
-    "activation",
-    "bidirectional",
-    "dropout",
-    "recurrent_dropout",
-    "recurrent_initializer",
-    "l1",
-    "l2",
-    "recurrent_l2",
-)
+_BUILDER_OPTIONS = (*NETWORK, "output")
 _KEPT_SETTINGS = (*_BUILDER_OPTIONS, "network", "optimizer", "clipnorm", "clipvalue")

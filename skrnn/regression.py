@@ -1,6 +1,6 @@
 """RNNRegressor: a recurrent network that predicts numbers from windows."""
 
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -29,10 +29,10 @@ from ._inputs import (
     score_windows,
     window_regressor_tags,
 )
+from ._parameters import NETWORK, TRAINING
 from ._validation import (
     CallbackSupportMixin,
     FitProgress,
-    HasMethods,
     Interval,
     NotFittedError,
     StrOptions,
@@ -185,35 +185,13 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     True
     """
 
-    _parameter_constraints = {
-        "cell": [str, callable],
-        "units": [Interval(Integral, 1, None, closed="left"), tuple, list],
+    _parameter_constraints = NETWORK | {
         "output": [StrOptions({"last", "sequence"})],
-        "activation": [str, callable],
-        "bidirectional": ["boolean"],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "recurrent_dropout": [Interval(Real, 0, 1, closed="left")],
-        "recurrent_initializer": [str],
-        "l1": [Interval(Real, 0, None, closed="left")],
-        "l2": [Interval(Real, 0, None, closed="left")],
-        "recurrent_l2": [Interval(Real, 0, None, closed="left")],
         "residual": ["boolean", Integral, "array-like"],
         "network": [callable, None],
         "loss": [str, callable],
-        "optimizer": [str, HasMethods(["apply_gradients", "get_config"])],
-        "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
-        "clipnorm": [Interval(Real, 0, None, closed="neither"), None],
-        "clipvalue": [Interval(Real, 0, None, closed="neither"), None],
-        "epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
         "chunk_length": [Interval(Integral, 1, None, closed="left"), None],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "warm_start": ["boolean"],
-        "random_state": ["random_state"],
-        "callbacks": [list, tuple, None],
-        "verbose": ["verbose"],
+        **TRAINING,
     }
 
     def __init__(
@@ -547,18 +525,6 @@ def _r2(y, y_pred, weights):
     return r2_score(y, y_pred, sample_weight=weights)
 
 
-_BUILDER_OPTIONS = (
-    "cell",
-    "units",
-    "output",
-    "activation",
-    "bidirectional",
-    "dropout",
-    "recurrent_dropout",
-    "recurrent_initializer",
-    "l1",
-    "l2",
-    "recurrent_l2",
-)
+_BUILDER_OPTIONS = (*NETWORK, "output")
 _COMPILE_OPTIONS = ("optimizer", "loss", "clipnorm", "clipvalue")
 _KEPT_SETTINGS = (*_BUILDER_OPTIONS, "residual", "network", *_COMPILE_OPTIONS)

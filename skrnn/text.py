@@ -21,6 +21,7 @@ from ._fitting import (
     train,
 )
 from ._inputs import n_incomplete
+from ._parameters import NETWORK, TRAINING
 from ._symbols import check_texts, join, pad, split
 from ._text_inputs import (
     KINDS,
@@ -37,7 +38,6 @@ from ._text_inputs import (
 from ._validation import (
     CallbackSupportMixin,
     FitProgress,
-    HasMethods,
     Interval,
     NotFittedError,
     StrOptions,
@@ -231,35 +231,14 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     array(['from a', 'from x'], dtype='<U6')
     """
 
-    _parameter_constraints = {
+    _parameter_constraints = NETWORK | {
         "analyzer": [StrOptions({"char", "word"})],
-        "cell": [str, callable],
-        "units": [Interval(Integral, 1, None, closed="left"), tuple, list],
         "embedding": [Interval(Integral, 1, None, closed="left"), None],
         "activation": [str],
-        "bidirectional": ["boolean"],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "recurrent_dropout": [Interval(Real, 0, 1, closed="left")],
-        "recurrent_initializer": [str],
-        "l1": [Interval(Real, 0, None, closed="left")],
-        "l2": [Interval(Real, 0, None, closed="left")],
-        "recurrent_l2": [Interval(Real, 0, None, closed="left")],
         "vocabulary": ["array-like", set, None],
         "chunk_length": [Interval(Integral, 1, None, closed="left")],
-        "optimizer": [str, HasMethods(["apply_gradients", "get_config"])],
-        "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
-        "clipnorm": [Interval(Real, 0, None, closed="neither"), None],
-        "clipvalue": [Interval(Real, 0, None, closed="neither"), None],
-        "epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
-        "warm_start": ["boolean"],
-        "random_state": ["random_state"],
-        "callbacks": [list, tuple, None],
-        "verbose": ["verbose"],
+        **TRAINING,
     }
 
     def __init__(
@@ -880,17 +859,5 @@ def _floatx():
     return keras.config.floatx()
 
 
-_BUILDER_OPTIONS = (
-    "cell",
-    "units",
-    "embedding",
-    "activation",
-    "bidirectional",
-    "dropout",
-    "recurrent_dropout",
-    "recurrent_initializer",
-    "l1",
-    "l2",
-    "recurrent_l2",
-)
+_BUILDER_OPTIONS = (*NETWORK, "embedding")
 _KEPT_SETTINGS = (*_BUILDER_OPTIONS, "analyzer", "optimizer", "clipnorm", "clipvalue")
