@@ -34,8 +34,8 @@ class PanelModel:
     Attributes
     ----------
     window_length, n_columns : int
-    exog_columns : list
-        The names of the columns of X; empty without X.
+    columns, exog_columns : list
+        The names of the columns of y, and of X; empty without X.
     unit : tuple
         What time was counted in.
     strategy : Strategy
@@ -192,7 +192,7 @@ class PanelModel:
         log, *_ = self.known  # not decided anew, as errors are compared with those of all rows
         later = [scale for scale, one in zip(self.scales, long, strict=True) if one]
         early.scales, early.known = fit_scales(
-            cut, self.options, self.window_length, (log, None, None), later
+            cut, self.options, self.window_length, (log, None, None, None), later
         )
         levels = [s.levels(h) for s, h in zip(early.scales, held, strict=True)]
         times = np.tile(np.arange(n_held), len(held))
@@ -235,7 +235,7 @@ class PanelModel:
             origins = np.arange(start - 1, len(history) - 1)
             wanted = self._cut(levels, levels[:, :0], origins, self.steps[-1]).after
             found = self.forecast([history], [scale], [origins], self.steps[-1])[0]
-            errors.append((wanted - found) / unit.size)
+            errors.append((wanted - found) / np.where(unit.size > 0, unit.size, np.nan))
         return np.concatenate(errors)
 
     def _measure(self, errors):
@@ -284,7 +284,7 @@ class PanelModel:
         growth = growth * stats.t.ppf(tail, freedom) / stats.norm.ppf(tail) if coverage else growth
         return quantile * self.errors[near - 1] * growth[:, None]
 
-    def forecast(self, histories, scales, origins, n_steps, exog=None):
+    def forecast(self, histories, scales, origins, n_steps, exog=None, n_wanted=None):
         """Return the levels that are forecast after some rows of each series.
 
         Parameters
@@ -296,6 +296,8 @@ class PanelModel:
         n_steps : int
         exog : list of DataFrame or None, default=None
             Of each series, exogenous rows given with the horizon.
+        n_wanted : list of int, default=None
+            Of each series, the steps that exogenous rows must be known for; None is n_steps.
 
         Returns
         -------
@@ -306,7 +308,8 @@ class PanelModel:
         for i, (history, scale, rows) in enumerate(zip(histories, scales, origins, strict=True)):
             n_exog = len(history)
             if exog is not None and len(rows):
-                n_exog = max(n_exog, rows[-1] + 1 + n_steps)
+                wanted = n_steps if n_wanted is None else n_wanted[i]
+                n_exog = max(n_exog, rows[-1] + 1 + wanted)
             more = None if exog is None else exog[i]
             known = self.exog(history, n_exog, more, n_seen)
             values = scale.inputs(levels[i])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["Clock", "History", "split_panel"]
+__all__ = ["Clock", "History", "check_labels", "clock_of", "split_panel"]
 
 
 class Clock:
@@ -51,10 +51,15 @@ class Clock:
         if freq is None:
             return
         self.offset = freq
-        if isinstance(freq, pd.tseries.offsets.Tick):  # so many nanoseconds long
-            self.kind, self.freq = "tick", freq
+        offsets = pd.tseries.offsets
+        if isinstance(freq, offsets.Tick) and not isinstance(freq, offsets.Day):
+            self.kind, self.freq = "tick", freq  # so many nanoseconds long
+            self.origin = int(index.as_unit("ns").asi8[0] % freq.nanos)
             return
-        for unit in ("D", "B", "M"):  # quarters and years are three and twelve months
+        days = isinstance(freq, offsets.Day | offsets.Week)
+        working = isinstance(freq, offsets.BusinessDay)
+        # Quarters and years are three and twelve months.
+        for unit in ("D",) if days else ("B",) if working else ("M", "D"):
             places = _periods(index, unit)
             steps = np.unique(np.diff(places)) if len(index) > 1 else [freq.n]
             if len(steps) == 1 and steps[0] > 0:
@@ -82,8 +87,17 @@ class Clock:
         if self.kind == "int":
             return index.to_numpy(dtype=np.int64)
         if self.kind == "tick":
-            return index.as_unit("ns").asi8 // self.freq.nanos
-        return (_periods(index, self.freq) - self.origin) // self.step
+            places, step = index.as_unit("ns").asi8, self.freq.nanos
+        else:
+            places, step = _periods(index, self.freq), self.step
+        between = np.flatnonzero((places - self.origin) % step)
+        if len(between):
+            raise ValueError(
+                f"{index[between[0]]} lies between the dates of a series that come every "
+                f"{self.offset.freqstr}. Bring all series to the same dates, for instance by "
+                "`resample`."
+            )
+        return (places - self.origin) // step
 
 
 def _periods(index, unit):
@@ -207,6 +221,27 @@ def _newest(old, new):
     if old is None or new.index[0] > old.index[-1]:
         return new if old is None else pd.concat([old, new])
     return pd.concat([old[~old.index.isin(new.index)], new]).sort_index()
+
+
+def clock_of(frame):
+    """Return the clock of an sktime frame, by the longest of its series."""
+    return Clock(max((rows.index for _, rows in split_panel(frame)), key=len))
+
+
+def check_labels(name, frame, index):
+    """Raise a ValueError if a frame's rows are not labelled as those of another index are."""
+    if frame.index.nlevels != index.nlevels:
+        raise ValueError(
+            f"{name} has {frame.index.nlevels} levels of its index, but there are {index.nlevels} "
+            "in what it goes with: a single series has one, a panel has two. Pass the same."
+        )
+    one, other = (part.get_level_values(-1) for part in (frame.index, index))
+    kinds = pd.PeriodIndex, pd.DatetimeIndex
+    if any(isinstance(one, kind) != isinstance(other, kind) for kind in kinds):
+        raise ValueError(
+            f"{name} is labelled by {type(one).__name__}, and what it goes with by "
+            f"{type(other).__name__}. Bring both to the same index."
+        )
 
 
 def split_panel(frame):

@@ -16,7 +16,7 @@ def returning(series, trends):
     forecasts are the better ones [2]_. Rather than to decide between the two, they are averaged
     [3]_: the share is the positive part of James and Stein's factor, 1 - what the squares of the
     statistics are by chance / what they are. Short series say little alone, and are judged together
-    [4]_.
+    [4]_: by the median, which a few strange ones do not move.
 
     Parameters
     ----------
@@ -40,10 +40,12 @@ def returning(series, trends):
     .. [4] K. S. Im, M. H. Pesaran, Y. Shin (2003). Testing for unit roots in heterogeneous panels.
        Journal of Econometrics 115(1).
     """
-    statistics = [dickey_fuller(*one) for one in zip(series, trends, strict=True)]
-    found = np.sum(np.minimum(statistics, 0) ** 2)
-    by_chance = sum(_BY_CHANCE[trend] for trend in trends)
-    return 1 - min(1.0, by_chance / found) if found else 0.0
+    squares = [
+        min(0.0, dickey_fuller(values, trend)) ** 2 / _BY_CHANCE[trend]
+        for values, trend in zip(series, trends, strict=True)
+    ]
+    found = float(np.quantile(squares, 0.5, method="lower"))
+    return 1 - 1 / found if found > 1 else 0.0
 
 
 def dickey_fuller(values, trend):

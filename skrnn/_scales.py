@@ -75,7 +75,7 @@ class Scale:
     mean, drift : ndarrays of shape (n_columns,)
         What is subtracted from all rows, and from row i another i times.
     size : ndarray of shape (n_columns,)
-        What is divided by.
+        What is divided by; 0 where nothing changes, and nothing is forecast to.
     memory : ndarray of shape (n_columns,)
         What is left, a row later, of a row's distance from what is subtracted; 1 if all of it is.
     """
@@ -104,7 +104,7 @@ class Scale:
         """Return what a network sees of levels, of shape (n_rows, n_columns)."""
         rows = np.arange(len(levels))
         before = levels[np.maximum(rows - self.lag, 0)] if self.lag else 0
-        return (levels - before - self._usual(rows)) / self.size
+        return (levels - before - self._usual(rows)) / np.where(self.size > 0, self.size, 1.0)
 
     def outputs(self, forecasts, levels, origins):
         """Return forecasts in a network's units as levels.
@@ -203,7 +203,7 @@ def fit_scales(histories, options, window_length, known=None, later=None):
     options : object with the attributes `sp`, `seasonal`, `log`, `scaler` and `transformer`
     window_length : int
         The size of a series is that of its windows around their last rows.
-    known : tuple (log, shapes, share), default=None
+    known : tuple (log, shapes, share, typical), default=None
         What an earlier call found for all series, to be kept for others; what is None is found
         anew.
     later : list of Scale, default=None
@@ -212,14 +212,14 @@ def fit_scales(histories, options, window_length, known=None, later=None):
     Returns
     -------
     scales : list of Scale
-    known : tuple (log, shapes, share)
+    known : tuple (log, shapes, share, typical)
     """
     seasonal = options.seasonal if options.sp > 1 else None
     own_size = isinstance(options.scaler, str)
     first = [_fitted(options.transformer, h.values, h.index) for h in histories]
     n_columns = histories[0].values.shape[1]
     lag = options.sp if seasonal == "difference" else 0
-    log, shapes, share = (None, None, None) if known is None else known
+    log, shapes, share, typical = [None] * 4 if known is None else known
     log = _logs([values for _, values in first], options) if log is None else log
     scales = []
     for history, (transformer, _) in zip(histories, first, strict=True):
@@ -247,16 +247,41 @@ def fit_scales(histories, options, window_length, known=None, later=None):
     parts = [values[lag:] if len(values) > lag else values for values in parts]
     drifts = [np.zeros(n_columns) if lag else _drift(around) for around in parts]
     share = _share(parts, drifts) if share is None else share
-    sizes = np.ones((len(scales), n_columns)) if later is None else [one.size for one in later]
-    for (scale, levels), around, drift, size in zip(scales, parts, drifts, sizes, strict=True):
+    for (scale, _), around, drift in zip(scales, parts, drifts, strict=True):
         scale.drift, scale.memory = _returned_to(around, drift, share, window_length)
-        line = scale.drift * np.arange(len(around))[:, None]
-        scale.mean = np.mean(around - line, axis=0)
-        if own_size:
-            own = _size(around - line - scale.mean, window_length)
-            # What is left of numbers that take each other out is no change.
-            scale.size = np.where(own > 1e-12 * np.abs(levels).max(axis=0), own, size)
-    return [scale for scale, _ in scales], (log, shapes, share)
+        scale.mean = np.mean(around - scale.drift * np.arange(len(around))[:, None], axis=0)
+    if own_size:
+        later = [None] * len(scales) if later is None else later
+        typical = _set_sizes(scales, parts, window_length, typical, later)
+    return [scale for scale, _ in scales], (log, shapes, share, typical)
+
+
+def _set_sizes(scales, parts, window_length, typical, later):
+    """Set the sizes of series: 0 where nothing changes, and as is typical where one row says it.
+
+    Returns
+    -------
+    typical : ndarray of shape (n_columns,)
+        The median of the sizes of those that change, over their levels where these are no
+        logarithms; as it is given, if it is.
+    """
+    levels = [np.sqrt(np.mean(levels**2, axis=0)) for _, levels in scales]
+    units = [
+        np.where(scale.log, 1.0, level) for (scale, _), level in zip(scales, levels, strict=True)
+    ]
+    for (scale, _), around, level in zip(scales, parts, levels, strict=True):
+        straight = around - scale.drift * np.arange(len(around))[:, None] - scale.mean
+        size = _size(straight, window_length)
+        # What is left of numbers that take each other out is no change.
+        scale.size = np.where(size > 1e-12 * level, size, 0.0)
+    if typical is None:
+        sizes = np.array([s.size for s, _ in scales]) / np.maximum(units, 1e-300)
+        sizes = np.where(sizes > 0, sizes, np.nan)
+        typical = np.array([np.nanmedian([0.0] if np.isnan(c).all() else c) for c in sizes.T])
+    for (scale, rows), unit, one in zip(scales, units, later, strict=True):
+        usual = typical * unit if len(rows) == 1 else 0.0
+        scale.size = np.where(scale.size > 0, scale.size, usual if one is None else one.size)
+    return typical
 
 
 def _logs(series, options):

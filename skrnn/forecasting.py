@@ -11,7 +11,7 @@ from sktime.forecasting.base import BaseForecaster
 from sktime.regression.base import BaseRegressor
 
 from ._panel_model import PanelModel
-from ._panels import Clock, History, split_panel
+from ._panels import History, check_labels, clock_of, split_panel
 from ._validation import Interval, check_name
 from .regression import RNNRegressor
 
@@ -19,6 +19,15 @@ __all__ = ["RNNForecaster", "RNNTimeSeriesRegressor"]
 
 # How much of its epochs a network goes on training for at an update.
 _UPDATE = 0.2
+# What is known of the last y: the forecaster's own, and what sktime sets before an update.
+_KNOWN_OF_Y = (
+    "_columns",
+    "_index",
+    "_cutoff",
+    "_y_metadata",
+    "_y_mtype_last_seen",
+    "_converter_store_y",
+)
 
 
 class RNNForecaster(BaseForecaster):
@@ -254,6 +263,7 @@ class RNNForecaster(BaseForecaster):
     def _fit(self, y, X, fh):
         self._check_parameters()
         model = getattr(self, "model_", None)  # of `pretrain`
+        y = y if model is None else _in_order(y, model.columns)
         histories = self._histories_of(y, X, model)
         # With its frequency.
         self._cutoff = histories[0].clock.last(self._cutoff[0])  # type: ignore[has-type]
@@ -276,14 +286,16 @@ class RNNForecaster(BaseForecaster):
         return self
 
     def _pretrain_update(self, y, X=None, fh=None):
-        histories = self._histories_of(y, X, self.model_)
+        histories = self._histories_of(_in_order(y, self.model_.columns), X, self.model_)
         self.model_ = copy.deepcopy(self.model_)  # clones share what was there before
         self.model_.go_on(histories, _UPDATE)
         return self
 
     def _trained(self, histories, fh, cutoff):
         options = SimpleNamespace(**self.get_params(deep=False))
-        return PanelModel(options, self._steps(histories, fh, cutoff)).fit(histories)
+        model = PanelModel(options, self._steps(histories, fh, cutoff)).fit(histories)
+        model.columns = [*self._columns]
+        return model
 
     def _check_parameters(self):
         check_name("strategy", self.strategy, ["multioutput", "recursive", "direct"])
@@ -317,6 +329,11 @@ class RNNForecaster(BaseForecaster):
                     f"{name}={value!r} has no fit_transform and inverse_transform: pass a "
                     "transformer whose forecasts can be turned back, or None."
                 )
+            elif name == "scaler" and hasattr(value, "get_tag"):
+                raise ValueError(
+                    f"scaler={value!r} is a transformer of sktime's, which needs the index of a "
+                    "series: pass it as transformer=, or take one of scikit-learn's."
+                )
 
     def _steps(self, histories, fh, cutoff):
         """Return the steps ahead that forecasts are wanted of, ascending."""
@@ -329,24 +346,25 @@ class RNNForecaster(BaseForecaster):
 
     def _histories_of(self, y, X, model=None, clock=None):
         """Return what is known of each series, in the form that a model was trained on."""
-        exog, histories = self._exog_of(X, model), []
+        exog, histories = self._exog_of(X, model, y.index), []
+        clock = clock_of(y) if clock is None else clock
         for key, rows in split_panel(y):
             values = rows.to_numpy(dtype=float)
             _check_finite("y", rows, values)
-            clock = Clock(rows.index) if clock is None else clock
             histories.append(History(key, rows.index, values, exog.get(key), clock))
             if X is not None and key not in exog:
                 raise ValueError(f"X has no rows for {histories[-1].name}: pass X of all series.")
         if model is not None:
             model.check_alike(histories)
         self._columns = y.columns
-        self._index_names = [*y.index.names]
+        self._index = y.index[:1]
         return histories
 
-    def _exog_of(self, X, model):
+    def _exog_of(self, X, model, index):
         """Return the exogenous rows by the keys of their series, with the columns of fit."""
         if X is None:
             return {}
+        check_labels("X", X, index)
         known = [*X.columns] if model is None else model.exog_columns
         if set(known) != set(X.columns):
             had = f"columns {known}" if known else "no X"
@@ -358,35 +376,25 @@ class RNNForecaster(BaseForecaster):
         return dict(split_panel(X[known]))
 
     def _keep(self, histories, scales):
-        self._cutoff_kept = self._cutoff
+        # What sktime labels forecasts by is that of the last y.
+        self._y_metadata: dict = self._y_metadata | {"feature_names": [*self._columns]}
+        self._kept = {name: copy.copy(vars(self)[name]) for name in _KNOWN_OF_Y}
         self._histories = {history.key: history for history in histories}
         self._scales = dict(zip(self._histories, scales, strict=True))
 
     def _update(self, y, X=None, update_params=True):
         # Not sktime's own, which warns, and fits anew with what it remembers.
-        before = self._columns, self._index_names
         try:
-            self._take_over(self._in_order(y), X, update_params)
+            self._take_over(y, X, update_params)
         except Exception:
-            self._cutoff = self._cutoff_kept  # sktime has moved it already
-            self._columns, self._index_names = before
+            for name, value in self._kept.items():  # sktime has changed some already
+                setattr(self, name, value)
             raise
         return self
 
-    def _in_order(self, y):
-        """Return y with its columns in the order of fit."""
-        if y is None or y.columns.equals(self._columns):
-            return y
-        if set(y.columns) != set(self._columns):
-            if len(y.columns) == len(self._columns) == 1:  # a series by another name
-                return y.set_axis(self._columns, axis=1)
-            raise ValueError(
-                f"y has the columns {[*y.columns]}, but the forecaster was fitted on "
-                f"{[*self._columns]}. Update with the same columns."
-            )
-        return y[self._columns]
-
     def _take_over(self, y, X, update_params):
+        if y is not None:
+            y = self._as_in_fit(y)
         histories = dict(self._histories)
         clock = next(iter(histories.values())).clock
         self._cutoff = clock.last(self._cutoff[0])
@@ -404,6 +412,19 @@ class RNNForecaster(BaseForecaster):
             for history, scale in zip(everything, scales, strict=True):
                 self.model_.check_known(history, scale)
             self._keep(everything, scales)
+
+    def _as_in_fit(self, y):
+        """Return y with its columns in the order of fit, or raise an error if it is unlike y."""
+        check_labels("y", y, self._index)
+        y = _in_order(y, self._columns)
+        if set(y.columns) != set(self._columns):
+            if len(y.columns) == len(self._columns) == 1:  # a series by another name
+                return y.set_axis(self._columns, axis=1)
+            raise ValueError(
+                f"y has the columns {[*y.columns]}, but the forecaster was fitted on "
+                f"{[*self._columns]}. Update with the same columns."
+            )
+        return y
 
     def _scale_of(self, history):
         """Return the scale that a series has already, or a new one."""
@@ -434,14 +455,14 @@ class RNNForecaster(BaseForecaster):
             ],
             axis=2,
         )
-        columns = pd.MultiIndex.from_product([self._get_varnames(), alpha])
+        columns = pd.MultiIndex.from_product([self._columns, alpha])
         return pd.DataFrame(values.reshape(len(values), -1), index=frames[0].index, columns=columns)
 
     def _frame(self, fh, X, changes):
         """Return a frame of forecasts for each of some changes to their levels."""
         relative = _relative(fh, self._cutoff)
-        labels = pd.Index(fh.to_absolute_index(self._cutoff), name=self._index_names[-1])
-        exog = self._exog_of(X, self.model_)
+        labels = pd.Index(fh.to_absolute_index(self._cutoff), name=self._index.names[-1])
+        exog = self._exog_of(X, self.model_, self._index)
         known, rows = [], []
         for history in self._histories.values():
             n_known, late = history.rows_until(self._cutoff[0])
@@ -458,7 +479,7 @@ class RNNForecaster(BaseForecaster):
         if [*self._histories] != [()]:
             index = pd.MultiIndex.from_tuples(
                 [(*key, label) for key in self._histories for label in labels],
-                names=self._index_names,
+                names=self._index.names,
             )
         frames = []
         for change in changes:
@@ -473,9 +494,8 @@ class RNNForecaster(BaseForecaster):
         """Return the levels of some rows of each series, known or not."""
         model = self.model_
         within = [wanted[wanted < len(h)] - 1 for wanted, h in zip(rows, histories, strict=True)]
-        n_ahead = max(
-            int(wanted[-1]) - len(h) + 1 for wanted, h in zip(rows, histories, strict=True)
-        )
+        ahead = [int(wanted[-1]) - len(h) + 1 for wanted, h in zip(rows, histories, strict=True)]
+        n_ahead = max(ahead)
         levels = [np.empty((len(wanted), model.n_columns)) for wanted in rows]
         if any(map(len, within)):
             found = model.forecast(histories, scales, within, 1)
@@ -483,7 +503,7 @@ class RNNForecaster(BaseForecaster):
                 level[: len(one)] = one[:, 0]
         if n_ahead > 0:
             ends = [np.array([len(history) - 1]) for history in histories]
-            found = model.forecast(histories, scales, ends, n_ahead, exog)
+            found = model.forecast(histories, scales, ends, n_ahead, exog, ahead)
             for level, wanted, history, one in zip(levels, rows, histories, found, strict=True):
                 later = wanted >= len(history)
                 level[later] = one[0, wanted[later] - len(history)]
@@ -601,14 +621,21 @@ def _relative(fh, cutoff):
     return np.asarray(fh.to_pandas(), dtype=int)
 
 
+def _in_order(y, columns):
+    """Return y with its columns in a known order, where they are the same."""
+    same = len(y.columns) == len(columns) and set(y.columns) == set(columns)
+    return y[[*columns]] if same else y
+
+
 def _check_finite(name, frame, values):
-    """Raise a ValueError that names the first number that is none."""
-    if np.isfinite(values).all():
+    """Raise a ValueError that names the first number that is none, or has no square."""
+    fine = np.abs(values) < 1e150  # NaN is not
+    if fine.all():
         return
-    row, column = np.argwhere(~np.isfinite(values))[0]
+    row, column = np.argwhere(~fine)[0]
     raise ValueError(
         f"{name} holds {values[row, column]} at {frame.index[row]} in column "
-        f"{frame.columns[column]!r}, but windows need finite numbers: replace it first."
+        f"{frame.columns[column]!r}, but windows need finite numbers below 1e150: replace it first."
     )
 
 

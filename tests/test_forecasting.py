@@ -498,7 +498,7 @@ def test_seasons_of_a_panel_are_drawn_to_what_they_share():
         frame = pd.concat(parts, names=["shop", "month"])
         options = small(sp=12, log=False)
         histories = histories_of(frame)
-        together, (_, (_, keep), _) = fit_scales(histories, options, 6)
+        together, (_, (_, keep), *_) = fit_scales(histories, options, 6)
         alone = [fit_scales([history], options, 6)[0][0] for history in histories]
 
         def rms(scales):
@@ -1125,3 +1125,133 @@ def test_judged_networks_were_trained_as_long_as_the_last_one(epochs, monkeypatc
     trained = done.pop(id(network))
     assert trained == max(1, round(forecaster.model_.share * epochs))
     assert max(done.values()) == epochs
+
+
+# Series unlike the others, and what they must not change
+
+
+def two_columns():
+    y = monthly()
+    return pd.DataFrame({"u": y, "v": 1000 + 10 * y})
+
+
+def test_intervals_keep_the_columns_of_fit():
+    D = two_columns()
+    forecaster = small(log=False).fit(D[:50], fh=[1])
+    for update in (D[50:52][["v", "u"]], D[55:56][["v", "u"]]):
+        try:
+            forecaster.update(update, update_params=False)
+        except ValueError as error:
+            assert "no row between" in str(error)  # noqa: PT017
+        forecast, bounds = forecaster.predict(), forecaster.predict_interval(coverage=0.9)
+        for column in "uv":
+            lower, upper = bounds[column].to_numpy()[0]
+            assert lower < forecast[column].iloc[0] < upper
+
+
+@pytest.mark.skipif(not hasattr(RNNForecaster, "pretrain"), reason="sktime < 1.2")
+def test_columns_are_those_of_pretraining():
+    D = two_columns()
+    frame = pd.concat({"a": D, "b": 2 * D}, names=["key", "month"])
+    trained = small(log=False).pretrain(frame, fh=[1, 2])
+    expected = trained.clone().fit(D, fh=[1, 2]).predict()
+    found = trained.clone().fit(D[["v", "u"]], fh=[1, 2]).predict()
+    pd.testing.assert_frame_equal(found[["u", "v"]], expected)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_series_that_never_change(scale):
+    rng = np.random.default_rng(0)
+    parts = {f"s{i}": 10 + rng.normal(size=60).cumsum() for i in range(4)}
+    parts["flat"] = np.full(60, 20.0)
+    months = MONTHS[:60]
+    frame = pd.concat(
+        {key: pd.DataFrame({"y": scale * values}, months) for key, values in parts.items()},
+        names=["key", "month"],
+    )
+    forecaster = small(log=False).fit(frame, fh=[1, 2])
+    assert_allclose(forecaster.predict().loc["flat"], scale * 20)
+    assert_allclose(forecaster.predict_interval().loc["flat"], scale * 20)
+    # Of one row, what is usual for the others is all there is to know.
+    one = pd.concat({"new": frame.loc["flat"].iloc[-1:]}, names=["key"])
+    forecaster.update(one, update_params=False)
+    lower, upper = forecaster.predict_interval().loc["new"].to_numpy()[0] / scale
+    assert 1 < upper - lower < 40
+
+
+def test_one_strange_series_does_not_judge_the_others():
+    from skrnn._reversion import returning
+
+    rng = np.random.default_rng(0)
+    walks = [rng.normal(size=80).cumsum() for _ in range(9)]
+    alone = returning(walks, [False] * 9)
+    assert alone < 0.2
+    for strange in ((-1.0) ** np.arange(80), np.sin(2.1 * np.arange(80)), rng.normal(size=80)):
+        assert returning([*walks, strange], [False] * 10) < 0.2
+    noises = [rng.normal(size=80) for _ in range(9)]
+    assert returning([*noises, walks[0]], [False] * 10) > 0.5
+
+
+@sktime_warns
+def test_scaler_that_needs_the_index():
+    from sktime.transformations.series.detrend import Detrender
+
+    with pytest.raises(ValueError, match=r"needs the index of a series: pass it as transformer="):
+        small(scaler=Detrender()).fit(monthly(), fh=[1])
+
+
+@pytest.mark.parametrize(("freq", "n_rows"), [("B", 5), ("MS", 3), ("YS", 4), ("QS", 3)])
+def test_dates_that_look_daily_at_first(freq, n_rows):
+    dates = pd.date_range("2024-01-01", periods=15, freq=freq)
+    y = pd.Series(np.arange(15.0), dates)
+    forecaster = small(window_length=1).fit(y[:n_rows], fh=[1])
+    forecaster.update(y[n_rows:10], update_params=False)
+    assert forecaster.predict().index[0] == dates[10]
+
+
+@pytest.mark.parametrize("n_rows", [1, 3])
+def test_time_is_that_of_the_longest_series(n_rows):
+    dates = pd.date_range("2024-01-01", periods=40, freq="B")
+    y = pd.Series(np.arange(40.0), dates)
+    frame = pd.concat({"a": y[-n_rows:].to_frame("y"), "b": y.to_frame("y")}, names=["key", "day"])
+    forecast = small().fit(frame, fh=[1, 2]).predict()
+    assert len(forecast.loc["a"]) == len(forecast.loc["b"]) == 2
+
+
+def test_dates_between_those_of_the_other_series():
+    hours = pd.date_range("2024-01-01", periods=40, freq="h")
+    y = pd.DataFrame({"y": np.arange(40.0)}, hours)
+    frame = pd.concat({"a": y, "b": y.set_axis(hours + pd.Timedelta("30min"))}, names=["key", "t"])
+    with pytest.raises(ValueError, match=r"lies between the dates of a series.*`resample`"):
+        small().fit(frame, fh=[1])
+
+
+def test_exogenous_rows_are_needed_as_far_as_each_series_is_forecast():
+    y = monthly().to_frame()
+    X = pd.DataFrame({"a": np.random.default_rng(1).normal(size=60)}, y.index)
+    parts = {"long": slice(0, 50), "short": slice(10, 40)}
+    frame = pd.concat({key: y[rows] for key, rows in parts.items()}, names=["key", "month"])
+    known = pd.concat({key: X[rows] for key, rows in parts.items()}, names=["key", "month"])
+    ahead = {"long": X[50:52], "short": X[40:52]}
+    forecaster = small().fit(frame, known, fh=[1, 2])
+    forecast = forecaster.predict(X=pd.concat(ahead, names=["key", "month"]))
+    assert [*forecast.loc["short"].index] == [*MONTHS[50:52]]
+    ahead["short"] = X[40:51]
+    with pytest.raises(ValueError, match=r"'short' has no row of X 12 steps after"):
+        forecaster.predict(X=pd.concat(ahead, names=["key", "month"]))
+
+
+def test_updates_and_exogenous_rows_of_another_kind():
+    y, frame = monthly(), panel()
+    X = pd.DataFrame({"a": np.arange(60.0)}, y.index)
+    forecaster = small().fit(y[:50], fh=[1])
+    expected = forecaster.predict()
+    with pytest.raises(ValueError, match=r"y has 2 levels of its index, but there are 1"):
+        forecaster.update(frame, update_params=False)
+    pd.testing.assert_series_equal(forecaster.predict(), expected)
+    with pytest.raises(ValueError, match=r"y has 1 levels of its index, but there are 2"):
+        small().fit(frame, fh=[1]).update(y[50:].to_frame(), update_params=False)
+    with pytest.raises(ValueError, match=r"X is labelled by DatetimeIndex, .* by PeriodIndex"):
+        small().fit(y[:50], X[:50], fh=[1]).predict(X=X[50:].set_axis(X.index[50:].to_timestamp()))
+    with pytest.raises(ValueError, match=r"y holds 1e\+200 .* below 1e150"):
+        small().fit(y.where(y.index != MONTHS[3], 1e200), fh=[1])
