@@ -355,9 +355,9 @@ def test_strings_by_hand(reader):
         np.testing.assert_allclose(reader.predict_proba([text])[0], expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("bidirectional", [False, True])
-def test_neither_padding_nor_other_strings_count(bidirectional):
-    model = small(bidirectional=bidirectional, cell="gru", units=(4, 3), embedding=3)
+def test_neither_padding_nor_other_strings_count():
+    """Neither forwards nor backwards, as each is read in either layer of a stack."""
+    model = small(bidirectional=True, cell="gru", units=(4, 3), embedding=3)
     model.fit(STRINGS, LABELS)
     texts = ["a", "ab" * 3, "", "x" * 9, "xy" * 20, "ba" * 200]
     alone = np.concatenate([model.predict_proba([text]) for text in texts])
