@@ -196,6 +196,7 @@ def test_depth_gates_need_levels_of_one_size(fit):
         fit()
 
 
+@pytest.mark.slow
 @each_cell
 def test_text_models_of_every_cell(cell):
     settings = {"epochs": 60, "learning_rate": 0.03, "random_state": 0, "chunk_length": 16}

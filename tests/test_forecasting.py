@@ -1010,6 +1010,7 @@ def test_import_costs_neither_sktime_nor_tensorflow_before_they_are_needed():
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_exogenous_columns_go_through_sktime_s_backtests():
     index = pd.period_range("2000-01", periods=80, freq="M")
     rng = np.random.default_rng(0)

@@ -267,6 +267,7 @@ BOTH_WAYS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cell", "make", "bidirectional"), BOTH_WAYS)
 def test_recurrent_dropout_is_that_of_keras(cell, make, bidirectional):
     """The same masks are drawn where Keras trains, as it looks at batches."""

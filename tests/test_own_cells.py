@@ -154,10 +154,11 @@ def windows():
     return X, X[:, -2, 0] - X[:, -1, 1]
 
 
+@pytest.mark.slow
 @each_cell
 def test_regressors_train_and_repeat(cell, windows):
     X, y = windows
-    settings = {"units": (4, 3), "bidirectional": True, "dropout": 0.1}
+    settings = {"units": 4, "bidirectional": True, "dropout": 0.1}
     settings |= {"epochs": 15, "learning_rate": 0.05, "random_state": 0}
     rnn = RNNRegressor(cell, **settings).fit(X, y)
     assert is_compilable(rnn.model_) == (cell in COMPILED)
@@ -178,6 +179,7 @@ def test_steps_that_are_no_functions_are_left_to_keras(cell, windows):
         assert np.isfinite(rnn.predict(windows[0])).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", COMPILED[:3], ids=name_of)
 def test_compiled_training_is_that_of_keras(cell, windows):
     X, y = windows
