@@ -78,10 +78,20 @@ def sequences(name, **settings):
     return make_layer(name, return_sequences=True, return_state=True, **settings)
 
 
-@with_and_without_xla
+# Mistakes show in float64, where tolerances are narrow; float32 is what XLA compiles for users.
 @each_cell
-@pytest.mark.parametrize("dtype", TOLERANCES)
-@pytest.mark.parametrize(("n_timesteps", "n_samples"), [(6, 7), (1, 1), (9, 1), (1, 5)])
+@pytest.mark.parametrize(
+    ("dtype", "n_timesteps", "n_samples", "jit"),
+    [
+        ("float32", 6, 7, True),
+        ("float64", 6, 7, True),
+        ("float64", 6, 7, False),
+        ("float64", 1, 1, True),
+        ("float64", 1, 1, False),
+        ("float64", 9, 1, True),
+        ("float64", 1, 5, False),
+    ],
+)
 def test_outputs_and_gradients_are_those_of_keras(name, dtype, n_timesteps, n_samples, jit):
     layer = sequences(name, dtype=dtype)
     check_like_keras(layer, *random_case(layer, n_timesteps, n_samples), jit=jit)

@@ -25,6 +25,7 @@ from test_examples import DATA, needs_data
 
 from skrnn import CharLSTMClassifier, WindowTransformer, _language
 from skrnn.datasets import load_text
+from skrnn.networks import RECURRENT_INITIALIZERS
 from skrnn.text import sample
 
 # Keras makes arrays of its variables in a way that NumPy 2 deprecates.
@@ -354,9 +355,9 @@ def test_strings_by_hand(reader):
         np.testing.assert_allclose(reader.predict_proba([text])[0], expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("bidirectional", [False, True])
-def test_neither_padding_nor_other_strings_count(bidirectional):
-    model = small(bidirectional=bidirectional, cell="gru", units=(4, 3), embedding=3)
+def test_neither_padding_nor_other_strings_count():
+    """Neither forwards nor backwards, as each is read in either layer of a stack."""
+    model = small(bidirectional=True, cell="gru", units=(4, 3), embedding=3)
     model.fit(STRINGS, LABELS)
     texts = ["a", "ab" * 3, "", "x" * 9, "xy" * 20, "ba" * 200]
     alone = np.concatenate([model.predict_proba([text]) for text in texts])
@@ -508,20 +509,48 @@ def recurrent(model):
     return [layer for layer in model.layers if isinstance(layer, keras.layers.RNN)]
 
 
-@each_remedy
-def test_remedies_act_on_every_kind_of_input(remedy, symbols):
+def remedied(kind, symbols, **remedies):
+    """Fit on one of three kinds of input."""
     windows = WindowTransformer(4).fit_transform(symbols)
-    for data in [(STRINGS, LABELS), (TEXT[:50],), (windows,)]:
-        plain = small(cell="gru", epochs=2).fit(*data)
-        first, second = (small(cell="gru", epochs=2, **remedy).fit(*data) for _ in range(2))
-        weights, again, others = (m.model_.get_weights() for m in (first, second, plain))
-        for one, same in zip(weights, again, strict=True):
-            np.testing.assert_array_equal(one, same)
-        assert max(abs(a - b).max() for a, b in zip(weights, others, strict=True)) > 1e-4
+    data = [(STRINGS, LABELS), (TEXT[:50],), (windows,)][kind]
+    return small(cell="gru", epochs=2, **remedies).fit(*data).model_
 
 
 @each_remedy
-@pytest.mark.parametrize("cell", ["gru", "clockwork"])
+def test_remedies_act(remedy, symbols):
+    """Each on one kind of input: the next test has them all reach every kind."""
+    kind = REMEDIES.index(remedy) % 3
+    weights, plain = (remedied(kind, symbols, **r).get_weights() for r in (remedy, {}))
+    assert max(abs(a - b).max() for a, b in zip(weights, plain, strict=True)) > 1e-4
+
+
+@pytest.mark.parametrize(("kind", "clip"), enumerate(["clipvalue", "clipnorm", "clipvalue"]))
+def test_remedies_reach_every_kind_of_input_and_repeat(kind, clip, symbols):
+    remedies = {name: value for remedy in REMEDIES[:5] for name, value in remedy.items()}
+    remedies |= {"dropout": 0.3, clip: 1e-3}
+    model, again = (remedied(kind, symbols, **remedies) for _ in range(2))
+    for one, same in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, same)
+    (layer,) = recurrent(model)
+    assert layer.cell.kernel_regularizer.get_config() == pytest.approx({"l1": 0.01, "l2": 0.1})
+    assert layer.cell.recurrent_regularizer.get_config() == pytest.approx({"l2": 0.1})
+    assert layer.cell.recurrent_dropout == 0.3
+    assert isinstance(layer.cell.recurrent_initializer, RECURRENT_INITIALIZERS["identity"])
+    rates = [one.rate for one in model.layers if isinstance(one, keras.layers.Dropout)]
+    assert rates == [0.3]
+    assert getattr(model.optimizer, clip) == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("cell", "remedy"),
+    [
+        *[("gru", remedy) for remedy in REMEDIES],
+        ("clockwork", {"l1": 0.01, "l2": 0.1, "recurrent_l2": 0.1}),
+        ("clockwork", {"recurrent_dropout": 0.3, "dropout": 0.3, "clipnorm": 0.5}),
+        ("clockwork", {"recurrent_initializer": "identity", "clipvalue": 1e-3}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(value),
+)
 def test_a_step_with_a_remedy_is_that_of_keras(cell, remedy):
     """One chunk holds the whole text."""
     text = "hello world"
