@@ -1,7 +1,7 @@
 """What models are made of: which of them `_compiled` can run, and which can share a graph."""
 
 import json
-import re
+import types
 
 import keras
 import tensorflow as tf
@@ -174,8 +174,43 @@ def architecture_of(model):
     config.pop("name", None)
     numbers = {name: number for number, name in enumerate(_layer_names(config))}
     text = json.dumps(_anonymous(config, numbers))
-    others = set(re.findall(r'"module": "(\w+)', text)) - {"keras", "skrnn"}
-    return None if others or not all(map(is_of_keras, all_layers(model))) else text
+    return text if _is_all_known(config) and _runs_known_code(model) else None
+
+
+# What Keras calls settings that name no class.
+_VALUES = {"__tuple__", "__tensor__", "__numpy__", "__keras_tensor__"}
+
+
+def _is_known(module):
+    """Whether a module, by its name, is Keras' or ours: there a name stands for one thing alone."""
+    return isinstance(module, str) and module.partition(".")[0] in ("keras", "skrnn")
+
+
+def _is_all_known(settings):
+    """Whether all classes and functions that some settings name are Keras' or ours."""
+    if isinstance(settings, (list, tuple)):
+        return all(map(_is_all_known, settings))
+    if not isinstance(settings, dict):
+        return True
+    name = settings.get("class_name")
+    is_known = name is None or name in _VALUES or _is_known(settings.get("module"))
+    return is_known and all(map(_is_all_known, settings.values()))
+
+
+def _runs_known_code(model):
+    """Whether all layers and cells of a model, and the functions in them, are Keras' or ours.
+
+    Settings may name a function of the user's that is called `relu` as they name Keras'.
+    """
+    return all(
+        _is_known(type(layer).__module__)
+        and all(
+            _is_known(part.__module__)
+            for part in vars(layer).values()
+            if isinstance(part, types.FunctionType)
+        )
+        for layer in model._flatten_layers()
+    )
 
 
 # What tells the settings of a layer, or of another operation, from others with a name.
@@ -226,6 +261,9 @@ def compilation_of(optimizer, loss, clipnorm, clipvalue=None):
     settings.pop("name", None)
     if isinstance(settings.get("learning_rate"), (int, float)):
         del settings["learning_rate"]
+    is_known = isinstance(loss, str) or _is_function_of_keras(getattr(loss, "fn", loss))
     loss = loss if isinstance(loss, str) else keras.saving.serialize_keras_object(loss)
     parts = [type(optimizer).__name__, settings, loss, clipnorm, clipvalue]
+    if not (is_known and _is_all_known(parts)):
+        return None
     return json.dumps(parts, default=str)
