@@ -18,6 +18,7 @@ __all__ = [
     "is_compilable",
     "is_of_keras",
     "is_of_masks",
+    "n_calls",
     "per_row_loss",
     "scales_loss",
 ]
@@ -87,10 +88,12 @@ def is_compilable(model):
         (model.inputs[0].dtype == dtype or _reads_symbols(model))
         and all(isinstance(one, keras.layers.Layer) or is_of_masks(one) for one in operations)
         and all(
-            _is_row_by_row(layer)
+            _is_row_by_row(layer, model)
             and (layer.compute_dtype == layer.variable_dtype == dtype or _is_input(layer))
             for layer in all_layers(model)
         )
+        # A penalty on outputs would count the rows that a short batch is filled up with.
+        and not any(getattr(layer, "activity_regularizer", None) for layer in all_layers(model))
     )
 
 
@@ -109,9 +112,16 @@ def _reads_symbols(model):
     return model.inputs[0].dtype == "int32" and type(readers[0]) is keras.layers.Embedding
 
 
-def _is_row_by_row(layer):
+def n_calls(model, layer):
+    """Return how often a model calls one of its layers: others may call it too."""
+    graph = getattr(model, "_functional", None) or model  # a Sequential holds one
+    nodes = [node for same_depth in graph._nodes_by_depth.values() for node in same_depth]
+    return sum(node.operation is layer for node in nodes)
+
+
+def _is_row_by_row(layer, model):
     # What drops something draws a mask a call, and is given one mask a batch.
-    is_called_once = len(layer._inbound_nodes) <= 1
+    is_called_once = n_calls(model, layer) <= 1
     if type(layer) is keras.layers.Dropout:
         return is_called_once and layer.noise_shape is None
     if isinstance(layer, keras.layers.RNN):

@@ -187,7 +187,7 @@ class Trainer:
 
     def _weighable(self, losses, y, weights):
         """Return the losses with one number for each weight: for each row, or each of its steps."""
-        shape = *y.shape[: weights.shape.rank], -1
+        shape = tf.concat([tf.shape(y)[: weights.shape.rank], [-1]], axis=0)
         return tf.reduce_mean(tf.reshape(losses, shape), axis=-1)
 
     def _make_epoch(self, size, kind):

@@ -426,6 +426,111 @@ def test_networks_of_ones_own_that_go_step_by_step(X, y):
     assert frozen.loss_curve_ == pytest.approx([np.mean((frozen.predict(X) - y) ** 2)], rel=1e-5)
 
 
+def probabilities(input_shape, n_outputs):
+    """Build a keras.Sequential, whose layers are called again when it is made anew."""
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            layers.Masking(MASKED),
+            layers.GRU(4, return_sequences=True),
+            layers.Dense(n_outputs, activation="softmax"),
+        ]
+    )
+
+
+def test_a_sequential_network_is_trained_on_as_by_a_plain_loop(X, labels):
+    classifier = make("gru", 4, RNNClassifier, network=probabilities)
+    model, seed = untrained(classifier, X, labels)
+    numbers = (labels == "up").astype(int)
+    (loss,) = by_loop(model, seed, X, numbers, cross_entropy)
+    classifier.fit(X, labels)
+    assert classifier._network._is_compilable
+    assert classifier.loss_curve_ == pytest.approx([loss], rel=1e-4)
+    assert_close(weights_of(classifier), model.get_weights())
+
+
+@pytest.mark.parametrize("incomplete", [False, True])
+def test_losses_are_means_over_the_steps_that_are_trained_on(incomplete):
+    """Held-out rows have masked steps, and incomplete windows no class, that do not count."""
+    rng = np.random.default_rng(0)
+    series = rng.normal(size=(40, 1))
+    series[30:, 0][rng.random(10) < 0.5] = np.nan
+    X = WindowTransformer(8).fit_transform(series)
+    X = X if incomplete else np.asarray(X)[8:]
+    y = rng.random(X.shape[:2]) < 0.5
+    settings = {"learning_rate": 1e-30, "early_stopping": True, "validation_fraction": 0.3}
+    losses = [
+        make("gru", 4, RNNClassifier, chunk_length=chunk_length, **settings).fit(X, y).loss_curve_
+        for chunk_length in (3, 8)
+    ]
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+def normalized(input_shape, n_outputs, output):
+    """Build a network that looks at a batch as a whole."""
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            layers.BatchNormalization(momentum=0.0),
+            layers.GRU(4, return_sequences=output == "sequence"),
+            layers.Dense(n_outputs),
+        ]
+    )
+
+
+def test_short_batches_are_no_larger_where_layers_look_at_them(X, y):
+    rnn = make(network=normalized, output="last", batch_size=3).fit(X, y[:, -1])
+    order = np.arange(N_SAMPLES, dtype=np.int32)
+    np.random.default_rng([rnn._network.seed, 0]).shuffle(order)
+    last = X[order[3:]].reshape(-1, 2)  # the second batch is of 2 rows
+    norm = rnn.model_.layers[0]
+    assert_close([norm.moving_mean, norm.moving_variance], [last.mean(0), last.var(0)])
+
+
+def penalizing(input_shape, n_outputs, output):
+    """Build a network with a penalty on what its recurrent layer gives out."""
+    recurrent = layers.GRU(4, return_sequences=output == "sequence", activity_regularizer="l2")
+    return keras.Sequential([keras.Input(input_shape), recurrent, layers.Dense(n_outputs)])
+
+
+@pytest.mark.parametrize("output", ["last", "sequence"])
+@pytest.mark.parametrize("batch_size", [3, 5])
+def test_penalties_on_outputs_are_of_the_rows_there_are(output, batch_size, X, y):
+    X, y = X[:, : 2 * CHUNK], y[:, : 2 * CHUNK] if output == "sequence" else y[:, -1]
+    rnn = make(network=penalizing, output=output, learning_rate=1e-30, batch_size=batch_size)
+    rnn.fit(X, y)
+    outputs = keras.Sequential(rnn.model_.layers[:1])(X)
+    assert np.square(outputs).sum() > 0.1
+    order = np.arange(N_SAMPLES, dtype=np.int32)
+    np.random.default_rng([rnn._network.seed, 0]).shuffle(order)
+    squares = np.square(rnn.predict(X) - y).reshape(N_SAMPLES, -1)
+    # Each batch's mean, of as many losses as there are in it, has the mean penalty of its rows.
+    total, n_losses = 0.0, 0
+    for first in range(0, N_SAMPLES, batch_size):
+        rows = order[first : first + batch_size]
+        for start in range(0, squares.shape[1], CHUNK):
+            part = squares[rows, start : start + CHUNK]
+            values = np.asarray(outputs)[rows]
+            values = values[:, start : start + CHUNK] if output == "sequence" else values
+            total += part.sum() + 0.01 * np.square(values).sum() / len(rows) * part.size
+            n_losses += part.size
+    assert rnn.loss_curve_ == pytest.approx([total / n_losses], rel=1e-4)
+
+
+def test_penalties_on_outputs_need_chunks_of_one_length(X, y):
+    with pytest.raises(ValueError, match=r"activity_regularizer.* 13 time steps .* that divides"):
+        make(network=penalizing).fit(X, y)
+
+
+def test_penalties_on_outputs_of_a_short_batch(X, y):
+    """Without chunks, a batch of 3 rows is not filled up to the 4 that are compiled for."""
+    settings = {"network": penalizing, "output": "last", "chunk_length": None}
+    rnn = make(batch_size=8, learning_rate=1e-30, **settings).fit(X[:3], y[:3, -1])
+    penalty = 0.01 * np.square(keras.Sequential(rnn.model_.layers[:1])(X[:3])).sum() / 3
+    square = np.square(rnn.predict(X[:3]) - y[:3, -1]).mean()
+    assert rnn.loss_curve_ == pytest.approx([square + penalty], rel=1e-4)
+
+
 # Errors
 
 
