@@ -10,7 +10,7 @@ from conftest import label
 from keras import layers
 from sklearn.base import clone
 
-from skrnn import RNNClassifier, RNNRegressor, WindowTransformer
+from skrnn import CharLSTMClassifier, RNNClassifier, RNNRegressor, WindowTransformer
 from skrnn.networks import CELLS, MASKED, build_rnn
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -597,9 +597,24 @@ def test_bidirectional_networks_are_refused(estimator, output, X, y):
 def test_a_network_of_whole_sequences_does_not_go_on_in_chunks(X, y):
     rnn = make(chunk_length=None, warm_start=True).fit(X, y)
     before = rnn.predict(X)
-    with pytest.raises(ValueError, match=r"chunk_length=5 .* of 13 time steps .*or fit anew"):
-        rnn.set_params(chunk_length=5).fit(X, y)
+    for fit in (rnn.set_params(chunk_length=5).fit, rnn.partial_fit):
+        with pytest.raises(ValueError, match=r"chunk_length=5 .* of 13 time steps .*or fit anew"):
+            fit(X, y)
     np.testing.assert_array_equal(rnn.predict(X), before)
+
+
+def test_a_classifier_of_whole_sequences_goes_on_in_chunks(X, labels):
+    """Its own network takes any number of steps."""
+    for way in ("partial_fit", "fit"):
+        settings = {"chunk_length": None, "warm_start": True, "batch_size": N_SAMPLES}
+        classifier = make("gru", 4, RNNClassifier, **settings)
+        getattr(classifier, way)(X, labels)
+        model = pickle.loads(pickle.dumps(classifier)).model_
+        size, numbers = {"size": N_SAMPLES}, (labels == "up").astype(int)
+        (loss,) = by_loop(model, classifier._network.seed, X, numbers, cross_entropy, **size)
+        getattr(classifier.set_params(chunk_length=CHUNK), way)(X, labels)
+        assert classifier.loss_curve_[1] == pytest.approx(loss, rel=1e-4)
+        assert_close(weights_of(classifier), model.get_weights())
 
 
 def over_all_steps(y, y_pred):
@@ -615,6 +630,13 @@ def test_losses_have_to_be_means(X, y):
     loss = keras.losses.MeanSquaredError(reduction="sum")
     with pytest.raises(ValueError, match=r"which chunk_length cannot cut: it needs one loss with"):
         make(loss=loss).fit(X, y)
+
+
+@pytest.mark.parametrize("estimator", [RNNRegressor, RNNClassifier, CharLSTMClassifier])
+def test_chunk_length_is_no_bool(estimator, X, labels):
+    data = ("abab",) if estimator is CharLSTMClassifier else (X, labels[:, 0] == "up")
+    with pytest.raises(ValueError, match="chunk_length=True must be a positive int. Set it to a"):
+        estimator(chunk_length=True).fit(*data)
 
 
 @pytest.mark.parametrize("chunk_length", [0, 2.5, "all"])
