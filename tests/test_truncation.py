@@ -449,6 +449,39 @@ def test_a_sequential_network_is_trained_on_as_by_a_plain_loop(X, labels):
     assert_close(weights_of(classifier), model.get_weights())
 
 
+def compiled_with(loss):
+    """Return a builder of a network that it compiles with a loss."""
+
+    def build(input_shape, n_outputs):
+        model = probabilities(input_shape, n_outputs)
+        model.compile(keras.optimizers.SGD(RATE), loss)
+        return model
+
+    return build
+
+
+@keras.saving.register_keras_serializable("test_truncation")
+def known_cross_entropy(y, y_pred):
+    known = keras.ops.cast(y >= 0, y_pred.dtype)
+    y = keras.ops.maximum(keras.ops.cast(y, "int32"), 0)
+    return known * keras.losses.sparse_categorical_crossentropy(y, y_pred)
+
+
+@pytest.mark.parametrize("chunk_length", [None, CHUNK])
+def test_losses_of_ones_own_leave_masked_steps_out(chunk_length, X, labels):
+    settings = {"chunk_length": chunk_length, "estimator": RNNClassifier}
+    refused = make(network=compiled_with("sparse_categorical_crossentropy"), **settings)
+    refused.fit(X, labels)
+    X[0, 2:] = X[1, 4:7] = np.nan
+    with pytest.raises(ValueError, match=r"masked steps, .* of class -1,.*\(ignore_class=-1\), or"):
+        refused.fit(X, labels)
+    known = keras.losses.SparseCategoricalCrossentropy(ignore_class=-1)
+    expected = make(network=probabilities, **settings).fit(X, labels)
+    for loss in (known, known_cross_entropy):
+        found = make(network=compiled_with(loss), **settings).fit(X, labels)
+        np.testing.assert_allclose(found.loss_curve_, expected.loss_curve_, rtol=1e-4)
+
+
 @pytest.mark.parametrize("incomplete", [False, True])
 def test_losses_are_means_over_the_steps_that_are_trained_on(incomplete):
     """Held-out rows have masked steps, and incomplete windows no class, that do not count."""
