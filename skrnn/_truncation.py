@@ -120,6 +120,10 @@ class _ByKeras(Trainer):
         self.dtype = model.variable_dtype  # that of the outputs may be a smaller one
         self._loss = _loss_of(model.loss)
 
+    def _n_rows(self, count, extra):
+        """Return how many rows of a batch are not there to fill it up."""
+        return count  # of losses, which is one a row
+
     def _make_train(self, size, kind):
         model = self.model
         optimizer, variables = model.optimizer, model.trainable_variables
@@ -228,8 +232,7 @@ class ChunkTrainer(Trainer):
 
 
 class _TruncatedByKeras(_ByKeras, TruncatedTrainer):
-    def _n_rows(self, count, extra):
-        return count
+    pass
 
 
 class _ChunksByKeras(_ByKeras, ChunkTrainer):

@@ -278,6 +278,28 @@ def test_predictions_are_those_of_the_network_on_whole_sequences(X, y):
     assert rnn.model_.input_shape == (None, None, 2)
 
 
+def test_predictions_of_other_lengths_are_those_of_the_network(X, y):
+    longer = np.concatenate([X, X[::-1]], axis=1)
+    rnn = make("lstm", (4, 3)).fit(X, y)
+    for data in (longer, X[:, :3]):
+        np.testing.assert_allclose(rnn.predict(data), rnn.model_(data)[:, :, 0], atol=1e-6)
+    assert np.isfinite(rnn.score(longer, np.concatenate([y, y[::-1]], axis=1)))
+    of_columns = make("gru").fit(X[:, :, 0], y)
+    for data in (longer[:, :, 0], X[:, :, 0]):
+        expected = of_columns.model_(data[:, :, None])[:, :, 0]
+        np.testing.assert_allclose(of_columns.predict(data), expected, atol=1e-6)
+
+
+def test_other_lengths_are_refused_where_the_network_is_of_one(X, y):
+    longer = np.concatenate([X, X], axis=1)
+    last = make(output="last").fit(X, y[:, -1])
+    for rnn in (make(chunk_length=None).fit(X, y), last):
+        with pytest.raises(ValueError, match="26 time steps and 2 features, but RNNRegressor was"):
+            rnn.predict(longer)
+    with pytest.raises(ValueError, match="13 time steps and 1 features, but RNNRegressor was"):
+        make().fit(X, y).predict(X[:, :, :1])
+
+
 def test_windows_are_cut_like_arrays(y):
     series = np.random.default_rng(0).normal(size=(30, 2)).astype("float32")
     windows = WindowTransformer(N_TIMESTEPS).fit_transform(series)
@@ -668,7 +690,7 @@ def test_losses_have_to_be_means(X, y):
 @pytest.mark.parametrize("estimator", [RNNRegressor, RNNClassifier, CharLSTMClassifier])
 def test_chunk_length_is_no_bool(estimator, X, labels):
     data = ("abab",) if estimator is CharLSTMClassifier else (X, labels[:, 0] == "up")
-    with pytest.raises(ValueError, match="chunk_length=True must be a positive int. Set it to a"):
+    with pytest.raises(ValueError, match="chunk_length=True must be a positive int"):
         estimator(chunk_length=True).fit(*data)
 
 
