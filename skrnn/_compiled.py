@@ -622,8 +622,9 @@ def clear_compiled():
     """Forget the compiled networks that are kept for the fits and predictions to come.
 
     Within a process, fits of networks of the same architecture, shapes, loss and optimizer share
-    one compiled network, as do their predictions. The last 16 architectures used are kept. A fitted
-    estimator shares none of its state, and works on without: it is compiled anew when needed.
+    one compiled network, as do their predictions. The last 16 architectures used are kept. Those
+    that hold code of your own, such as a cell, are compiled for each fit. A fitted estimator shares
+    none of its state, and works on without: it is compiled anew when needed.
 
     Examples
     --------
