@@ -677,7 +677,9 @@ def over_all_steps(y, y_pred):
 
 
 def test_losses_have_to_be_of_steps(X, y):
-    with pytest.raises(ValueError, match=r"gives values of shape \(None,\), but .* one for each step"):
+    with pytest.raises(
+        ValueError, match=r"gives values of shape \(None,\), but .* one for each step"
+    ):
         make(loss=over_all_steps).fit(X, y)
 
 
