@@ -1,7 +1,7 @@
 """What models are made of: which of them `_compiled` can run, and which can share a graph."""
 
 import json
-import re
+import types
 
 import keras
 import tensorflow as tf
@@ -18,6 +18,7 @@ __all__ = [
     "is_compilable",
     "is_of_keras",
     "is_of_masks",
+    "n_calls",
     "per_row_loss",
     "scales_loss",
 ]
@@ -87,10 +88,12 @@ def is_compilable(model):
         (model.inputs[0].dtype == dtype or _reads_symbols(model))
         and all(isinstance(one, keras.layers.Layer) or is_of_masks(one) for one in operations)
         and all(
-            _is_row_by_row(layer)
+            _is_row_by_row(layer, model)
             and (layer.compute_dtype == layer.variable_dtype == dtype or _is_input(layer))
             for layer in all_layers(model)
         )
+        # A penalty on outputs would count the rows that a short batch is filled up with.
+        and not any(getattr(layer, "activity_regularizer", None) for layer in all_layers(model))
     )
 
 
@@ -109,9 +112,16 @@ def _reads_symbols(model):
     return model.inputs[0].dtype == "int32" and type(readers[0]) is keras.layers.Embedding
 
 
-def _is_row_by_row(layer):
+def n_calls(model, layer):
+    """Return how often a model calls one of its layers: others may call it too."""
+    graph = getattr(model, "_functional", None) or model  # a Sequential holds one
+    nodes = [node for same_depth in graph._nodes_by_depth.values() for node in same_depth]
+    return sum(node.operation is layer for node in nodes)
+
+
+def _is_row_by_row(layer, model):
     # What drops something draws a mask a call, and is given one mask a batch.
-    is_called_once = len(layer._inbound_nodes) <= 1
+    is_called_once = n_calls(model, layer) <= 1
     if type(layer) is keras.layers.Dropout:
         return is_called_once and layer.noise_shape is None
     if isinstance(layer, keras.layers.RNN):
@@ -174,8 +184,43 @@ def architecture_of(model):
     config.pop("name", None)
     numbers = {name: number for number, name in enumerate(_layer_names(config))}
     text = json.dumps(_anonymous(config, numbers))
-    others = set(re.findall(r'"module": "(\w+)', text)) - {"keras", "skrnn"}
-    return None if others or not all(map(is_of_keras, all_layers(model))) else text
+    return text if _is_all_known(config) and _runs_known_code(model) else None
+
+
+# What Keras calls settings that name no class.
+_VALUES = {"__tuple__", "__tensor__", "__numpy__", "__keras_tensor__"}
+
+
+def _is_known(module):
+    """Whether a module, by its name, is Keras' or ours: there a name stands for one thing alone."""
+    return isinstance(module, str) and module.partition(".")[0] in ("keras", "skrnn")
+
+
+def _is_all_known(settings):
+    """Whether all classes and functions that some settings name are Keras' or ours."""
+    if isinstance(settings, (list, tuple)):
+        return all(map(_is_all_known, settings))
+    if not isinstance(settings, dict):
+        return True
+    name = settings.get("class_name")
+    is_known = name is None or name in _VALUES or _is_known(settings.get("module"))
+    return is_known and all(map(_is_all_known, settings.values()))
+
+
+def _runs_known_code(model):
+    """Whether all layers and cells of a model, and the functions in them, are Keras' or ours.
+
+    Settings may name a function of the user's that is called `relu` as they name Keras'.
+    """
+    return all(
+        _is_known(type(layer).__module__)
+        and all(
+            _is_known(part.__module__)
+            for part in vars(layer).values()
+            if isinstance(part, types.FunctionType)
+        )
+        for layer in model._flatten_layers()
+    )
 
 
 # What tells the settings of a layer, or of another operation, from others with a name.
@@ -226,6 +271,9 @@ def compilation_of(optimizer, loss, clipnorm, clipvalue=None):
     settings.pop("name", None)
     if isinstance(settings.get("learning_rate"), (int, float)):
         del settings["learning_rate"]
+    is_known = isinstance(loss, str) or _is_function_of_keras(getattr(loss, "fn", loss))
     loss = loss if isinstance(loss, str) else keras.saving.serialize_keras_object(loss)
     parts = [type(optimizer).__name__, settings, loss, clipnorm, clipvalue]
+    if not (is_known and _is_all_known(parts)):
+        return None
     return json.dumps(parts, default=str)

@@ -187,7 +187,7 @@ class Trainer:
 
     def _weighable(self, losses, y, weights):
         """Return the losses with one number for each weight: for each row, or each of its steps."""
-        shape = *y.shape[: weights.shape.rank], -1
+        shape = tf.concat([tf.shape(y)[: weights.shape.rank], [-1]], axis=0)
         return tf.reduce_mean(tf.reshape(losses, shape), axis=-1)
 
     def _make_epoch(self, size, kind):
@@ -622,8 +622,9 @@ def clear_compiled():
     """Forget the compiled networks that are kept for the fits and predictions to come.
 
     Within a process, fits of networks of the same architecture, shapes, loss and optimizer share
-    one compiled network, as do their predictions. The last 16 architectures used are kept. A fitted
-    estimator shares none of its state, and works on without: it is compiled anew when needed.
+    one compiled network, as do their predictions. The last 16 architectures used are kept. Those
+    that hold code of your own, such as a cell, are compiled for each fit. A fitted estimator shares
+    none of its state, and works on without: it is compiled anew when needed.
 
     Examples
     --------

@@ -11,6 +11,7 @@ __all__ = [
     "check_same_settings",
     "fitted_state",
     "mean_one_each",
+    "refuse_bool",
     "seed_of",
     "shape_to_build_on",
     "split_in_time",
@@ -52,12 +53,19 @@ def check_callbacks(callbacks):
 
 def check_chunk_length(estimator):
     """Raise a ValueError if there is a chunk_length, and a state that goes backwards."""
+    refuse_bool("chunk_length", estimator.chunk_length)
     if estimator.chunk_length is not None and estimator.bidirectional:
         raise ValueError(
             f"chunk_length={estimator.chunk_length} carries the state forwards from step to step, "
             "but with bidirectional=True layers also read from the end. Set bidirectional=False, "
             "or chunk_length=None."
         )
+
+
+def refuse_bool(name, value):
+    """Raise a ValueError if a number of something is True or False, which Python counts as one."""
+    if isinstance(value, bool):
+        raise ValueError(f"{name}={value} must be a positive int. Set it to a number.")
 
 
 def shape_to_build_on(estimator):

@@ -35,11 +35,12 @@ def n_incomplete(X):
     return X.n_incomplete if is_windows(X) or isinstance(X, StateArray) else 0
 
 
-def check_inputs(estimator, X, *, reset, dtype):
+def check_inputs(estimator, X, *, reset, dtype, any_length=False):
     """Return X as windows (n_samples, n_timesteps, n_features), a WindowArray where it was one.
 
     In `fit` (``reset=True``) there must be a complete window, and only complete windows must be
-    finite; in `predict` all must be, and of the shape seen in `fit`.
+    finite; in `predict` all must be, and of the shape seen in `fit`, but for the number of time
+    steps with `any_length`.
     """
     name = type(estimator).__name__
     n_columns = None
@@ -47,8 +48,11 @@ def check_inputs(estimator, X, *, reset, dtype):
         X = _check_windows(name, X.stacked(), reset=reset, dtype=dtype)
     elif getattr(X, "ndim", None) == 3 or (isinstance(X, (list, tuple)) and np.ndim(X) == 3):
         X = check_array(X, dtype=dtype, allow_nd=True, input_name="X", estimator=estimator)
-    elif not reset and estimator.n_features_in_ != estimator.input_shape_[0]:
-        # Fitted on three dimensions, where the columns were not counted.
+    elif not reset and (
+        estimator.n_features_in_ != estimator.input_shape_[0]
+        or (any_length and np.ndim(X) == 2 and np.shape(X)[1] != estimator.n_features_in_)
+    ):
+        # Fitted on three dimensions, where the columns were not counted, or they do not count.
         X = check_array(X, dtype=dtype, input_name="X", estimator=estimator)[:, :, None]
     else:
         refuse_lag_columns(name, X)
@@ -67,7 +71,9 @@ def check_inputs(estimator, X, *, reset, dtype):
         estimator.n_features_in_ = X.shape[2] if n_columns is None else n_columns
         if n_columns is None:
             vars(estimator).pop("feature_names_in_", None)
-    elif X.shape[1:] != estimator.input_shape_:
+    elif X.shape[2:] != estimator.input_shape_[1:] or not (
+        any_length or X.shape[1] == estimator.input_shape_[0]
+    ):
         raise ValueError(
             f"X has windows of {X.shape[1]} time steps and {X.shape[2]} features, but {name} was "
             f"fitted on {estimator.input_shape_[0]} time steps and {estimator.input_shape_[1]} "

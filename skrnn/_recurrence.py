@@ -170,7 +170,10 @@ def _try_step(cell, states):
     ]
     states = [random(state.shape) for state in states]
     first, second, other = (random((1, width)) for _ in range(3))
-    found = [step(tf.concat([first, row], 0), states, values)[0] for row in (second, other)]
+    pairs = [tf.concat([first, row], 0) for row in (second, other)]
+    # Traced by itself: TensorFlow warns of a function that is called anew for each cell.
+    graph = step.get_concrete_function(pairs[0], states, values)
+    found = [graph(pair, states, values)[0] for pair in pairs]
     return is_pure and all(
         np.allclose(one[0], same[0], 1e-3, 1e-5) for one, same in zip(*found, strict=True)
     )

@@ -21,7 +21,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ._architecture import STEP_BY_STEP, is_of_keras, is_of_masks
+from ._architecture import STEP_BY_STEP, is_of_keras, is_of_masks, n_calls
 from ._compiled import (
     Data,
     Trainer,
@@ -86,7 +86,13 @@ class _Chunks(_Truncated):
     def __init__(self, cut, y, weights):
         super().__init__(cut, y, weights)
         # Masked steps have no class, and a loss that does not count.
-        self._share = float(np.mean(y >= 0)) if np.issubdtype(y.dtype, np.integer) else 1.0
+        self._has_class = y >= 0 if np.issubdtype(y.dtype, np.integer) else None
+        self._share = 1.0
+
+    def put_in_order(self, order, rng):
+        super().put_in_order(order, rng)
+        if self._has_class is not None:
+            self._share = float(np.mean(self._has_class[order]))
 
     @property
     def _n_chunks(self):
@@ -114,17 +120,24 @@ class _ByKeras(Trainer):
         self.dtype = model.variable_dtype  # that of the outputs may be a smaller one
         self._loss = _loss_of(model.loss)
 
+    def _n_rows(self, count, extra):
+        """Return how many rows of a batch are not there to fill it up."""
+        return count  # of losses, which is one a row
+
     def _make_train(self, size, kind):
         model = self.model
         optimizer, variables = model.optimizer, model.trainable_variables
 
         def train(n_batches, x, y, weights, counts, extra, total, states):
             of_batch = [part[0] for part in extra]
+            # Layers that look at a batch, or are penalized for it, are not to see it filled up.
+            n_rows = tf.cast(self._n_rows(counts[0], of_batch), tf.int32)
+            x, y, weights = (part[0][:n_rows] for part in (x, y, weights))
             with tf.GradientTape() as tape, self._around(kind, of_batch, states) as after:
-                y_pred = model(x[0], training=True)
-                y = tf.cast(y[0], y_pred.dtype) if y.dtype.is_floating else y[0]
-                losses = self._weighable(self._loss(y, y_pred), y, weights[0])
-                loss = tf.reduce_sum(tf.cast(losses, weights.dtype) * weights[0])
+                y_pred = model(x, training=True)
+                y = tf.cast(y, y_pred.dtype) if y.dtype.is_floating else y
+                losses = self._weighable(self._loss(y, y_pred), y, weights)
+                loss = tf.reduce_sum(tf.cast(losses, weights.dtype) * weights)
                 loss += tf.add_n([tf.zeros_like(loss), *model.losses])
                 scaled = optimizer.scale_loss(loss)
             optimizer.apply(tape.gradient(scaled, variables), variables)
@@ -158,8 +171,13 @@ class ChunkTrainer(Trainer):
         return kind.chunk_length
 
     def _around(self, kind, extra, states):
-        (goes_on,) = extra
+        goes_on, *_ = extra
         return _with_states(self.model, goes_on, states)
+
+    def _counted(self, y, is_real, weights):
+        """Return 1 for each step with a loss that counts, else 0: those of no class have none."""
+        counted = super()._counted(y, is_real, weights)
+        return counted * tf.cast(y >= 0, self.dtype) if y.dtype.is_integer else counted
 
     def _weighable(self, losses, y, weights):
         """Return the losses with one number for each step."""
@@ -191,6 +209,7 @@ class ChunkTrainer(Trainer):
             index, is_real, _ = places_of(order, n_rows, rows, size, dtype)
             # A last chunk that is short is filled up with its last step, which does not count.
             step = chunks[:, None] * chunk + tf.range(chunk)
+            n_real_rows = tf.reduce_sum(tf.cast(is_real, tf.int32), axis=1)
             is_real = is_real[:, :, None] & (step < n_timesteps)[:, None]
             step = tf.cast(tf.minimum(step, n_timesteps - 1), tf.int64)[:, None]
             index = tf.cast(index, tf.int64)
@@ -207,7 +226,7 @@ class ChunkTrainer(Trainer):
             y = tf.reshape(y, (group, size, chunk, *target.shape[2:]))
             counted = self._counted(y, is_real, given)
             counts = tf.reduce_sum(counted, axis=(1, 2))
-            return x, y, scale_of(counted, given), counts, [chunks > 0]
+            return x, y, scale_of(counted, given), counts, [chunks > 0, n_real_rows]
 
         return gather
 
@@ -217,7 +236,13 @@ class _TruncatedByKeras(_ByKeras, TruncatedTrainer):
 
 
 class _ChunksByKeras(_ByKeras, ChunkTrainer):
-    pass
+    def _n_rows(self, count, extra):
+        _, n_rows = extra
+        return n_rows
+
+    def _make_epoch(self, size, kind):
+        _check_divides(self.model, kind)
+        return super()._make_epoch(size, kind)
 
 
 TruncatedTrainer.by_keras = _TruncatedByKeras
@@ -256,13 +281,17 @@ def _with_states(model, goes_on, states):
         def loop(sequences, initial_state, mask, training=False):
             first = tf.nest.flatten(initial_state)
             own = slice(start, start + len(first))
+            n_rows = tf.shape(sequences)[0]  # of a batch that is not filled up, fewer than states
             pairs = zip(states[own], first, strict=True)
-            first = [tf.where(goes_on, carried, begin) for carried, begin in pairs]
+            first = [tf.where(goes_on, carried[:n_rows], begin) for carried, begin in pairs]
             with _any_mask(layer, mask):
                 *outputs, last = inner_loop(
                     sequences, tf.nest.pack_sequence_as(initial_state, first), mask, training
                 )
-            after[own] = tf.nest.flatten(last)
+            after[own] = [
+                tf.ensure_shape(tf.concat([one, carried[n_rows:]], 0), carried.shape)
+                for one, carried in zip(tf.nest.flatten(last), states[own], strict=True)
+            ]
             return *outputs, last
 
         return loop
@@ -363,7 +392,7 @@ def _check_reads_forwards(model, chunk_length):
             layer not in known
             or not is_of_keras(layer)
             or layer.stateful
-            or len(layer._inbound_nodes) != 1
+            or n_calls(model, layer) != 1
         ):
             _refuse(
                 chunk_length,
@@ -391,6 +420,18 @@ def _check_goes_step_by_step(model, chunk_length):
                 f"{one.name!r} ({type(one).__name__}) may need other steps than those of a chunk",
                 "Make the network of recurrent layers that return sequences, and of layers that "
                 "treat each step by itself",
+            )
+
+
+def _check_divides(model, kind):
+    """Raise a ValueError if penalties on outputs would be of steps that fill up the last chunk."""
+    for layer in model._flatten_layers():
+        if kind.n_timesteps % kind.chunk_length and getattr(layer, "activity_regularizer", None):
+            _refuse(
+                kind.chunk_length,
+                f"the layer {layer.name!r} has an activity_regularizer, which needs chunks of one "
+                f"length, and {kind.n_timesteps} time steps are no multiple of it",
+                "Take a chunk_length that divides them",
             )
 
 

@@ -348,6 +348,7 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             weights = self._weights(X, places, sample_weight)
             progress.begin(given, y, sample_weight)
             network = self._network_to_train(X, go_on, dtype)
+            self._check_loss(network, places[n_incomplete(X) :])
             self._train(network, X, places, weights, epochs, progress, go_on)
             progress.end(fitted_state(network))
         return self
@@ -438,6 +439,23 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 "X holds masked steps (NaN, or sequences of different lengths), but the network "
                 "has no layer that masks them. Begin it with "
                 "keras.layers.Masking(skrnn.networks.MASKED), or fill or cut the sequences."
+            )
+
+    @staticmethod
+    def _check_loss(network, places):
+        """Raise a ValueError if masked steps have no class that a loss of Keras' can tell."""
+        from ._architecture import ignored_class, per_row_loss
+
+        if not network.own_compile or not (places == _NO_CLASS).any():
+            return
+        loss = network.loss()
+        is_one = isinstance(loss, str) or callable(loss)
+        if is_one and per_row_loss(loss) is not None and ignored_class(loss) != _NO_CLASS:
+            raise ValueError(
+                f"X holds masked steps, which are of class {_NO_CLASS}, but the network was "
+                f"compiled with loss={loss!r}, which does not leave them out. Compile it with "
+                f"keras.losses.SparseCategoricalCrossentropy(ignore_class={_NO_CLASS}), or fill "
+                "or cut the sequences."
             )
 
     def _train(self, network, X, places, weights, epochs, progress, go_on):

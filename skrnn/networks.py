@@ -542,7 +542,8 @@ def check_network(model, input_shape, n_outputs, sequence=False, probabilities=F
 
 def _check_probabilities(model, input_shape):
     """Raise a ValueError if a model's outputs of a sequence of zeros are no probabilities."""
-    zeros = np.zeros((1, *input_shape), model.inputs[0].dtype)
+    shape = [size or 1 for size in input_shape]  # any number of steps will do where it is None
+    zeros = np.zeros((1, *shape), model.inputs[0].dtype)
     outputs = keras.ops.convert_to_numpy(model(zeros, training=False)).astype(float)
     if (outputs < 0).any() or not np.allclose(outputs.sum(axis=-1), 1, atol=0.01):
         raise ValueError(

@@ -446,7 +446,9 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         Parameters
         ----------
         X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
-            Windows like those seen in `fit`. Incomplete ones are answered too.
+            Windows like those seen in `fit`. Incomplete ones are answered too. With
+            ``output="sequence"`` and a network that takes any number of time steps, as with
+            `chunk_length`, they may be longer or shorter.
 
         Returns
         -------
@@ -458,16 +460,23 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a window holds NaN or inf, or has another length or other features than in `fit`.
+            If a window holds NaN or inf, or has other features than in `fit`, or another length
+            that the network does not take.
         NotFittedError
             Before `fit`.
         """
         check_is_fitted(self)
         from ._training import predict_network
 
-        X = check_inputs(self, X, reset=False, dtype=self._network.input_dtype)
+        X = self._read(X)
         y = predict_network(self._network, X)
         return y[..., 0] if self._y_ndim < y.ndim else y
+
+    def _read(self, X):
+        """Return windows to predict, of any length where there are outputs after each step."""
+        network = self._network
+        any_length = self.output == "sequence" and network.n_timesteps is None
+        return check_inputs(self, X, reset=False, dtype=network.input_dtype, any_length=any_length)
 
     def score(self, X, y=None, sample_weight=None):
         """Return R² of the prediction; without y, on the complete windows of the series itself.
@@ -488,7 +497,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         if self.output == "last":
             return score_windows(self, X, y, sample_weight)
         check_is_fitted(self)
-        X = check_inputs(self, X, reset=False, dtype=self._network.input_dtype)
+        X = self._read(X)
         y, _ = check_outputs_of_steps(self, X, y)
         if y.shape[2] != self.n_outputs_:
             raise ValueError(

@@ -16,6 +16,7 @@ from ._fitting import (
     check_same_settings,
     fitted_state,
     mean_one_each,
+    refuse_bool,
     seed_of,
     split_in_time,
     train,
@@ -372,6 +373,7 @@ class CharLSTMClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             _processes.check_not_forked()
             _processes.take_share_of_cores()
             check_callbacks(self.callbacks)
+            refuse_bool("chunk_length", self.chunk_length)
             if not go_on:
                 self._kind = kind
                 self.vocabulary_ = learn_symbols(self, data)

@@ -18,7 +18,7 @@ from skrnn import (
     RNNRegressor,
     build_rnn,
 )
-from skrnn._architecture import architecture_of, is_compilable
+from skrnn._architecture import architecture_of, compilation_of, is_compilable
 from skrnn._strategies import build_forecaster
 from skrnn.encoders import build_cnn_rnn, build_encoder_decoder
 from skrnn.networks import all_layers, build_rnn_classifier, build_text_rnn
@@ -325,6 +325,97 @@ def test_what_the_user_registered_is_saved(windows, tmp_path):
         np.testing.assert_allclose(loaded(X)[:, 0], rnn.predict(X), rtol=1e-4, atol=1e-5)
     model = build_rnn((6, 2), 1, Registered, 3)
     assert architecture_of(model) is None  # its meaning is not in its settings alone
+
+
+def test_trying_steps_again_and_again_says_nothing(caplog):
+    """TensorFlow warns of functions that are traced in most of their calls."""
+    for seed in range(8):
+        assert is_compilable(build_rnn((6, 2), 1, MinimalCell, 3, seed=seed))
+    assert "retracing" not in caplog.text
+
+
+def cell_of(factor, module):
+    """Return a class like the others that this makes, but for what it computes."""
+
+    class Scaled(MinimalCell):
+        def call(self, inputs, states):
+            h, _ = super().call(inputs, states)
+            return factor * h, [factor * h]
+
+    Scaled.__module__ = module
+    return Scaled
+
+
+@pytest.mark.parametrize("module", ["__main__", "elsewhere", "keras_like"])
+@pytest.mark.parametrize("registered", [False, True])
+def test_cells_of_one_name_share_no_program(module, registered, windows):
+    """In a notebook, a cell that is run again makes another class of the same name."""
+    X, y = windows
+    fits = []
+    for factor in (1.0, -0.5):
+        cell = cell_of(factor, module)
+        if registered:
+            keras.saving.register_keras_serializable("test_own_cells")(cell)
+        fits.append(RNNRegressor(cell, 3, epochs=1, random_state=0).fit(X, y))
+        assert fits[-1]._network._architecture is None
+    one, other = fits
+    assert one.loss_curve_ != other.loss_curve_
+    for rnn in fits:
+        np.testing.assert_allclose(rnn.predict(X), rnn.model_(X)[:, 0], rtol=1e-4, atol=1e-5)
+    assert np.abs(one.predict(X) - other.predict(X)).max() > 1e-3
+
+
+def relu(x):  # in the place of Keras'
+    return ops.minimum(x, 0.0)
+
+
+class Zeros(keras.initializers.Zeros):
+    pass
+
+
+class L2(keras.regularizers.L2):
+    pass
+
+
+def of_half(shape, dtype=None):
+    return ops.full(shape, 0.5, dtype)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"activation": relu},
+        {"recurrent_initializer": Zeros()},
+        {"bias_initializer": of_half},
+        {"kernel_regularizer": L2(0.1)},
+        {"kernel_constraint": type("NonNeg", (keras.constraints.NonNeg,), {})()},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_only_what_is_keras_or_ours_shares_programs(settings):
+    shares = architecture_of(build_rnn((6, 2), 1, keras.layers.LSTMCell, 3))
+    assert shares is not None
+    model = build_rnn((6, 2), 1, partial(keras.layers.LSTMCell, **settings), 3)
+    assert architecture_of(model) is None
+
+
+def mean_squared_error(y, y_pred):
+    return ops.mean(ops.abs(y - y_pred), axis=-1)
+
+
+class ExponentialDecay(keras.optimizers.schedules.ExponentialDecay):
+    pass
+
+
+def test_what_trains_is_shared_if_it_is_keras():
+    adam, loss = keras.optimizers.Adam(), keras.losses.MeanSquaredError()
+    scheduled = keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(0.1, 9, 0.5))
+    for optimizer in (adam, scheduled):
+        assert compilation_of(optimizer, loss, None) is not None
+    assert compilation_of(keras.optimizers.Adam(ExponentialDecay(0.1, 9, 0.5)), loss, None) is None
+    of_own = keras.losses.MeanSquaredError()
+    of_own.fn = mean_squared_error
+    assert compilation_of(adam, of_own, None) is None
 
 
 def test_gradients_flow_through_it(windows):

@@ -10,7 +10,7 @@ from conftest import label
 from keras import layers
 from sklearn.base import clone
 
-from skrnn import RNNClassifier, RNNRegressor, WindowTransformer
+from skrnn import CharLSTMClassifier, RNNClassifier, RNNRegressor, WindowTransformer
 from skrnn.networks import CELLS, MASKED, build_rnn
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -278,6 +278,28 @@ def test_predictions_are_those_of_the_network_on_whole_sequences(X, y):
     assert rnn.model_.input_shape == (None, None, 2)
 
 
+def test_predictions_of_other_lengths_are_those_of_the_network(X, y):
+    longer = np.concatenate([X, X[::-1]], axis=1)
+    rnn = make("lstm", (4, 3)).fit(X, y)
+    for data in (longer, X[:, :3]):
+        np.testing.assert_allclose(rnn.predict(data), rnn.model_(data)[:, :, 0], atol=1e-6)
+    assert np.isfinite(rnn.score(longer, np.concatenate([y, y[::-1]], axis=1)))
+    of_columns = make("gru").fit(X[:, :, 0], y)
+    for data in (longer[:, :, 0], X[:, :, 0]):
+        expected = of_columns.model_(data[:, :, None])[:, :, 0]
+        np.testing.assert_allclose(of_columns.predict(data), expected, atol=1e-6)
+
+
+def test_other_lengths_are_refused_where_the_network_is_of_one(X, y):
+    longer = np.concatenate([X, X], axis=1)
+    last = make(output="last").fit(X, y[:, -1])
+    for rnn in (make(chunk_length=None).fit(X, y), last):
+        with pytest.raises(ValueError, match="26 time steps and 2 features, but RNNRegressor was"):
+            rnn.predict(longer)
+    with pytest.raises(ValueError, match="13 time steps and 1 features, but RNNRegressor was"):
+        make().fit(X, y).predict(X[:, :, :1])
+
+
 def test_windows_are_cut_like_arrays(y):
     series = np.random.default_rng(0).normal(size=(30, 2)).astype("float32")
     windows = WindowTransformer(N_TIMESTEPS).fit_transform(series)
@@ -426,6 +448,144 @@ def test_networks_of_ones_own_that_go_step_by_step(X, y):
     assert frozen.loss_curve_ == pytest.approx([np.mean((frozen.predict(X) - y) ** 2)], rel=1e-5)
 
 
+def probabilities(input_shape, n_outputs):
+    """Build a keras.Sequential, whose layers are called again when it is made anew."""
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            layers.Masking(MASKED),
+            layers.GRU(4, return_sequences=True),
+            layers.Dense(n_outputs, activation="softmax"),
+        ]
+    )
+
+
+def test_a_sequential_network_is_trained_on_as_by_a_plain_loop(X, labels):
+    classifier = make("gru", 4, RNNClassifier, network=probabilities)
+    model, seed = untrained(classifier, X, labels)
+    numbers = (labels == "up").astype(int)
+    (loss,) = by_loop(model, seed, X, numbers, cross_entropy)
+    classifier.fit(X, labels)
+    assert classifier._network._is_compilable
+    assert classifier.loss_curve_ == pytest.approx([loss], rel=1e-4)
+    assert_close(weights_of(classifier), model.get_weights())
+
+
+def compiled_with(loss):
+    """Return a builder of a network that it compiles with a loss."""
+
+    def build(input_shape, n_outputs):
+        model = probabilities(input_shape, n_outputs)
+        model.compile(keras.optimizers.SGD(RATE), loss)
+        return model
+
+    return build
+
+
+@keras.saving.register_keras_serializable("test_truncation")
+def known_cross_entropy(y, y_pred):
+    known = keras.ops.cast(y >= 0, y_pred.dtype)
+    y = keras.ops.maximum(keras.ops.cast(y, "int32"), 0)
+    return known * keras.losses.sparse_categorical_crossentropy(y, y_pred)
+
+
+@pytest.mark.parametrize("chunk_length", [None, CHUNK])
+def test_losses_of_ones_own_leave_masked_steps_out(chunk_length, X, labels):
+    settings = {"chunk_length": chunk_length, "estimator": RNNClassifier}
+    refused = make(network=compiled_with("sparse_categorical_crossentropy"), **settings)
+    refused.fit(X, labels)
+    X[0, 2:] = X[1, 4:7] = np.nan
+    with pytest.raises(ValueError, match=r"masked steps, .* of class -1,.*\(ignore_class=-1\), or"):
+        refused.fit(X, labels)
+    known = keras.losses.SparseCategoricalCrossentropy(ignore_class=-1)
+    expected = make(network=probabilities, **settings).fit(X, labels)
+    for loss in (known, known_cross_entropy):
+        found = make(network=compiled_with(loss), **settings).fit(X, labels)
+        np.testing.assert_allclose(found.loss_curve_, expected.loss_curve_, rtol=1e-4)
+
+
+@pytest.mark.parametrize("incomplete", [False, True])
+def test_losses_are_means_over_the_steps_that_are_trained_on(incomplete):
+    """Held-out rows have masked steps, and incomplete windows no class, that do not count."""
+    rng = np.random.default_rng(0)
+    series = rng.normal(size=(40, 1))
+    series[30:, 0][rng.random(10) < 0.5] = np.nan
+    X = WindowTransformer(8).fit_transform(series)
+    X = X if incomplete else np.asarray(X)[8:]
+    y = rng.random(X.shape[:2]) < 0.5
+    settings = {"learning_rate": 1e-30, "early_stopping": True, "validation_fraction": 0.3}
+    losses = [
+        make("gru", 4, RNNClassifier, chunk_length=chunk_length, **settings).fit(X, y).loss_curve_
+        for chunk_length in (3, 8)
+    ]
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+def normalized(input_shape, n_outputs, output):
+    """Build a network that looks at a batch as a whole."""
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            layers.BatchNormalization(momentum=0.0),
+            layers.GRU(4, return_sequences=output == "sequence"),
+            layers.Dense(n_outputs),
+        ]
+    )
+
+
+def test_short_batches_are_no_larger_where_layers_look_at_them(X, y):
+    rnn = make(network=normalized, output="last", batch_size=3).fit(X, y[:, -1])
+    order = np.arange(N_SAMPLES, dtype=np.int32)
+    np.random.default_rng([rnn._network.seed, 0]).shuffle(order)
+    last = X[order[3:]].reshape(-1, 2)  # the second batch is of 2 rows
+    norm = rnn.model_.layers[0]
+    assert_close([norm.moving_mean, norm.moving_variance], [last.mean(0), last.var(0)])
+
+
+def penalizing(input_shape, n_outputs, output):
+    """Build a network with a penalty on what its recurrent layer gives out."""
+    recurrent = layers.GRU(4, return_sequences=output == "sequence", activity_regularizer="l2")
+    return keras.Sequential([keras.Input(input_shape), recurrent, layers.Dense(n_outputs)])
+
+
+@pytest.mark.parametrize("output", ["last", "sequence"])
+@pytest.mark.parametrize("batch_size", [3, 5])
+def test_penalties_on_outputs_are_of_the_rows_there_are(output, batch_size, X, y):
+    X, y = X[:, : 2 * CHUNK], y[:, : 2 * CHUNK] if output == "sequence" else y[:, -1]
+    rnn = make(network=penalizing, output=output, learning_rate=1e-30, batch_size=batch_size)
+    rnn.fit(X, y)
+    outputs = keras.Sequential(rnn.model_.layers[:1])(X)
+    assert np.square(outputs).sum() > 0.1
+    order = np.arange(N_SAMPLES, dtype=np.int32)
+    np.random.default_rng([rnn._network.seed, 0]).shuffle(order)
+    squares = np.square(rnn.predict(X) - y).reshape(N_SAMPLES, -1)
+    # Each batch's mean, of as many losses as there are in it, has the mean penalty of its rows.
+    total, n_losses = 0.0, 0
+    for first in range(0, N_SAMPLES, batch_size):
+        rows = order[first : first + batch_size]
+        for start in range(0, squares.shape[1], CHUNK):
+            part = squares[rows, start : start + CHUNK]
+            values = np.asarray(outputs)[rows]
+            values = values[:, start : start + CHUNK] if output == "sequence" else values
+            total += part.sum() + 0.01 * np.square(values).sum() / len(rows) * part.size
+            n_losses += part.size
+    assert rnn.loss_curve_ == pytest.approx([total / n_losses], rel=1e-4)
+
+
+def test_penalties_on_outputs_need_chunks_of_one_length(X, y):
+    with pytest.raises(ValueError, match=r"activity_regularizer.* 13 time steps .* that divides"):
+        make(network=penalizing).fit(X, y)
+
+
+def test_penalties_on_outputs_of_a_short_batch(X, y):
+    """Without chunks, a batch of 3 rows is not filled up to the 4 that are compiled for."""
+    settings = {"network": penalizing, "output": "last", "chunk_length": None}
+    rnn = make(batch_size=8, learning_rate=1e-30, **settings).fit(X[:3], y[:3, -1])
+    penalty = 0.01 * np.square(keras.Sequential(rnn.model_.layers[:1])(X[:3])).sum() / 3
+    square = np.square(rnn.predict(X[:3]) - y[:3, -1]).mean()
+    assert rnn.loss_curve_ == pytest.approx([square + penalty], rel=1e-4)
+
+
 # Errors
 
 
@@ -492,9 +652,24 @@ def test_bidirectional_networks_are_refused(estimator, output, X, y):
 def test_a_network_of_whole_sequences_does_not_go_on_in_chunks(X, y):
     rnn = make(chunk_length=None, warm_start=True).fit(X, y)
     before = rnn.predict(X)
-    with pytest.raises(ValueError, match=r"chunk_length=5 .* of 13 time steps .*or fit anew"):
-        rnn.set_params(chunk_length=5).fit(X, y)
+    for fit in (rnn.set_params(chunk_length=5).fit, rnn.partial_fit):
+        with pytest.raises(ValueError, match=r"chunk_length=5 .* of 13 time steps .*or fit anew"):
+            fit(X, y)
     np.testing.assert_array_equal(rnn.predict(X), before)
+
+
+def test_a_classifier_of_whole_sequences_goes_on_in_chunks(X, labels):
+    """Its own network takes any number of steps."""
+    for way in ("partial_fit", "fit"):
+        settings = {"chunk_length": None, "warm_start": True, "batch_size": N_SAMPLES}
+        classifier = make("gru", 4, RNNClassifier, **settings)
+        getattr(classifier, way)(X, labels)
+        model = pickle.loads(pickle.dumps(classifier)).model_
+        size, numbers = {"size": N_SAMPLES}, (labels == "up").astype(int)
+        (loss,) = by_loop(model, classifier._network.seed, X, numbers, cross_entropy, **size)
+        getattr(classifier.set_params(chunk_length=CHUNK), way)(X, labels)
+        assert classifier.loss_curve_[1] == pytest.approx(loss, rel=1e-4)
+        assert_close(weights_of(classifier), model.get_weights())
 
 
 def over_all_steps(y, y_pred):
@@ -502,7 +677,9 @@ def over_all_steps(y, y_pred):
 
 
 def test_losses_have_to_be_of_steps(X, y):
-    with pytest.raises(ValueError, match=r"gives values of shape \(2,\), but .* one for each step"):
+    with pytest.raises(
+        ValueError, match=r"gives values of shape \(None,\), but .* one for each step"
+    ):
         make(loss=over_all_steps).fit(X, y)
 
 
@@ -510,6 +687,13 @@ def test_losses_have_to_be_means(X, y):
     loss = keras.losses.MeanSquaredError(reduction="sum")
     with pytest.raises(ValueError, match=r"which chunk_length cannot cut: it needs one loss with"):
         make(loss=loss).fit(X, y)
+
+
+@pytest.mark.parametrize("estimator", [RNNRegressor, RNNClassifier, CharLSTMClassifier])
+def test_chunk_length_is_no_bool(estimator, X, labels):
+    data = ("abab",) if estimator is CharLSTMClassifier else (X, labels[:, 0] == "up")
+    with pytest.raises(ValueError, match="chunk_length=True must be a positive int"):
+        estimator(chunk_length=True).fit(*data)
 
 
 @pytest.mark.parametrize("chunk_length", [0, 2.5, "all"])
