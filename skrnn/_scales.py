@@ -350,8 +350,6 @@ def _returned_to(values, drift, share, n_steps):
 
 # Seasons.
 
-# Seasons.
-
 
 def _trend(values, length):
     """Return the centred moving average over a season, drawn out straight to both ends."""

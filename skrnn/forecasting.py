@@ -146,6 +146,9 @@ class RNNForecaster(BaseForecaster):
     with the network of the panel; ``fit(panel).update(others, update_params=False)`` does it
     elsewhere.
 
+    **What it does not see.** A series that has stopped, such as one that is zero from some row on,
+    is forecast by its whole past all the same. Fit it on the rows that still say something.
+
     A forecast is the median where logarithms are taken, not the mean. sktime's own memory of the
     data is off (``remember_data``), as the forecaster keeps the rows itself.
 
