@@ -19,7 +19,7 @@ from sklearn.base import is_classifier
 
 from skrnn import RNNClassifier, RNNRegressor
 from skrnn.datasets import make_adding
-from skrnn.encoders import build_cnn_rnn, build_encoder_decoder
+from skrnn.networks.encoders import build_cnn_rnn, build_encoder_decoder
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--epochs", type=int, default=60)

@@ -1,7 +1,7 @@
 """Recurrent networks that behave like scikit-learn estimators.
 
-Public names are imported from their modules when first asked for, and TensorFlow not before a
-network is needed.
+Public names are imported from their modules on first access, and TensorFlow is imported when a
+network is first needed.
 """
 
 import importlib
@@ -12,89 +12,70 @@ if TYPE_CHECKING:
     from . import classification as classification
     from . import datasets as datasets
     from . import display as display
-    from . import encoders as encoders
     from . import forecasting as forecasting
-    from . import gradient_flow as gradient_flow
     from . import layers as layers
     from . import networks as networks
-    from . import next_char as next_char
     from . import regression as regression
     from . import reservoir as reservoir
     from . import scikeras as scikeras
-    from . import sktime_classification as sktime_classification
     from . import tabular as tabular
     from . import text as text
     from . import windows as windows
-    from ._compiled import clear_compiled
-    from .baselines import NaiveRegressor, backtest, skill_score
-    from .classification import RNNClassifier
-    from .display import ForecastDisplay, LossCurveDisplay
-    from .forecasting import RNNForecaster, RNNTimeSeriesRegressor
-    from .gradient_flow import GradientFlowDisplay
-    from .networks import build_rnn
-    from .next_char import NextCharDisplay
-    from .regression import RNNRegressor
-    from .reservoir import ReservoirTransformer
-    from .sktime_classification import RNNTimeSeriesClassifier
-    from .tabular import CompleteWindowsRegressor
-    from .text import CharLSTMClassifier
-    from .windows import WindowArray, WindowTransformer, sliding_windows
+    from ._engine.cache import clear_compiled as clear_compiled
+    from .baselines import Backtest as Backtest
+    from .baselines import NaiveRegressor as NaiveRegressor
+    from .baselines import backtest as backtest
+    from .baselines import skill_score as skill_score
+    from .classification import RNNClassifier as RNNClassifier
+    from .display import ForecastDisplay as ForecastDisplay
+    from .display import GradientFlowDisplay as GradientFlowDisplay
+    from .display import LossCurveDisplay as LossCurveDisplay
+    from .display import NextCharDisplay as NextCharDisplay
+    from .forecasting import RNNForecaster as RNNForecaster
+    from .forecasting import RNNTimeSeriesClassifier as RNNTimeSeriesClassifier
+    from .forecasting import RNNTimeSeriesRegressor as RNNTimeSeriesRegressor
+    from .networks import build_rnn as build_rnn
+    from .regression import RNNRegressor as RNNRegressor
+    from .reservoir import ReservoirTransformer as ReservoirTransformer
+    from .tabular import CompleteWindowsRegressor as CompleteWindowsRegressor
+    from .text import CharLSTMClassifier as CharLSTMClassifier
+    from .windows import WindowArray as WindowArray
+    from .windows import WindowTransformer as WindowTransformer
+    from .windows import sliding_windows as sliding_windows
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "CharLSTMClassifier",
-    "CompleteWindowsRegressor",
-    "ForecastDisplay",
-    "GradientFlowDisplay",
-    "LossCurveDisplay",
-    "NaiveRegressor",
-    "NextCharDisplay",
-    "RNNClassifier",
-    "RNNForecaster",
-    "RNNRegressor",
-    "RNNTimeSeriesClassifier",
-    "RNNTimeSeriesRegressor",
-    "ReservoirTransformer",
-    "WindowArray",
-    "WindowTransformer",
-    "backtest",
-    "build_rnn",
-    "clear_compiled",
-    "skill_score",
-    "sliding_windows",
-]
-
-_ROOMS = {
-    "_compiled": ["clear_compiled"],
-    "baselines": ["NaiveRegressor", "backtest", "skill_score"],
+# Public modules and the names that the package exports from each.
+_LAZY_MODULES = {
+    "_engine.cache": ["clear_compiled"],
+    "baselines": ["Backtest", "NaiveRegressor", "backtest", "skill_score"],
     "classification": ["RNNClassifier"],
     "datasets": [],
-    "display": ["ForecastDisplay", "LossCurveDisplay"],
-    "encoders": [],
-    "forecasting": ["RNNForecaster", "RNNTimeSeriesRegressor"],
-    "gradient_flow": ["GradientFlowDisplay"],
+    "display": ["ForecastDisplay", "GradientFlowDisplay", "LossCurveDisplay", "NextCharDisplay"],
+    "forecasting": ["RNNForecaster", "RNNTimeSeriesClassifier", "RNNTimeSeriesRegressor"],
     "layers": [],
     "networks": ["build_rnn"],
-    "next_char": ["NextCharDisplay"],
     "regression": ["RNNRegressor"],
     "reservoir": ["ReservoirTransformer"],
     "scikeras": [],
-    "sktime_classification": ["RNNTimeSeriesClassifier"],
     "tabular": ["CompleteWindowsRegressor"],
     "text": ["CharLSTMClassifier"],
     "windows": ["WindowArray", "WindowTransformer", "sliding_windows"],
 }
+_MODULE_OF = {name: module for module, names in _LAZY_MODULES.items() for name in names}
+_PUBLIC_MODULES = [module for module in _LAZY_MODULES if not module.startswith("_")]
+
+__all__ = sorted(_MODULE_OF)
 
 
 def __getattr__(name):
-    """Import a public name when it is first asked for."""
-    for room, names in _ROOMS.items():
-        if name == room or name in names:
-            module = importlib.import_module(f".{room}", __name__)
-            return module if name == room else getattr(module, name)
+    """Import a public name or module on first access."""
+    if name in _MODULE_OF:
+        return getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
+    if name in _PUBLIC_MODULES:
+        return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_PUBLIC_MODULES})

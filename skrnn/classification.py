@@ -7,44 +7,44 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
 
-from . import _processes
-from ._classes import (
-    class_weights,
-    encode_classes,
-    find_classes,
-    labels_of_steps,
-    split_by_class,
-)
-from ._fitting import (
+from ._checks import check_labels, unchanged_on_error
+from ._estimator import (
+    NETWORK,
+    TRAINING,
     as_type,
+    build_shape,
     check_callbacks,
     check_chunk_length,
     check_same_settings,
+    draw_seed,
     fitted_state,
-    mean_one_each,
-    seed_of,
-    shape_to_build_on,
-    split_in_time,
     train,
 )
-from ._inputs import check_step_weights, check_weights, n_incomplete
-from ._parameters import NETWORK, TRAINING
-from ._sequences import check_sequences, fill_up, masked_steps
-from ._validation import (
+from ._inputs.labels import (
+    class_weights,
+    encode_classes,
+    find_classes,
+    sequence_labels,
+    stratified_holdout,
+)
+from ._inputs.sequences import check_sequences, masked_steps, pad_to_bucket
+from ._inputs.weights import check_step_weights, check_weights, normalize_weights
+from ._inputs.windows import n_incomplete, purged_time_split
+from ._process import check_not_forked, limit_threads_in_worker
+from ._progress import FitProgress
+from ._sklearn_compat import (
     CallbackSupportMixin,
-    FitProgress,
     Interval,
     NotFittedError,
     StrOptions,
     check_is_fitted,
-    check_labels,
     fit_context,
-    n_samples_of,
-    unchanged_on_error,
+    num_samples,
 )
-from .windows import is_windows
+from .windows._array import is_windows
 
 __all__ = ["RNNClassifier"]
+
 
 # Stands for the class of a masked step, which counts for nothing.
 _NO_CLASS = -1
@@ -332,8 +332,8 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _fit(self, X, y, sample_weight, *, epochs, go_on, classes=None):
         progress = FitProgress(self, epochs)
         with unchanged_on_error(self):
-            _processes.check_not_forked()
-            _processes.take_share_of_cores()
+            check_not_forked()
+            limit_threads_in_worker()
             import keras
 
             check_callbacks(self.callbacks)
@@ -364,7 +364,7 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 f"{type(self).__name__} requires y to be passed, but the target y is None. Pass "
                 "the classes of the sequences or windows."
             )
-        if n_samples_of(y) != len(X):
+        if num_samples(y) != len(X):
             raise ValueError(
                 "Found input variables with inconsistent numbers of samples: X has "
                 f"{len(X)} rows and y has {len(y)}. Each row of X needs its row of y."
@@ -372,7 +372,7 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         counted = ~masked_steps(X) if self.output == "sequence" else np.ones(len(X), bool)
         counted[:skip] = False
         labels = (
-            labels_of_steps(y, counted)
+            sequence_labels(y, counted)
             if self.output == "sequence"
             else check_labels(y, skip=skip, estimator=self)
         )
@@ -386,12 +386,12 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if self.class_weight is not None:
             of_classes = class_weights(self.class_weight, self.classes_, places[counted])
             weights = of_classes[places] * (1 if weights is None else weights)
-        return mean_one_each(weights, range(n_incomplete(X), len(X)), counted=counted)
+        return normalize_weights(weights, range(n_incomplete(X), len(X)), counted=counted)
 
     def _network_to_train(self, X, go_on, dtype):
         """Return the network to train, compiled: the fitted one to go on with, or a new one."""
-        from ._network import network_of
-        from .networks import build_rnn_classifier
+        from ._engine.network import build_network
+        from .networks.builders import build_rnn_classifier
 
         settings = {name: getattr(self, name) for name in _KEPT_SETTINGS}
         if go_on:
@@ -400,16 +400,16 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             self._check_masks(network, X)
         else:
             options = {"output_activation": "softmax"} if self.network is not None else {}
-            network = network_of(
+            network = build_network(
                 self.network,
                 build_rnn_classifier,
                 None,
-                seed_of(self.random_state),
+                draw_seed(self.random_state),
                 settings,
                 dtype,
                 sequence=self.output == "sequence",
                 probabilities=True,
-                input_shape=shape_to_build_on(self),
+                input_shape=build_shape(self),
                 n_outputs=len(self.classes_),
                 **{name: settings[name] for name in _BUILDER_OPTIONS},
                 **options,
@@ -444,13 +444,13 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     @staticmethod
     def _check_loss(network, places):
         """Raise a ValueError if masked steps have no class that a loss of Keras' can tell."""
-        from ._architecture import ignored_class, per_row_loss
+        from ._engine.eligibility import ignored_class, per_sample_loss
 
         if not network.own_compile or not (places == _NO_CLASS).any():
             return
         loss = network.loss()
         is_one = isinstance(loss, str) or callable(loss)
-        if is_one and per_row_loss(loss) is not None and ignored_class(loss) != _NO_CLASS:
+        if is_one and per_sample_loss(loss) is not None and ignored_class(loss) != _NO_CLASS:
             raise ValueError(
                 f"X holds masked steps, which are of class {_NO_CLASS}, but the network was "
                 f"compiled with loss={loss!r}, which does not leave them out. Compile it with "
@@ -460,21 +460,21 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _train(self, network, X, places, weights, epochs, progress, go_on):
         """Train `network` on all sequences or complete windows, but for those held out."""
-        from ._truncation import by_chunks
+        from ._engine.tbptt import select_tbptt_trainer
 
         rows, validation = range(n_incomplete(X), len(X)), None
         if self.early_stopping:
             if is_windows(X):
-                rows, held_out = split_in_time(X, rows, self.validation_fraction)
+                rows, held_out = purged_time_split(X, rows, self.validation_fraction)
             else:
                 strata = places if places.ndim == 1 else np.zeros(len(X), int)
-                order, n_train = split_by_class(strata, self.validation_fraction, network.seed)
+                order, n_train = stratified_holdout(strata, self.validation_fraction, network.seed)
                 X, places = X[order], places[order]
                 weights = None if weights is None else weights[order]
                 rows, held_out = range(n_train), range(n_train, len(X))
-            weights = mean_one_each(weights, rows, held_out, counted=places != _NO_CLASS)
+            weights = normalize_weights(weights, rows, held_out, counted=places != _NO_CLASS)
             validation = self._validation(network, X, places, weights, held_out)
-        to_learn, trainer_class = by_chunks(X, self.chunk_length, self.output)
+        to_learn, trainer_class = select_tbptt_trainer(X, self.chunk_length, self.output)
         train(
             self,
             network,
@@ -490,7 +490,7 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     @staticmethod
     def _validation(network, X, places, weights, rows):
         """Return a function that gives the loss and accuracy on some consecutive rows."""
-        from ._training import loss_of
+        from ._engine.fit import evaluate_loss
 
         rows = slice(rows.start, rows.stop)
         X, places = X.part(rows) if is_windows(X) else X[rows], places[rows]
@@ -500,7 +500,7 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             probabilities = network.predict(X)
             counted = places != _NO_CLASS
             hits = _accuracy(places[counted], probabilities.argmax(axis=-1), counted, weights)
-            return loss_of(network, places, probabilities, weights), hits
+            return evaluate_loss(network, places, probabilities, weights), hits
 
         return validate
 
@@ -539,7 +539,7 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
         self._check_masks(self._network, X)
         if may_fill_up:
-            X = fill_up(X, self.input_shape_[0])
+            X = pad_to_bucket(X, self.input_shape_[0])
         probabilities = self._network.predict(X)
         return probabilities[:, :n_timesteps] if probabilities.ndim == 3 else probabilities
 
@@ -626,4 +626,6 @@ def _accuracy(labels, y_pred, counted, weights):
 
 
 _BUILDER_OPTIONS = (*NETWORK, "output")
+
+
 _KEPT_SETTINGS = (*_BUILDER_OPTIONS, "network", "optimizer", "clipnorm", "clipvalue")

@@ -17,7 +17,9 @@ __all__ = [
     "make_narma",
 ]
 
+
 _TEXTS = {"fable": "fable/belling_the_cat.txt", "shakespeare": "tinyshakespeare/input.txt"}
+
 
 # File and days of train, and of test.
 _STOCKS = {

@@ -18,7 +18,7 @@ from numbers import Integral
 import keras
 import numpy as np
 from keras import ops
-from keras.src.layers.rnn.dropout_rnn_cell import DropoutRNNCell  # Keras' layers look for it
+from keras.src.layers.rnn.dropout_rnn_cell import DropoutRNNCell
 
 __all__ = [
     "LAYERS",
@@ -27,8 +27,8 @@ __all__ = [
     "DepthGatedLSTMCell",
     "PeepholeLSTMCell",
     "recurrent_layer",
-    "redraw",
 ]
+
 
 _registered = keras.saving.register_keras_serializable(package="skrnn")
 
@@ -37,7 +37,7 @@ class _Cell(DropoutRNNCell, keras.layers.Layer):
     """What the cells share: the weights, what of a step is linear, dropout and settings.
 
     A step is ``step(project(x) + h @ recurrent_weights(), states)``, where `step` treats each unit
-    by itself: `_recurrence` takes it apart there. In training, dropout multiplies x and the h of
+    by itself: `_engine.recurrence` takes it apart there. In training, dropout multiplies x and the h of
     the product by a mask that is the same for all steps.
     """
 
@@ -458,8 +458,8 @@ class DepthGatedLSTMCell(DropoutRNNCell, keras.layers.Layer):
                 recurrent_activation,
                 is_lowest=n == 0,
                 unit_forget_bias=unit_forget_bias,
-                kernel_initializer=_another(kernel_initializer, n),
-                recurrent_initializer=_another(recurrent_initializer, n),
+                kernel_initializer=with_seed_offset(kernel_initializer, n),
+                recurrent_initializer=with_seed_offset(recurrent_initializer, n),
                 kernel_regularizer=kernel_regularizer,
                 recurrent_regularizer=recurrent_regularizer,
                 name=f"level_{n}",
@@ -604,7 +604,7 @@ class ClockworkRNNCell(_Cell):
 
 
 # What goes to the layer around a cell; all other settings are the cell's.
-_OF_LAYERS = {
+_LAYER_SETTINGS = {
     "activity_regularizer",
     "go_backwards",
     "name",
@@ -640,7 +640,7 @@ def recurrent_layer(cell_class, units, **settings):
     >>> layer.return_sequences, layer.cell.units
     (True, 8)
     """
-    of_layer = {name: settings.pop(name) for name in _OF_LAYERS & set(settings)}
+    of_layer = {name: settings.pop(name) for name in _LAYER_SETTINGS & set(settings)}
     of_both = {name: settings[name] for name in ("dtype", "trainable") if name in settings}
     return keras.layers.RNN(cell_class(units, **settings), **of_layer, **of_both)
 
@@ -654,17 +654,17 @@ LAYERS = {
 }
 
 
-def redraw(layer, kernel_initializer, recurrent_initializer):
+def reinitialize(layer, kernel_initializer, recurrent_initializer):
     """Draw the weights of a recurrent layer anew, as one made with these initializers has them."""
     for n, cell in enumerate(getattr(layer.cell, "cells", [layer.cell])):
         for variable, initializer in (
             (cell.kernel, kernel_initializer),
             (cell.recurrent_kernel, recurrent_initializer),
         ):
-            variable.assign(_another(initializer, n)(variable.shape, variable.dtype))
+            variable.assign(with_seed_offset(initializer, n)(variable.shape, variable.dtype))
 
 
-def _another(initializer, n):
+def with_seed_offset(initializer, n):
     """Return an initializer that draws other numbers, the same for the same n."""
     initializer = keras.initializers.get(initializer)
     settings = initializer.get_config() if hasattr(initializer, "get_config") else {}

@@ -6,42 +6,41 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import r2_score
 
-from . import _processes
-from ._fitting import (
+from ._checks import unchanged_on_error
+from ._estimator import (
+    NETWORK,
+    TRAINING,
     as_type,
+    build_shape,
     check_callbacks,
     check_chunk_length,
     check_same_settings,
+    draw_seed,
     fitted_state,
-    mean_one_each,
-    seed_of,
-    shape_to_build_on,
-    split_in_time,
     train,
 )
-from ._inputs import (
+from ._inputs.weights import check_step_weights, check_weights, normalize_weights
+from ._inputs.windows import (
     check_inputs,
     check_outputs,
-    check_outputs_of_steps,
-    check_step_weights,
-    check_weights,
+    check_sequence_targets,
     n_incomplete,
+    purged_time_split,
     score_windows,
     window_regressor_tags,
 )
-from ._parameters import NETWORK, TRAINING
-from ._validation import (
+from ._process import check_not_forked, limit_threads_in_worker
+from ._progress import FitProgress
+from ._sklearn_compat import (
     CallbackSupportMixin,
-    FitProgress,
     Interval,
     NotFittedError,
     StrOptions,
     check_is_fitted,
     fit_context,
-    unchanged_on_error,
 )
-from .baselines import check_columns, match_target
-from .windows import is_windows
+from ._target import check_columns, fit_affine_target
+from .windows._array import is_windows
 
 __all__ = ["RNNRegressor"]
 
@@ -316,8 +315,8 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     def _fit(self, X, y, sample_weight, *, epochs, go_on):
         progress = FitProgress(self, epochs)
         with unchanged_on_error(self):
-            _processes.check_not_forked()
-            _processes.take_share_of_cores()
+            check_not_forked()
+            limit_threads_in_worker()
             import keras
 
             check_callbacks(self.callbacks)
@@ -328,7 +327,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             y, y_ndim = (
                 check_outputs(self, series, y)
                 if self.output == "last"
-                else check_outputs_of_steps(self, X, y)
+                else check_sequence_targets(self, X, y)
             )
             weights = check_weights(X, sample_weight, of_steps=self.output == "sequence")
             progress.begin(series, y, sample_weight)
@@ -340,8 +339,8 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
     def _network_to_train(self, X, y, y_given, go_on, dtype):
         """Return the network to train, compiled: the fitted one to go on with, or a new one."""
-        from ._network import network_of
-        from .networks import build_rnn
+        from ._engine.network import build_network
+        from .networks.builders import build_rnn
 
         compile_settings = {
             "optimizer": self.optimizer,
@@ -363,14 +362,14 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             return network
 
         base = self._base(X, y, y_given)
-        seed = seed_of(self.random_state)
+        seed = draw_seed(self.random_state)
         available = {
-            "input_shape": shape_to_build_on(self),
+            "input_shape": build_shape(self),
             "n_outputs": y.shape[-1],
             "sequence": self.output == "sequence",
             **{name: settings[name] for name in _BUILDER_OPTIONS},
         }
-        network = network_of(self.network, build_rnn, base, seed, settings, dtype, **available)
+        network = build_network(self.network, build_rnn, base, seed, settings, dtype, **available)
         network.compile(**compile_settings)
         return network
 
@@ -399,18 +398,18 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         if not y_given and columns is None:
             columns = [*range(n_outputs)]
         target, skip = X.target, X.n_incomplete
-        return match_target(target[skip:], y[skip:], columns)
+        return fit_affine_target(target[skip:], y[skip:], columns)
 
     def _train(self, network, X, y, weights, epochs, progress, go_on):
         """Train `network` on the complete windows, but for those held out."""
-        from ._truncation import by_chunks
+        from ._engine.tbptt import select_tbptt_trainer
 
         rows, validation = range(n_incomplete(X), len(X)), None
         if self.early_stopping:
-            rows, held_out = split_in_time(X, rows, self.validation_fraction)
-            weights = mean_one_each(weights, rows, held_out)
+            rows, held_out = purged_time_split(X, rows, self.validation_fraction)
+            weights = normalize_weights(weights, rows, held_out)
             validation = self._validation(network, X, y, weights, held_out)
-        to_learn, trainer_class = by_chunks(X, self.chunk_length, self.output)
+        to_learn, trainer_class = select_tbptt_trainer(X, self.chunk_length, self.output)
         train(
             self,
             network,
@@ -426,7 +425,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     @staticmethod
     def _validation(network, X, y, weights, rows):
         """Return a function that gives the loss and R² on some consecutive rows."""
-        from ._training import loss_of, predict_network
+        from ._engine.fit import evaluate_loss, predict_network
 
         rows = slice(rows.start, rows.stop)
         X, y = X.part(rows) if is_windows(X) else X[rows], y[rows]
@@ -434,7 +433,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
         def validate():
             y_pred = predict_network(network, X)
-            loss = loss_of(network, y, y_pred, weights)
+            loss = evaluate_loss(network, y, y_pred, weights)
             score = _r2(y, y_pred, weights) if len(y) > 1 else np.nan
             return loss, float(score)
 
@@ -466,7 +465,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             Before `fit`.
         """
         check_is_fitted(self)
-        from ._training import predict_network
+        from ._engine.fit import predict_network
 
         X = self._read(X)
         y = predict_network(self._network, X)
@@ -498,7 +497,7 @@ class RNNRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             return score_windows(self, X, y, sample_weight)
         check_is_fitted(self)
         X = self._read(X)
-        y, _ = check_outputs_of_steps(self, X, y)
+        y, _ = check_sequence_targets(self, X, y)
         if y.shape[2] != self.n_outputs_:
             raise ValueError(
                 f"y has {y.shape[2]} outputs at each step, but {type(self).__name__} was fitted on "
@@ -535,5 +534,9 @@ def _r2(y, y_pred, weights):
 
 
 _BUILDER_OPTIONS = (*NETWORK, "output")
+
+
 _COMPILE_OPTIONS = ("optimizer", "loss", "clipnorm", "clipvalue")
+
+
 _KEPT_SETTINGS = (*_BUILDER_OPTIONS, "residual", "network", *_COMPILE_OPTIONS)

@@ -5,17 +5,12 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
-from threadpoolctl import threadpool_limits  # scikit-learn needs it too
+from threadpoolctl import threadpool_limits
 
-from ._validation import (
-    Interval,
-    check_array,
-    check_is_fitted,
-    fit_context,
-    unchanged_on_error,
-    validate_data,
-)
-from .windows import WindowTransformer, is_windows
+from ._checks import unchanged_on_error
+from ._sklearn_compat import Interval, check_array, check_is_fitted, fit_context, validate_data
+from .windows._array import is_windows
+from .windows._transformer import WindowTransformer
 
 __all__ = ["ReservoirTransformer", "StateArray"]
 

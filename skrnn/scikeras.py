@@ -52,17 +52,18 @@ from sklearn.utils import ClassifierTags, RegressorTags, check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 from tensorflow.python.framework import config as tf_config
 
-from ._inputs import (
+from ._checks import unchanged_on_error
+from ._inputs.weights import check_weights
+from ._inputs.windows import (
     check_inputs,
     check_outputs,
-    check_weights,
     n_incomplete,
     score_windows,
     window_regressor_tags,
 )
-from ._processes import check_not_forked
-from ._validation import check_array, check_is_fitted, unchanged_on_error
-from .networks import build_rnn
+from ._process import check_not_forked
+from ._sklearn_compat import check_array, check_is_fitted
+from .networks.builders import build_rnn
 
 __all__ = ["SciKerasRNNClassifier", "SciKerasRNNRegressor"]
 

@@ -6,23 +6,23 @@ import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.utils import get_tags
 
-from ._inputs import (
+from ._checks import unchanged_on_error
+from ._inputs.windows import (
     check_outputs,
     n_incomplete,
     n_rows_before,
     score_windows,
     window_regressor_tags,
 )
-from ._validation import (
+from ._sklearn_compat import (
     HasMethods,
     check_is_fitted,
     check_sample_weight,
     fit_context,
-    n_samples_of,
-    rows_of,
-    unchanged_on_error,
+    num_samples,
+    safe_indexing,
 )
-from .windows import is_windows
+from .windows._array import is_windows
 
 __all__ = ["CompleteWindowsRegressor"]
 
@@ -93,7 +93,7 @@ class CompleteWindowsRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator
             If no window is complete.
         """
         with unchanged_on_error(self):
-            n_samples = n_samples_of(X)
+            n_samples = num_samples(X)
             skip = n_incomplete(X) or n_rows_before(X)
             if skip and skip >= n_samples:
                 raise ValueError(
@@ -108,7 +108,7 @@ class CompleteWindowsRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator
             flat = self._flat(X)
             if skip:
                 rows = slice(skip, None)
-                flat, y = rows_of(flat, rows), rows_of(y, rows)
+                flat, y = safe_indexing(flat, rows), safe_indexing(y, rows)
                 if weights:
                     weights = {"sample_weight": check_sample_weight(sample_weight, X)[rows]}
             regressor = clone(self.regressor)

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skrnn import NaiveRegressor, WindowTransformer, backtest, skill_score, sliding_windows
-from skrnn.baselines import match_target
+from skrnn._target import fit_affine_target
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_plain_arrays_of_several_features_need_a_column(walk):
 
 def test_match_target_by_hand(walk):
     y = np.column_stack([5 - 2 * walk[:, 1], walk[:, 0] / 10])
-    columns, scales, shifts = match_target(walk, y)
+    columns, scales, shifts = fit_affine_target(walk, y)
     assert columns == [1, 0]
     np.testing.assert_allclose(scales, [-2, 0.1])
     np.testing.assert_allclose(shifts, [5, 0], atol=1e-12)
@@ -94,15 +94,15 @@ def test_match_target_by_hand(walk):
 def test_match_target_wants_the_column_itself(walk):
     near = walk[:, :1] + 1e-2 * np.random.default_rng(1).normal(size=(80, 1))
     with pytest.raises(ValueError, match="Output 0 of y is no column of the series"):
-        match_target(walk, near)
+        fit_affine_target(walk, near)
     with pytest.raises(ValueError, match="is not column 1 of the series"):
-        match_target(walk, walk[:, :1], [1])
+        fit_affine_target(walk, walk[:, :1], [1])
 
 
 def test_two_rows_do_not_tell_columns_apart(walk):
-    assert match_target(walk[:2], walk[:2, 1:])[0] == [1]
+    assert fit_affine_target(walk[:2], walk[:2, 1:])[0] == [1]
     with pytest.raises(ValueError, match="no column of the series"):
-        match_target(walk[:2], 3 * walk[:2, 1:])
+        fit_affine_target(walk[:2], 3 * walk[:2, 1:])
 
 
 def test_skill_score_by_hand():

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from skrnn import CharLSTMClassifier, RNNClassifier, RNNRegressor, build_rnn
-from skrnn._architecture import architecture_of, is_compilable
-from skrnn.encoders import build_cnn_rnn, build_encoder_decoder
+from skrnn._engine.cache import architecture_key
+from skrnn._engine.eligibility import supports_fused_engine
 from skrnn.layers import LAYERS, DepthGatedLSTMCell, recurrent_layer
-from skrnn.networks import reseed
+from skrnn.networks.encoders import build_cnn_rnn, build_encoder_decoder
+from skrnn.networks.initialize import reseed
 
 each_cell = pytest.mark.parametrize("cell", LAYERS)
 
@@ -33,7 +34,7 @@ def test_compiled_training_is_that_of_keras(cell, bidirectional, windows):
     settings = {"units": 4, "bidirectional": bidirectional, "epochs": 3, "batch_size": 20}
     settings |= {"optimizer": "sgd", "random_state": 0}
     rnn = RNNRegressor(cell, **settings).fit(X, y)
-    assert is_compilable(rnn.model_)
+    assert supports_fused_engine(rnn.model_)
     batches = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
     eager = RNNRegressor(cell, **settings, callbacks=[batches]).fit(X, y)  # by Keras
     np.testing.assert_allclose(rnn.loss_curve_, eager.loss_curve_, rtol=1e-4)
@@ -53,7 +54,7 @@ def test_drawn_anew_is_as_built(cell, bidirectional):
     reseed(model, 2)
     for name, a, b in zip(names, model.get_weights(), expected.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b, err_msg=name)
-    assert architecture_of(model) == architecture_of(expected) is not None
+    assert architecture_key(model) == architecture_key(expected) is not None
 
 
 @each_cell
@@ -116,7 +117,7 @@ def test_layers_with_dropout_are_trained_by_keras(cell, windows):
 
     X, y = windows
     rnn = RNNRegressor(network=network, epochs=20, learning_rate=0.02, random_state=0).fit(X, y)
-    assert not is_compilable(rnn.model_)
+    assert not supports_fused_engine(rnn.model_)
     assert rnn.loss_curve_[-1] < 0.9 * rnn.loss_curve_[0]
     # Nothing is dropped in prediction.
     np.testing.assert_array_equal(rnn.predict(X), rnn.predict(X))

@@ -16,8 +16,8 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_pre
 from sklearn.pipeline import make_pipeline
 
 from skrnn import RNNClassifier, WindowTransformer
-from skrnn._architecture import is_compilable
 from skrnn.networks import MASKED
+from skrnn._engine.eligibility import supports_fused_engine
 
 # Keras makes arrays of its variables in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -160,7 +160,7 @@ def test_one_step_of_training_is_that_of_keras(steps, padded):
     settings = {"units": 4, "epochs": 1, "batch_size": 64, "optimizer": "sgd"}
     model = small(**settings).fit(X, y)
     twin = small(**settings | {"learning_rate": 1e-30}).fit(X, y).model_
-    assert is_compilable(twin)
+    assert supports_fused_engine(twin)
     twin.compile(keras.optimizers.SGD(0.02), "sparse_categorical_crossentropy")
     inputs = np.nan_to_num(X, nan=MASKED).astype("float32")
     loss = twin.train_on_batch(inputs, (y == "rises").astype(int))

@@ -19,7 +19,8 @@ from keras import layers
 from sklearn.base import clone
 
 from skrnn import RNNRegressor, WindowTransformer, _compiled, sliding_windows
-from skrnn._compiled import Trainer, clear_compiled
+from skrnn._engine.cache import clear_compiled
+from skrnn._engine.trainer import Trainer
 
 # Keras makes arrays of its variables in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -23,12 +23,12 @@ from sktime.split import ExpandingWindowSplitter
 from sktime.utils.estimator_checks import check_estimator
 
 from skrnn import RNNForecaster, RNNRegressor, RNNTimeSeriesRegressor
-from skrnn._panel_model import PanelModel
-from skrnn._panels import Clock, History, split_panel
-from skrnn._reversion import dickey_fuller, memory, returning
-from skrnn._scales import fit_scales, wants_log
-from skrnn._strategies import Strategy, Windows, make_inputs
 from skrnn.datasets import load_airline, make_ar
+from skrnn.forecasting._panel_model import PanelModel
+from skrnn.forecasting._scaling import fit_scales, wants_log
+from skrnn.forecasting._series import PanelSeries, TimeIndexer, split_panel
+from skrnn.forecasting._strategy import Strategy, Windows, make_inputs
+from skrnn.forecasting._unit_root import ar1_coefficient, dickey_fuller, mean_reversion_weight
 
 MONTHS = pd.period_range("2015-01", periods=60, freq="M", name="month")
 
@@ -67,7 +67,7 @@ def panel(lengths=(40, 50, 60), noise=1.0, levels=1):
 
 def histories_of(frame):
     return [
-        History(key, rows.index, rows.to_numpy(dtype=float), None, Clock(rows.index))
+        PanelSeries(key, rows.index, rows.to_numpy(dtype=float), None, TimeIndexer(rows.index))
         for key, rows in split_panel(frame)
     ]
 
@@ -200,26 +200,26 @@ def test_series_return_to_their_mean_and_walks_do_not():
     walks = [values.cumsum() for values in autoregressions(0.0, 120, 40)]
     returns = autoregressions(0.5, 120, 40)
     for trend in (False, True):
-        assert np.mean([returning([values], [trend]) for values in walks]) < 0.25
-        assert np.mean([returning([values], [trend]) for values in returns]) > 0.5
-        assert returning(walks, [trend] * 40) < 0.15
-        assert returning(returns, [trend] * 40) > 0.5
+        assert np.mean([mean_reversion_weight([values], [trend]) for values in walks]) < 0.25
+        assert np.mean([mean_reversion_weight([values], [trend]) for values in returns]) > 0.5
+        assert mean_reversion_weight(walks, [trend] * 40) < 0.15
+        assert mean_reversion_weight(returns, [trend] * 40) > 0.5
     lines = [values + 0.2 * np.arange(120) for values in returns]
-    assert returning(lines, [True] * 40) > 0.5
-    assert returning(lines, [False] * 40) < 0.1
+    assert mean_reversion_weight(lines, [True] * 40) > 0.5
+    assert mean_reversion_weight(lines, [False] * 40) < 0.1
 
 
 @pytest.mark.parametrize("values", [np.full(40, 7.0), np.arange(40.0), np.arange(5.0) ** 2])
 def test_nothing_is_said_of_constants_lines_and_few_rows(values):
-    assert returning([values], [False]) == 0
-    assert 0 <= returning([values], [True]) <= 1
+    assert mean_reversion_weight([values], [False]) == 0
+    assert 0 <= mean_reversion_weight([values], [True]) <= 1
 
 
 def test_memory_is_that_of_an_autoregression():
-    assert memory(0.8 ** np.arange(30), 10) == pytest.approx(0.8)
-    assert memory(np.full(30, 3.0), 10) == 1
-    assert memory((-1.0) ** np.arange(30), 1) == 0
-    found = [memory(values, 12) for values in autoregressions(0.7, 400, 5)]
+    assert ar1_coefficient(0.8 ** np.arange(30), 10) == pytest.approx(0.8)
+    assert ar1_coefficient(np.full(30, 3.0), 10) == 1
+    assert ar1_coefficient((-1.0) ** np.arange(30), 1) == 0
+    found = [ar1_coefficient(values, 12) for values in autoregressions(0.7, 400, 5)]
     assert_allclose(np.mean(found), 0.7, atol=0.1)
 
 
@@ -1037,7 +1037,7 @@ def test_exogenous_columns_go_through_sktime_s_backtests():
 def test_dates_of_any_frequency_have_places(freq):
     dates = pd.date_range("2000-01-03", periods=30, freq=freq)
     for index in (dates, dates._with_freq(None)):
-        clock = Clock(index)
+        clock = TimeIndexer(index)
         places = clock(index)
         assert_array_equal(np.diff(places), 1)
         assert_array_equal(clock(index[7:20:3]), places[7:20:3])
@@ -1181,16 +1181,16 @@ def test_series_that_never_change(scale):
 
 
 def test_one_strange_series_does_not_judge_the_others():
-    from skrnn._reversion import returning
+    from skrnn.forecasting._unit_root import mean_reversion_weight
 
     rng = np.random.default_rng(0)
     walks = [rng.normal(size=80).cumsum() for _ in range(9)]
-    alone = returning(walks, [False] * 9)
+    alone = mean_reversion_weight(walks, [False] * 9)
     assert alone < 0.2
     for strange in ((-1.0) ** np.arange(80), np.sin(2.1 * np.arange(80)), rng.normal(size=80)):
-        assert returning([*walks, strange], [False] * 10) < 0.2
+        assert mean_reversion_weight([*walks, strange], [False] * 10) < 0.2
     noises = [rng.normal(size=80) for _ in range(9)]
-    assert returning([*noises, walks[0]], [False] * 10) > 0.5
+    assert mean_reversion_weight([*noises, walks[0]], [False] * 10) > 0.5
 
 
 @sktime_warns

@@ -11,8 +11,9 @@ from conftest import label
 from keras import layers
 
 from skrnn import _kernels
-from skrnn._compiled import draw_mask
-from skrnn._kernels import all_layers, in_place_of_keras, kernel_of
+from skrnn._engine.patch import find_kernel, patched_layers
+from skrnn._engine.trainer import sample_dropout_mask
+from skrnn._keras_compat import all_layers
 
 CELLS = {"rnn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}
 TOLERANCES = {"float64": (1e-10, 1e-10), "float32": (1e-4, 1e-5)}  # atol as a share of the largest
@@ -75,7 +76,7 @@ def check_like_keras(model, n_samples, *, jit, refuse_keras):
 
     @tf.function(jit_compile=jit, autograph=False)
     def by_kernels(inputs):
-        return outputs_and_gradients(model, inputs, weights, in_place_of_keras(model))
+        return outputs_and_gradients(model, inputs, weights, patched_layers(model))
 
     expected = outputs_and_gradients(model, inputs, weights, contextlib.nullcontext())
     with refuse_keras():
@@ -249,7 +250,7 @@ def test_dropout_multiplies_by_the_mask_that_it_is_given(training, jit):
 
     @tf.function(jit_compile=jit, autograph=False)
     def by_masks(X, mask):
-        with in_place_of_keras(model, {dropout: mask}):
+        with patched_layers(model, {dropout: mask}):
             # Without `training`, the layer that was given no mask does nothing.
             return model(X, training=training and None)
 
@@ -271,7 +272,7 @@ def test_recurrent_dropout_multiplies_by_the_masks_that_it_is_given(
     model = keras.Model(x, layer(masked))
     randomize(model)
     own = [one for one in all_layers(model) if isinstance(one, layers.RNN)]
-    masks = {one: draw_mask(one, 6, 4) for one in own}
+    masks = {one: sample_dropout_mask(one, 6, 4) for one in own}
     X = np.random.default_rng(0).normal(size=(6, 4, 3))
     X[2, 1:3] = X[3, 2:] = 9.0
     inputs, weights = [tf.constant(X)], [np.random.default_rng(1).normal(size=model(X).shape)]
@@ -281,7 +282,7 @@ def test_recurrent_dropout_multiplies_by_the_masks_that_it_is_given(
 
     @tf.function(jit_compile=jit, autograph=False)
     def by_masks(inputs, masks):
-        context = in_place_of_keras(model, dict(zip(own, masks, strict=True)))
+        context = patched_layers(model, dict(zip(own, masks, strict=True)))
         return outputs_and_gradients(model, inputs, weights, context)
 
     with refuse_keras():
@@ -295,7 +296,7 @@ def test_recurrent_dropout_without_masks_draws_its_own(cell):
     x = keras.Input((4, 3))
     model = keras.Model(x, CELLS[cell](5, recurrent_dropout=0.5)(x))
     X = np.ones((2, 4, 3), "float32")
-    with in_place_of_keras(model):
+    with patched_layers(model):
         one, other, predicted = (model(X, training=t).numpy() for t in (True, True, False))
     assert abs(one - other).max() > 0.01
     np.testing.assert_allclose(predicted, model(X), rtol=1e-5)
@@ -365,10 +366,10 @@ class OwnLSTM(layers.LSTM):
 @each_cell
 def test_keras_layers_with_ordinary_settings_have_kernels(cell):
     Cell = CELLS[cell]
-    assert kernel_of(Cell(3)) is not None
-    assert kernel_of(Cell(3, activation="relu", use_bias=False, go_backwards=True)) is not None
-    assert kernel_of(Cell(3, return_state=True, return_sequences=True, unroll=True)) is not None
-    assert kernel_of(Cell(3, dtype="float64", kernel_regularizer="l2")) is not None
+    assert find_kernel(Cell(3)) is not None
+    assert find_kernel(Cell(3, activation="relu", use_bias=False, go_backwards=True)) is not None
+    assert find_kernel(Cell(3, return_state=True, return_sequences=True, unroll=True)) is not None
+    assert find_kernel(Cell(3, dtype="float64", kernel_regularizer="l2")) is not None
 
 
 @each_cell
@@ -387,7 +388,7 @@ def test_keras_layers_with_ordinary_settings_have_kernels(cell):
     ids=label,
 )
 def test_settings_without_a_kernel_are_left_to_keras(cell, settings):
-    assert kernel_of(CELLS[cell](3, **settings)) is None
+    assert find_kernel(CELLS[cell](3, **settings)) is None
 
 
 @pytest.mark.parametrize(
@@ -403,7 +404,7 @@ def test_settings_without_a_kernel_are_left_to_keras(cell, settings):
     ],
 )
 def test_layers_without_a_kernel_are_left_to_keras(make):
-    assert kernel_of(make()) is None
+    assert find_kernel(make()) is None
 
 
 class Spy:
@@ -464,7 +465,7 @@ def test_masked_steps_are_those_of_keras(cell, way, dtype, jit, refuse_keras):
 
     @tf.function(jit_compile=jit, autograph=False)
     def by_kernels():
-        return run(in_place_of_keras(model))
+        return run(patched_layers(model))
 
     expected = run(contextlib.nullcontext())
     with refuse_keras():
@@ -496,7 +497,7 @@ def test_embeddings_are_those_of_keras(n_symbols, jit, monkeypatch):
 
     @tf.function(jit_compile=jit, autograph=False)
     def by_kernels():
-        return run(in_place_of_keras(model))
+        return run(patched_layers(model))
 
     expected = run(contextlib.nullcontext())
     spy = Spy(monkeypatch, layers.Embedding, "call")
@@ -515,7 +516,7 @@ def test_a_layer_without_a_kernel_runs_beside_those_that_have_one(monkeypatch):
     X = np.random.default_rng(0).normal(size=(3, 4, 2))
     expected = model(X)
     spy = Spy(monkeypatch, layers.GRU, "inner_loop")
-    with in_place_of_keras(model):
+    with patched_layers(model):
         np.testing.assert_allclose(model(X), expected, rtol=1e-10)
     assert spy.n_calls == 1
 
@@ -542,7 +543,7 @@ def test_layers_are_as_they_were_afterwards(error):
     model = model_of_all_sorts()
     X = np.random.default_rng(0).normal(size=(3, 4, 2)).astype("float32")
     expected, before, config = model(X), attributes(model), model.get_config()
-    context = in_place_of_keras(model, {model.get_layer("drop"): tf.zeros((3, 3))})
+    context = patched_layers(model, {model.get_layer("drop"): tf.zeros((3, 3))})
     with contextlib.nullcontext() if error is None else pytest.raises(error), context:
         changed = attributes(model)
         if error is not None:
@@ -565,10 +566,10 @@ def test_an_error_while_layers_are_being_replaced_leaves_them_as_they_were(monke
         made.append(layer)
         if len(made) == 3:
             raise ValueError("no third kernel")
-        return kernel_of(layer)
+        return find_kernel(layer)
 
-    monkeypatch.setattr(_kernels, "kernel_of", refuse_the_third)
-    with pytest.raises(ValueError, match="no third kernel"), in_place_of_keras(model):
+    monkeypatch.setattr(_kernels, "find_kernel", refuse_the_third)
+    with pytest.raises(ValueError, match="no third kernel"), patched_layers(model):
         pass
     assert attributes(model) == before
 
@@ -576,7 +577,7 @@ def test_an_error_while_layers_are_being_replaced_leaves_them_as_they_were(monke
 def test_a_model_trains_in_keras_after_it_ran_in_kernels():
     model = model_of_all_sorts()
     X, y = np.ones((8, 4, 2), "float32"), np.ones((8, 1), "float32")
-    with in_place_of_keras(model):
+    with patched_layers(model):
         model(X)
     model.compile("sgd", "mse")
     before = float(model.evaluate(X, y, verbose=0))

@@ -9,9 +9,10 @@ from sklearn.base import clone
 from sklearn.metrics import r2_score
 
 from skrnn import RNNClassifier, RNNRegressor, build_rnn, sliding_windows
-from skrnn._architecture import is_compilable
-from skrnn.encoders import build_cnn_rnn, build_encoder_decoder
-from skrnn.networks import CELLS, RECURRENT_INITIALIZERS, reseed
+from skrnn._engine.eligibility import supports_fused_engine
+from skrnn.networks import CELLS
+from skrnn.networks.encoders import build_cnn_rnn, build_encoder_decoder
+from skrnn.networks.initialize import RECURRENT_INITIALIZERS, reseed
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -62,7 +63,7 @@ def test_many_to_many_of_equal_length(bidirectional):
     assert model.score(X[200:], y[200:]) > 0.95
     flat = r2_score(y[200:].ravel(), model.predict(X[200:]).ravel())
     assert model.score(X[200:], y[200:]) == pytest.approx(flat)
-    assert is_compilable(model.model_)
+    assert supports_fused_engine(model.model_)
 
 
 def test_several_outputs_at_each_step():
@@ -114,7 +115,7 @@ def test_sequences_to_sequences_of_another_length():
     network = build_encoder_decoder
     model = RNNRegressor("gru", 32, network=network, epochs=80, learning_rate=0.01, random_state=0)
     assert model.fit(X[:500], y[:500]).score(X[500:], y[500:]) > 0.9
-    assert is_compilable(model.model_)
+    assert supports_fused_engine(model.model_)
 
 
 def test_several_variables_in_each_step_of_an_answer():
@@ -206,7 +207,7 @@ def test_penalties_and_recurrent_dropout_reach_every_cell(cell):
     )
     assert float(sum(model.losses)) == pytest.approx(expected, rel=1e-5)
     assert all(layer.cell.recurrent_dropout == 0.4 for layer in layers_of(model))
-    assert is_compilable(model)
+    assert supports_fused_engine(model)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -294,8 +295,8 @@ def test_a_layer_with_recurrent_dropout_that_is_used_twice_draws_a_mask_each_tim
         keras.layers.GRU(2, return_sequences=True, recurrent_dropout=0.3)
     )
     for layer in (gru, both):
-        assert is_compilable(keras.Model(x, layer(x)))
-        assert not is_compilable(keras.Model(x, layer(layer(x))))
+        assert supports_fused_engine(keras.Model(x, layer(x)))
+        assert not supports_fused_engine(keras.Model(x, layer(layer(x))))
 
 
 @pytest.mark.parametrize("units", [3, 40])  # weights as one vector, and one by one

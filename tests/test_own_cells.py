@@ -11,17 +11,13 @@ from keras import ops
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from skrnn import (
-    CharLSTMClassifier,
-    GradientFlowDisplay,
-    RNNClassifier,
-    RNNRegressor,
-    build_rnn,
-)
-from skrnn._architecture import architecture_of, compilation_of, is_compilable
-from skrnn._strategies import build_forecaster
-from skrnn.encoders import build_cnn_rnn, build_encoder_decoder
-from skrnn.networks import all_layers, build_rnn_classifier, build_text_rnn
+from skrnn import CharLSTMClassifier, GradientFlowDisplay, RNNClassifier, RNNRegressor, build_rnn
+from skrnn._engine.cache import architecture_key, training_key
+from skrnn._engine.eligibility import supports_fused_engine
+from skrnn._keras_compat import all_layers
+from skrnn.forecasting._strategy import build_forecaster
+from skrnn.networks import build_rnn_classifier, build_text_rnn
+from skrnn.networks.encoders import build_cnn_rnn, build_encoder_decoder
 
 # Keras makes arrays of its variables in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -161,7 +157,7 @@ def test_regressors_train_and_repeat(cell, windows):
     settings = {"units": 4, "bidirectional": True, "dropout": 0.1}
     settings |= {"epochs": 15, "learning_rate": 0.05, "random_state": 0}
     rnn = RNNRegressor(cell, **settings).fit(X, y)
-    assert is_compilable(rnn.model_) == (cell in COMPILED)
+    assert supports_fused_engine(rnn.model_) == (cell in COMPILED)
     assert rnn.loss_curve_[-1] < 0.9 * rnn.loss_curve_[0]
     again = RNNRegressor(cell, **settings).fit(X, y)
     np.testing.assert_array_equal(rnn.predict(X), again.predict(X))
@@ -173,7 +169,7 @@ def test_regressors_train_and_repeat(cell, windows):
 @pytest.mark.parametrize("cell", [Centred, NotCompiled, Penalized], ids=name_of)
 def test_steps_that_are_no_functions_are_left_to_keras(cell, windows):
     model = build_rnn((6, 2), 1, cell, 3, seed=0)
-    assert not is_compilable(model)
+    assert not supports_fused_engine(model)
     if cell is Centred:
         rnn = RNNRegressor(cell, 3, epochs=2, random_state=0).fit(*windows)
         assert np.isfinite(rnn.predict(windows[0])).all()
@@ -324,13 +320,13 @@ def test_what_the_user_registered_is_saved(windows, tmp_path):
         loaded = keras.saving.load_model(tmp_path / "model.keras")
         np.testing.assert_allclose(loaded(X)[:, 0], rnn.predict(X), rtol=1e-4, atol=1e-5)
     model = build_rnn((6, 2), 1, Registered, 3)
-    assert architecture_of(model) is None  # its meaning is not in its settings alone
+    assert architecture_key(model) is None  # its meaning is not in its settings alone
 
 
 def test_trying_steps_again_and_again_says_nothing(caplog):
     """TensorFlow warns of functions that are traced in most of their calls."""
     for seed in range(8):
-        assert is_compilable(build_rnn((6, 2), 1, MinimalCell, 3, seed=seed))
+        assert supports_fused_engine(build_rnn((6, 2), 1, MinimalCell, 3, seed=seed))
     assert "retracing" not in caplog.text
 
 
@@ -393,10 +389,10 @@ def of_half(shape, dtype=None):
     ids=lambda settings: next(iter(settings)),
 )
 def test_only_what_is_keras_or_ours_shares_programs(settings):
-    shares = architecture_of(build_rnn((6, 2), 1, keras.layers.LSTMCell, 3))
+    shares = architecture_key(build_rnn((6, 2), 1, keras.layers.LSTMCell, 3))
     assert shares is not None
     model = build_rnn((6, 2), 1, partial(keras.layers.LSTMCell, **settings), 3)
-    assert architecture_of(model) is None
+    assert architecture_key(model) is None
 
 
 def mean_squared_error(y, y_pred):
@@ -411,11 +407,11 @@ def test_what_trains_is_shared_if_it_is_keras():
     adam, loss = keras.optimizers.Adam(), keras.losses.MeanSquaredError()
     scheduled = keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(0.1, 9, 0.5))
     for optimizer in (adam, scheduled):
-        assert compilation_of(optimizer, loss, None) is not None
-    assert compilation_of(keras.optimizers.Adam(ExponentialDecay(0.1, 9, 0.5)), loss, None) is None
+        assert training_key(optimizer, loss, None) is not None
+    assert training_key(keras.optimizers.Adam(ExponentialDecay(0.1, 9, 0.5)), loss, None) is None
     of_own = keras.losses.MeanSquaredError()
     of_own.fn = mean_squared_error
-    assert compilation_of(adam, of_own, None) is None
+    assert training_key(adam, of_own, None) is None
 
 
 def test_gradients_flow_through_it(windows):

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 from test_layers import make as make_layer
 
-from skrnn._compiled import draw_mask
-from skrnn._recurrence import recurrence_of
+from skrnn._engine.recurrence import find_recurrence
+from skrnn._engine.trainer import sample_dropout_mask
 from skrnn.layers import LAYERS
 
 TOLERANCES = {"float64": (1e-10, 1e-11), "float32": (1e-3, 1e-5)}
@@ -27,7 +27,7 @@ def by_keras(layer, X, states, mask, heard=()):
 
 
 def by_recurrence(layer, X, states, mask, heard=()):
-    outputs, last = recurrence_of(layer, heard)(X, *states, mask=mask)
+    outputs, last = find_recurrence(layer, heard)(X, *states, mask=mask)
     return [outputs, *last]
 
 
@@ -144,7 +144,7 @@ def test_masks_are_those_of_keras(name, zero, jit):
 def test_recurrent_dropout_is_that_of_keras(name, jit):
     layer = sequences(name, recurrent_dropout=0.5)
     X, states = random_case(layer, 5, 4)
-    dropped = draw_mask(layer, 4, 5)
+    dropped = sample_dropout_mask(layer, 4, 5)
     plain, _ = check_like_keras(layer, X, states, jit=jit)
     found, _ = check_like_keras(layer, X, states, jit=jit, heard=dropped)
     assert np.abs(found[0][0] - plain[0][0]).max() > 0.01
@@ -156,12 +156,12 @@ def test_masked_steps_change_nothing(name):
     X, states = random_case(layer, 5, 2)
     mask = np.ones((5, 2, 1), bool)
     mask[[1, 3], 0] = False
-    outputs, last = recurrence_of(layer)(
+    outputs, last = find_recurrence(layer)(
         tf.constant(X), *map(tf.constant, states), mask=tf.constant(mask)
     )
     outputs = np.asarray(outputs)
     np.testing.assert_array_equal(outputs[[1, 3], 0], outputs[[0, 2], 0])
-    short, short_last = recurrence_of(layer)(
+    short, short_last = find_recurrence(layer)(
         tf.constant(X[[0, 2, 4], :1]), *(tf.constant(state[:1]) for state in states)
     )
     np.testing.assert_allclose(outputs[::2, :1], short, rtol=1e-12)
@@ -176,10 +176,10 @@ def test_values_of_another_scope_are_used(name):
     X, states = (tf.nest.map_structure(tf.constant, part) for part in random_case(layer, 4, 2))
     halved = [(w, w.value / 2) for w in layer.weights]
     with keras.StatelessScope(halved):
-        found = recurrence_of(layer)(X, *states)[0]
+        found = find_recurrence(layer)(X, *states)[0]
     for variable, value in halved:
         variable.assign(value)
-    np.testing.assert_array_equal(found, recurrence_of(layer)(X, *states)[0])
+    np.testing.assert_array_equal(found, find_recurrence(layer)(X, *states)[0])
 
 
 @with_and_without_xla
@@ -217,4 +217,4 @@ class OwnRNN(keras.layers.RNN):
     ],
 )
 def test_what_is_left_to_keras(make):
-    assert recurrence_of(make()) is None
+    assert find_recurrence(make()) is None

@@ -16,14 +16,8 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
-from skrnn import (
-    NaiveRegressor,
-    RNNRegressor,
-    WindowTransformer,
-    build_rnn,
-    sliding_windows,
-)
-from skrnn._fitting import split_in_time
+from skrnn import NaiveRegressor, RNNRegressor, WindowTransformer, build_rnn, sliding_windows
+from skrnn._inputs.windows import purged_time_split
 
 
 @pytest.fixture
@@ -349,7 +343,7 @@ def test_curves_stay_aligned_when_early_stopping_comes_and_goes(windows, small_r
 
 def test_early_stopping_holds_out_the_last_part_purged_of_overlap(windows, small_rnn):
     rnn = small_rnn(early_stopping=True, validation_fraction=0.1, epochs=2)
-    rows, held_out = split_in_time(windows, np.arange(6, 120), rnn.validation_fraction)
+    rows, held_out = purged_time_split(windows, np.arange(6, 120), rnn.validation_fraction)
     assert held_out.tolist() == [*range(109, 120)]
     assert rows.tolist() == [*range(6, 103)]  # 103 to 108 share rows with the held out windows
     first_row_held_out = held_out[0] - windows.window_length
@@ -363,7 +357,7 @@ def test_early_stopping_stops_and_returns_to_the_best_weights(windows, small_rnn
     best = int(np.argmin(rnn.validation_loss_curve_))
     assert rnn.n_iter_ == best + 4 < 200
     assert len(rnn.validation_scores_) == len(rnn.loss_curve_) == rnn.n_iter_
-    _, held_out = split_in_time(windows, np.arange(6, 120), rnn.validation_fraction)
+    _, held_out = purged_time_split(windows, np.arange(6, 120), rnn.validation_fraction)
     left = rnn.predict(windows[held_out]) - noise[held_out]
     assert np.mean(left**2) == pytest.approx(rnn.validation_loss_curve_[best], rel=1e-4)
     score = rnn.score(windows[held_out], noise[held_out])
@@ -378,7 +372,7 @@ def test_early_stopping_needs_rows(small_rnn):
         small_rnn(early_stopping=True).fit(windows)
     windows = sliding_windows(np.arange(20.0)[:, None], 6)
     rnn = small_rnn(early_stopping=True, validation_fraction=0.1).fit(windows)
-    rows, _ = split_in_time(windows, np.arange(6, 20), rnn.validation_fraction)
+    rows, _ = purged_time_split(windows, np.arange(6, 20), rnn.validation_fraction)
     assert rows.tolist() == [*range(6, 13)]
 
 

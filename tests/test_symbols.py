@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skrnn._symbols import check_texts, encode, join, pad, split
+from skrnn.text._tokens import check_texts, encode, join, pad, split
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 

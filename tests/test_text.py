@@ -25,7 +25,7 @@ from test_examples import DATA, needs_data
 
 from skrnn import CharLSTMClassifier, WindowTransformer, _language
 from skrnn.datasets import load_text
-from skrnn.networks import RECURRENT_INITIALIZERS
+from skrnn.networks.initialize import RECURRENT_INITIALIZERS
 from skrnn.text import sample
 
 # Keras makes arrays of its variables in a way that NumPy 2 deprecates.

@@ -11,7 +11,8 @@ from keras import layers
 from sklearn.base import clone
 
 from skrnn import CharLSTMClassifier, RNNClassifier, RNNRegressor, WindowTransformer
-from skrnn.networks import CELLS, MASKED, build_rnn
+from skrnn.networks import MASKED
+from skrnn.networks import CELLS, build_rnn
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

@@ -22,7 +22,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import skrnn
 from skrnn import WindowArray, WindowTransformer, sliding_windows
-from skrnn.windows import is_windows
+from skrnn.windows._array import is_windows
 
 PROTOCOLS = range(2, pickle.HIGHEST_PROTOCOL + 1)
 ATTRIBUTES = ["series", "target", "n_incomplete", "window_length", "horizon"]

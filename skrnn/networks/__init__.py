@@ -1,0 +1,16 @@
+"""Builders of recurrent networks: functions from shapes and sizes to an uncompiled `keras.Model`."""
+
+from .._checks import MASKED
+from .builders import build_rnn, build_rnn_classifier, build_text_rnn
+from .encoders import build_cnn_rnn, build_encoder_decoder
+from .stack import CELLS
+
+__all__ = [
+    "CELLS",
+    "MASKED",
+    "build_cnn_rnn",
+    "build_encoder_decoder",
+    "build_rnn",
+    "build_rnn_classifier",
+    "build_text_rnn",
+]
