@@ -1,24 +1,31 @@
-"""The recurrent cells that Keras lacks, each as its paper writes it.
+"""Recurrent cells that Keras does not provide.
 
-A cell is one time step: ``call(inputs, states) -> output, states``. ``keras.layers.RNN(cell)``
-makes a layer of it, and `recurrent_layer` does so with the settings of both in one call. To load a
-model that was saved with one of these cells, import this module first.
+A cell computes one time step: ``call(inputs, states) -> output, states``. The layer
+``keras.layers.RNN(cell)`` applies it to sequences; `recurrent_layer` makes the layer and its cell
+in one call. Import this module before you load a model that was saved with one of these cells.
 
-Symbols: x is the input, h the hidden and c the memory state, before a step where they carry a minus
-(h⁻ is what h was); W the input and U the recurrent weights, p the peepholes, b the bias; σ the
-logistic function; ⊙ the product of numbers in the same place. Vectors are rows, so x W is what
-papers write as W x. `kernel` holds the W of all gates side by side, `recurrent_kernel` the U, in
-the order i, f, g, o, d of those that a cell has.
+In the equations, x is the input, h the hidden state and c the cell state; h⁻ and c⁻ are the states
+before the time step. W are the input weights, U the recurrent weights, p the peephole weights and b
+the bias; σ is the logistic function and ⊙ the element-wise product. Vectors are rows: x W is what
+papers write as W x. `kernel` concatenates the W of all gates along its columns, `recurrent_kernel`
+the U, in the order i, f, g, o, d of those that a cell has.
 """
+
+from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable, Sequence
+from inspect import signature
 from numbers import Integral
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 from keras import ops
-from keras.src.layers.rnn.dropout_rnn_cell import DropoutRNNCell
+
+from ._docstrings import substitute_docs
+from ._keras_compat import DropoutRNNCell
 
 __all__ = [
     "LAYERS",
@@ -29,34 +36,72 @@ __all__ = [
     "recurrent_layer",
 ]
 
+Tensor: TypeAlias = Any
+Activation: TypeAlias = str | Callable[[Tensor], Tensor]
+Initializer: TypeAlias = str | Callable[..., Tensor]
+Regularizer: TypeAlias = str | Callable[[Tensor], Tensor] | None
 
 _registered = keras.saving.register_keras_serializable(package="skrnn")
 
+_documented = substitute_docs(
+    units="""\
+units : int
+    Number of units, the size of h and of c.""",
+    activations="""\
+activation : str or callable, default="tanh"
+    act, the activation function of the candidate and of the output.
+recurrent_activation : str or callable, default="sigmoid"
+    σ, the activation function of the gates.""",
+    unit_forget_bias="""\
+unit_forget_bias : bool, default=True
+    Whether b_f is initialized with ones, so that most of the cell state is kept at the start of
+    training. Otherwise it is initialized with zeros.""",
+    weights_and_dropout="""\
+kernel_initializer : str or callable, default="glorot_uniform"
+    Initializer of W.
+recurrent_initializer : str or callable, default="orthogonal"
+    Initializer of U.
+kernel_regularizer, recurrent_regularizer : str or callable, default=None
+    Regularizers of W and of U.
+dropout : float in [0, 1), default=0.0
+    Fraction of the units to drop for the inputs during training, the same at all time steps.
+recurrent_dropout : float in [0, 1), default=0.0
+    Fraction of the units to drop for the h⁻ in h⁻ U during training, the same at all time steps.
+seed : int, default=None
+    Seed of dropout.
+**kwargs : dict
+    `name`, `dtype` and `trainable`, as in other Keras layers.""",
+)
+
 
 class _Cell(DropoutRNNCell, keras.layers.Layer):
-    """What the cells share: the weights, what of a step is linear, dropout and settings.
+    """Base class of the cells: weights, dropout and configuration.
 
-    A step is ``step(project(x) + h @ recurrent_weights(), states)``, where `step` treats each unit
-    by itself: `_engine.recurrence` takes it apart there. In training, dropout multiplies x and the h of
-    the product by a mask that is the same for all steps.
+    A time step is ``step(project(x) + h @ recurrent_weights(), states)``. Subclasses set `n_blocks`
+    and implement `step`; they may override `initial_bias`, `recurrent_weights` and `build`. The
+    fused engine computes `project` for all time steps at once. If a subclass overrides `project`
+    or `call`, the engine runs `call` instead.
+
+    During training, dropout multiplies x, and the h of the product, by masks that are the same at
+    all time steps.
     """
 
-    n_blocks: int  # parts of `project`, of as many columns as units each
-    n_recurrent_blocks: int | None = None  # the first of them, that h adds to; None is all
+    n_blocks: int  # blocks of `units` columns in `kernel`: gates and candidates
+    n_recurrent_blocks: int | None = None  # in `recurrent_kernel`; None means `n_blocks`
 
     def __init__(
         self,
-        units,
-        activation="tanh",
+        units: int,
+        activation: Activation = "tanh",
         *,
-        kernel_initializer="glorot_uniform",
-        recurrent_initializer="orthogonal",
-        kernel_regularizer=None,
-        recurrent_regularizer=None,
-        dropout=0.0,
-        recurrent_dropout=0.0,
-        seed=None,
-        **kwargs,
+        kernel_initializer: Initializer = "glorot_uniform",
+        recurrent_initializer: Initializer = "orthogonal",
+        kernel_regularizer: Regularizer = None,
+        recurrent_regularizer: Regularizer = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.units = _check_size("units", units)
@@ -65,13 +110,14 @@ class _Cell(DropoutRNNCell, keras.layers.Layer):
         self.recurrent_initializer = keras.initializers.get(recurrent_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.recurrent_regularizer = keras.regularizers.get(recurrent_regularizer)
-        self.dropout = _check_share("dropout", dropout)
-        self.recurrent_dropout = _check_share("recurrent_dropout", recurrent_dropout)
+        self.dropout = _check_rate("dropout", dropout)
+        self.recurrent_dropout = _check_rate("recurrent_dropout", recurrent_dropout)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def build(self, input_shape):
-        n_recurrent = self.n_recurrent_blocks or self.n_blocks
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Create the weights."""
+        n_recurrent_blocks = self.n_recurrent_blocks or self.n_blocks
         self.kernel = self.add_weight(
             shape=(input_shape[-1], self.n_blocks * self.units),
             name="kernel",
@@ -79,57 +125,85 @@ class _Cell(DropoutRNNCell, keras.layers.Layer):
             regularizer=self.kernel_regularizer,
         )
         self.recurrent_kernel = self.add_weight(
-            shape=(self.units, n_recurrent * self.units),
+            shape=(self.units, n_recurrent_blocks * self.units),
             name="recurrent_kernel",
             initializer=self.recurrent_initializer,
             regularizer=self.recurrent_regularizer,
         )
-        first_bias = np.repeat(self.first_bias(), self.units)
+        initial_bias = np.repeat(self.initial_bias(), self.units)
         self.bias = self.add_weight(
             shape=(self.n_blocks * self.units,),
             name="bias",
-            initializer=lambda shape, dtype: ops.cast(first_bias, dtype),
+            initializer=lambda shape, dtype: ops.cast(initial_bias, dtype),
         )
         self.built = True
 
-    def first_bias(self):
-        """Return the bias of each block at the start."""
+    def initial_bias(self) -> np.ndarray:
+        """Return the initial bias of each block."""
         return np.zeros(self.n_blocks)
 
-    def project(self, inputs):
+    def project(self, inputs: Tensor) -> Tensor:
         """Return x W + b."""
         return ops.matmul(inputs, self.kernel) + self.bias
 
-    def recurrent_weights(self):
-        """Return U."""
-        return ops.convert_to_tensor(self.recurrent_kernel)
+    def recurrent_weights(self) -> Tensor:
+        """Return U; it may have fewer blocks than W, and then belongs to the first ones."""
+        return self.recurrent_kernel
 
-    def call(self, inputs, states, training=False):
+    def level_cells(self) -> list[_Cell]:
+        """Return the cells of a stack, from the lowest to the highest level."""
+        return [self]
+
+    def call(
+        self, inputs: Tensor, states: Sequence[Tensor], training: bool = False
+    ) -> tuple[Tensor, list[Tensor]]:
         """Return the output and the states after one time step."""
-        h = states[0]
+        x = inputs
+        states_below: list[Tensor] = []
+        new_states: list[Tensor] = []
         if training and self.dropout:
-            inputs = inputs * self.get_dropout_mask(inputs)
-        if training and self.recurrent_dropout:
-            h = h * self.get_recurrent_dropout_mask(h)
-        a = self.project(inputs) + ops.matmul(h, self.recurrent_weights())
-        states = self.step(a, states)
-        return states[0], list(states)
+            x = x * self.get_dropout_mask(x)
+        for level, (h, *others) in zip(self.level_cells(), self.split_states(states), strict=True):
+            masked_h = h
+            if training and self.recurrent_dropout:
+                masked_h = h * self.get_recurrent_dropout_mask(h)
+            a = add_recurrent(level.project(x), ops.matmul(masked_h, level.recurrent_weights()))
+            x, *states_below = level.step(a, [h, *others], *states_below)
+            new_states += [x, *states_below]
+        return x, new_states
 
-    def step(self, a, states):
-        """Return the states after a time step, h first; `a` is x W + b + h⁻ U."""
+    def split_states(self, states: Sequence[Tensor]) -> list[Sequence[Tensor]]:
+        """Return a list of the states of each level."""
+        size = len(states) // len(self.level_cells())
+        return [states[start : start + size] for start in range(0, len(states), size)]
+
+    def step(self, a: Tensor, states: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return the states after one time step, h first.
+
+        Parameters
+        ----------
+        a : tensor of shape (batch_size, n_blocks * units)
+            x W + b + h⁻ U.
+        states : list of tensors
+            The states before the time step, h first.
+
+        Notes
+        -----
+        In a stack, the new states of the level below other than its h are further arguments.
+        """
         raise NotImplementedError
 
     @property
-    def output_size(self):
-        """Columns of the output."""
+    def output_size(self) -> int:
+        """Size of the output."""
         return self.units
 
-    def get_initial_state(self, batch_size=None):
+    def get_initial_state(self, batch_size: int | None = None) -> list[Tensor]:
         """Return states of zeros."""
         return [ops.zeros((batch_size, size), dtype=self.compute_dtype) for size in self.state_size]
 
-    def get_config(self):
-        """Return the settings, as Keras saves them."""
+    def get_config(self) -> dict[str, Any]:
+        """Return the configuration for serialization."""
         return super().get_config() | {
             "units": self.units,
             "activation": keras.activations.serialize(self.activation),
@@ -143,29 +217,37 @@ class _Cell(DropoutRNNCell, keras.layers.Layer):
         }
 
 
+def add_recurrent(ax: Tensor, ah: Tensor) -> Tensor:
+    """Add the recurrent product h⁻ U to the first columns of x W + b."""
+    width = ah.shape[-1]
+    if width == ax.shape[-1]:
+        return ax + ah
+    return ops.concatenate([ax[..., :width] + ah, ax[..., width:]], axis=-1)
+
+
 class _LSTMCell(_Cell):
-    """An LSTM's states, h and c, its gates' activation, and a forget gate that starts open."""
+    """Base class of the LSTM cells, with the states h and c and an activation of the gates."""
 
     def __init__(
         self,
-        units,
-        activation="tanh",
-        recurrent_activation="sigmoid",
+        units: int,
+        activation: Activation = "tanh",
+        recurrent_activation: Activation = "sigmoid",
         *,
-        unit_forget_bias=True,
-        **settings,
+        unit_forget_bias: bool = True,
+        **kwargs: Any,
     ):
-        super().__init__(units, activation, **settings)
+        super().__init__(units, activation, **kwargs)
         self.recurrent_activation = keras.activations.get(recurrent_activation)
         self.unit_forget_bias = bool(unit_forget_bias)
 
     @property
-    def state_size(self):
-        """Columns of the hidden state and of the memory."""
+    def state_size(self) -> list[int]:
+        """Sizes of h and c."""
         return [self.units, self.units]
 
-    def get_config(self):
-        """Return the settings, as Keras saves them."""
+    def get_config(self) -> dict[str, Any]:
+        """Return the configuration for serialization."""
         return super().get_config() | {
             "recurrent_activation": keras.activations.serialize(self.recurrent_activation),
             "unit_forget_bias": self.unit_forget_bias,
@@ -173,11 +255,12 @@ class _LSTMCell(_Cell):
 
 
 @_registered
+@_documented
 class PeepholeLSTMCell(_LSTMCell):
-    """LSTM whose gates see the memory through peepholes [1]_.
+    """Cell of an LSTM with peephole connections [1]_.
 
-    In an LSTM the gates see what the output gate lets pass, which is nothing while it is closed.
-    Here each gate also sees its own unit's memory::
+    The gates of an LSTM depend on the cell state only through h, which is close to zero while the
+    output gate is closed. Peephole connections add a direct dependence on the cell state::
 
         i = σ(x W_i + h⁻ U_i + p_i ⊙ c⁻ + b_i)
         f = σ(x W_f + h⁻ U_f + p_f ⊙ c⁻ + b_f)
@@ -186,32 +269,19 @@ class PeepholeLSTMCell(_LSTMCell):
         o = σ(x W_o + h⁻ U_o + p_o ⊙ c + b_o)
         h = o ⊙ act(c)
 
-    with the gates i, f and o for input, forgetting and output, and the candidate g.
+    where i, f and o are the input, forget and output gates, and g is the candidate.
 
     Parameters
     ----------
-    units : int
-        Columns of h and of c.
-    activation : str or callable, default="tanh"
-        act.
-    recurrent_activation : str or callable, default="sigmoid"
-        What stands for σ.
-    unit_forget_bias : bool, default=True
-        Whether b_f starts at one, so that the memory is kept at first, instead of at zero.
-    kernel_initializer, recurrent_initializer : str or keras.initializers.Initializer
-        What W (Glorot uniform by default) and U (orthogonal) are drawn by.
-    kernel_regularizer, recurrent_regularizer : str or keras.regularizers.Regularizer, default=None
-    dropout, recurrent_dropout : float in [0, 1), default=0.0
-        Shares of x, and of the h⁻ in h⁻ U, dropped in training; the same ones in all steps.
-    seed : int, default=None
-        Seeds dropout.
-    **kwargs : dict
-        `name`, `dtype` and `trainable`, as in other Keras layers.
+    {units}
+    {activations}
+    {unit_forget_bias}
+    {weights_and_dropout}
 
     Notes
     -----
-    It has 4u(d + u + 1) + 3u parameters for u units on d inputs. The peepholes start at zero: as
-    the LSTM.
+    The cell has 4u(d + u + 1) + 3u parameters for u units and d inputs. The peephole weights are
+    initialized with zeros, so that the cell starts as an LSTM.
 
     References
     ----------
@@ -231,19 +301,19 @@ class PeepholeLSTMCell(_LSTMCell):
 
     n_blocks = 4
 
-    def build(self, input_shape):
-        """Make the weights."""
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Create the weights."""
         super().build(input_shape)
         self.peepholes = self.add_weight(
             shape=(3, self.units), name="peepholes", initializer="zeros"
         )
 
-    def first_bias(self):
-        """Return the bias of i, f, g and o at the start."""
+    def initial_bias(self) -> np.ndarray:
+        """Return the initial bias of i, f, g and o."""
         return np.array([0.0, self.unit_forget_bias, 0.0, 0.0])
 
-    def step(self, a, states):
-        """Return h and c after a time step."""
+    def step(self, a: Tensor, states: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return h and c after one time step."""
         _, c = states
         a_i, a_f, a_g, a_o = ops.split(a, 4, axis=-1)
         p_i, p_f, p_o = ops.unstack(self.peepholes)
@@ -256,10 +326,11 @@ class PeepholeLSTMCell(_LSTMCell):
 
 
 @_registered
+@_documented
 class CoupledLSTMCell(_LSTMCell):
-    """LSTM that forgets as much as it takes in: its input and forget gates are coupled [1]_.
+    """Cell of an LSTM with coupled input and forget gates [1]_.
 
-    ::
+    The forget gate is one minus the input gate::
 
         i = σ(x W_i + h⁻ U_i + b_i)
         g = act(x W_g + h⁻ U_g + b_g)
@@ -269,30 +340,18 @@ class CoupledLSTMCell(_LSTMCell):
 
     Parameters
     ----------
-    units : int
-        Columns of h and of c.
-    activation : str or callable, default="tanh"
-        act.
-    recurrent_activation : str or callable, default="sigmoid"
-        What stands for σ.
+    {units}
+    {activations}
     unit_forget_bias : bool, default=True
-        Whether b_i starts at minus one, so that the memory is kept at first (1 − σ(−1) = σ(1)),
-        instead of at zero.
-    kernel_initializer, recurrent_initializer : str or keras.initializers.Initializer
-        What W (Glorot uniform by default) and U (orthogonal) are drawn by.
-    kernel_regularizer, recurrent_regularizer : str or keras.regularizers.Regularizer, default=None
-    dropout, recurrent_dropout : float in [0, 1), default=0.0
-        Shares of x, and of the h⁻ in h⁻ U, dropped in training; the same ones in all steps.
-    seed : int, default=None
-        Seeds dropout.
-    **kwargs : dict
-        `name`, `dtype` and `trainable`, as in other Keras layers.
+        Whether b_i is initialized with minus ones, so that most of the cell state is kept at the
+        start of training (1 − σ(−1) = σ(1)). Otherwise it is initialized with zeros.
+    {weights_and_dropout}
 
     Notes
     -----
-    It has 3u(d + u + 1) parameters for u units on d inputs, as many as a GRU with one bias. The
-    paper's network ("CIFG") also has peepholes; without them, as its own comparison says, an LSTM
-    does as well, and this cell has none.
+    The cell has 3u(d + u + 1) parameters for u units and d inputs, like a GRU with a single bias.
+    The network of the paper ("CIFG") has peephole connections as well. This cell has none, because
+    removing them does not hurt an LSTM in the comparison of the paper.
 
     References
     ----------
@@ -312,12 +371,12 @@ class CoupledLSTMCell(_LSTMCell):
 
     n_blocks = 3
 
-    def first_bias(self):
-        """Return the bias of i, g and o at the start."""
+    def initial_bias(self) -> np.ndarray:
+        """Return the initial bias of i, g and o."""
         return np.array([-1.0 * self.unit_forget_bias, 0.0, 0.0])
 
-    def step(self, a, states):
-        """Return h and c after a time step."""
+    def step(self, a: Tensor, states: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return h and c after one time step."""
         _, c = states
         a_i, a_g, a_o = ops.split(a, 3, axis=-1)
         i = self.recurrent_activation(a_i)
@@ -328,46 +387,48 @@ class CoupledLSTMCell(_LSTMCell):
 
 
 class _DepthGatedLevel(_LSTMCell):
-    """One level of a `DepthGatedLSTMCell`; the lowest has no depth gate."""
+    """One level of a `DepthGatedLSTMCell`; the lowest level has no depth gate."""
 
-    def __init__(self, *arguments, is_lowest, **settings):
-        super().__init__(*arguments, **settings)
+    n_recurrent_blocks = 4
+
+    def __init__(self, *args: Any, is_lowest: bool, **kwargs: Any):
+        super().__init__(*args, **kwargs)
         self.n_blocks = 4 if is_lowest else 5
-        self.n_recurrent_blocks = 4
         self.is_lowest = is_lowest
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[int | None]) -> None:
         super().build(input_shape)
         if not self.is_lowest:
             self.depth_weights = self.add_weight(
                 shape=(2, self.units), name="depth_weights", initializer="zeros"
             )
 
-    def first_bias(self):
+    def initial_bias(self) -> np.ndarray:
         return np.array([0.0, self.unit_forget_bias, 0.0, 0.0, 0.0][: self.n_blocks])
 
-    def step(self, a, states, x_d=None, below=None):
+    def step(self, a: Tensor, states: Sequence[Tensor], c_below: Tensor = None) -> Sequence[Tensor]:
         _, c = states
-        a_i, a_f, a_g, a_o = ops.split(a, 4, axis=-1)
+        a_i, a_f, a_g, a_o, *a_d = ops.split(a, self.n_blocks, axis=-1)
         i = self.recurrent_activation(a_i)
         f = self.recurrent_activation(a_f)
         g = self.activation(a_g)
         new_c = f * c + i * g
-        if not self.is_lowest:
+        if c_below is not None:
             w_c, w_below = ops.unstack(self.depth_weights)
-            d = self.recurrent_activation(x_d + w_c * c + w_below * below)
-            new_c += d * below
+            d = self.recurrent_activation(a_d[0] + w_c * c + w_below * c_below)
+            new_c += d * c_below
         o = self.recurrent_activation(a_o)
         return o * self.activation(new_c), new_c
 
 
 @_registered
-class DepthGatedLSTMCell(DropoutRNNCell, keras.layers.Layer):
-    """Stacked LSTMs in one cell, with the memories of neighbours linked by a depth gate [1]_.
+@_documented
+class DepthGatedLSTMCell(_LSTMCell):
+    """Cell of a stack of LSTMs whose cell states are connected by depth gates [1]_.
 
-    The levels stand one above the other. Each reads the h of the one below at the same time step,
-    the lowest the input; and its memory also takes from that of the level below, as much as the
-    depth gate d lets pass. With x for what a level reads and c_below for the memory below::
+    The input of each level is the h of the level below at the same time step; the lowest level
+    reads the input of the cell. A depth gate d adds part of the cell state of the level below to
+    the cell state. With x for the input of a level and c_below for the cell state below::
 
         i = σ(x W_i + h⁻ U_i + b_i)
         f = σ(x W_f + h⁻ U_f + b_f)
@@ -377,44 +438,34 @@ class DepthGatedLSTMCell(DropoutRNNCell, keras.layers.Layer):
         c = d ⊙ c_below + f ⊙ c⁻ + i ⊙ g
         h = o ⊙ act(c)
 
-    The lowest level has no d: with one level, this is an LSTM. The output is the highest h.
+    The lowest level has no depth gate: with one level, the cell is that of an LSTM. The output is
+    the h of the highest level.
 
     Parameters
     ----------
     units : int
-        Columns of h and of c, in every level.
-    activation : str or callable, default="tanh"
-        act.
-    recurrent_activation : str or callable, default="sigmoid"
-        What stands for σ.
+        Number of units of each level.
+    {activations}
     levels : int, default=2
-        LSTMs one above the other.
-    unit_forget_bias : bool, default=True
-        Whether b_f starts at one, so that the memory is kept at first, instead of at zero.
-    kernel_initializer, recurrent_initializer : str or keras.initializers.Initializer
-        What W (Glorot uniform by default) and U (orthogonal) are drawn by. A seeded one draws the
-        n-th level above the lowest by its seed plus n.
-    kernel_regularizer, recurrent_regularizer : str or keras.regularizers.Regularizer, default=None
-    dropout, recurrent_dropout : float in [0, 1), default=0.0
-        Shares of the lowest level's x, and of the h⁻ in h⁻ U, dropped in training; the same ones in
-        all steps and levels.
-    seed : int, default=None
-        Seeds dropout.
-    **kwargs : dict
-        `name`, `dtype` and `trainable`, as in other Keras layers.
+        Number of LSTMs in the stack.
+    {unit_forget_bias}
+    {weights_and_dropout}
 
     Attributes
     ----------
     cells : list
-        The levels, the lowest first, each with a `kernel` and a `recurrent_kernel`.
+        The levels from the lowest to the highest, each with a `kernel` and a `recurrent_kernel`.
 
     Notes
     -----
-    It has 4u(d + u + 1) parameters for u units on d inputs in the lowest level, and
-    4u(2u + 1) + u(u + 1) + 2u in each other. w_c and w_below start at zero. As d and w_below take
-    memories number by number, all levels have as many units. Implementations differ in two things
-    that the depth gate does not need, and that are left out here: peepholes of the other gates, and
-    a depth gate in the lowest level too, on a projection of x.
+    The lowest level has 4u(d + u + 1) parameters for u units and d inputs, each of the others
+    4u(2u + 1) + u(u + 1) + 2u. w_c and w_below are initialized with zeros. All levels have the same
+    number of units, because d and w_below apply to cell states element by element. Seeded
+    initializers add the number of levels below to their seed. `dropout` applies to the input of the
+    lowest level, and `recurrent_dropout` drops the same units in all levels.
+
+    Other implementations have peephole connections in the other gates and a depth gate in the
+    lowest level, which reads a projection of x. This cell has neither.
 
     References
     ----------
@@ -431,37 +482,25 @@ class DepthGatedLSTMCell(DropoutRNNCell, keras.layers.Layer):
 
     def __init__(
         self,
-        units,
-        activation="tanh",
-        recurrent_activation="sigmoid",
+        units: int,
+        activation: Activation = "tanh",
+        recurrent_activation: Activation = "sigmoid",
         *,
-        levels=2,
-        unit_forget_bias=True,
-        kernel_initializer="glorot_uniform",
-        recurrent_initializer="orthogonal",
-        kernel_regularizer=None,
-        recurrent_regularizer=None,
-        dropout=0.0,
-        recurrent_dropout=0.0,
-        seed=None,
-        **kwargs,
+        levels: int = 2,
+        **kwargs: Any,
     ):
-        super().__init__(**kwargs)
-        self.dropout = _check_share("dropout", dropout)
-        self.recurrent_dropout = _check_share("recurrent_dropout", recurrent_dropout)
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        super().__init__(units, activation, recurrent_activation, **kwargs)
         self.cells = [
             _DepthGatedLevel(
                 units,
                 activation,
                 recurrent_activation,
                 is_lowest=n == 0,
-                unit_forget_bias=unit_forget_bias,
-                kernel_initializer=with_seed_offset(kernel_initializer, n),
-                recurrent_initializer=with_seed_offset(recurrent_initializer, n),
-                kernel_regularizer=kernel_regularizer,
-                recurrent_regularizer=recurrent_regularizer,
+                unit_forget_bias=self.unit_forget_bias,
+                kernel_initializer=with_seed_offset(self.kernel_initializer, n),
+                recurrent_initializer=with_seed_offset(self.recurrent_initializer, n),
+                kernel_regularizer=self.kernel_regularizer,
+                recurrent_regularizer=self.recurrent_regularizer,
                 name=f"level_{n}",
                 dtype=self.dtype_policy,
             )
@@ -469,91 +508,55 @@ class DepthGatedLSTMCell(DropoutRNNCell, keras.layers.Layer):
         ]
 
     @property
-    def units(self):
-        """Columns of h and of c."""
-        return self.cells[0].units
-
-    @property
-    def state_size(self):
-        """Columns of h and of c, level by level."""
+    def state_size(self) -> list[int]:
+        """Sizes of h and c of each level."""
         return [self.units, self.units] * len(self.cells)
 
-    @property
-    def output_size(self):
-        """Columns of the output."""
-        return self.units
+    def level_cells(self) -> list[_Cell]:
+        """Return the levels, from the lowest to the highest."""
+        return list(self.cells)
 
-    get_initial_state = _Cell.get_initial_state
-
-    def build(self, input_shape):
-        """Make the weights of every level."""
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Create the weights of all levels."""
         for cell in self.cells:
             cell.build(input_shape)
             input_shape = (*input_shape[:-1], self.units)
         self.built = True
 
-    def call(self, inputs, states, training=False):
-        """Return the highest h and all states after one time step."""
-        x, below, new_states = inputs, None, []
-        if training and self.dropout:
-            x = x * self.get_dropout_mask(inputs)
-        for cell, h, c in zip(self.cells, states[::2], states[1::2], strict=True):
-            h_sent = h
-            if training and self.recurrent_dropout:
-                h_sent = h * self.get_recurrent_dropout_mask(h)
-            blocks = cell.project(x)
-            product = ops.matmul(h_sent, cell.recurrent_weights())
-            width = product.shape[-1]
-            a, x_d = blocks[:, :width] + product, blocks[:, width:]
-            x, below = cell.step(a, [h, c], x_d, below)
-            new_states += [x, below]
-        return x, new_states
-
-    def get_config(self):
-        """Return the settings, as Keras saves them."""
-        lowest = self.cells[0].get_config()
-        own = {"levels": len(self.cells), "dropout": self.dropout, "seed": self.seed}
-        own["recurrent_dropout"] = self.recurrent_dropout
-        return lowest | super().get_config() | own
+    def get_config(self) -> dict[str, Any]:
+        """Return the configuration for serialization."""
+        return super().get_config() | {"levels": len(self.cells)}
 
 
 @_registered
+@_documented
 class ClockworkRNNCell(_Cell):
-    """Simple recurrent network in modules that work at clock rates of their own [1]_.
+    """Cell of a simple recurrent network whose modules run at different clock rates [1]_.
 
-    The units are parted into modules, and a module changes only in every T-th time step, with T its
-    period. A module hears from itself and from slower ones::
+    The units are divided into modules. A module with period T is updated at every T-th time step
+    only, and it receives the h⁻ of itself and of the slower modules::
 
-        h = act(x W + h⁻ U + b)    for the units of modules whose T divides the step's number
-        h = h⁻                     for all others
+        h = act(x W + h⁻ U + b)    for units whose T divides the number of the time step
+        h = h⁻                     for all other units
 
-    with U zero wherever it would lead from a faster module to a slower one.
+    where U is zero from faster to slower modules.
 
     Parameters
     ----------
     units : int
-        Columns of h. The modules have as many units each, the first ones more by one if need be;
-        with fewer units than periods, only the first periods have one.
+        Number of units, the size of h. They are divided evenly; the first modules have one more
+        unit if necessary. With fewer units than periods, the last periods are not used.
     activation : str or callable, default="tanh"
-        act.
+        act, the activation function.
     periods : sequence of int, default=(1, 2, 4, 8)
-        T of each module, increasing.
-    kernel_initializer, recurrent_initializer : str or keras.initializers.Initializer
-        What W (Glorot uniform by default) and U (orthogonal, before the zeros) are drawn by.
-    kernel_regularizer, recurrent_regularizer : str or keras.regularizers.Regularizer, default=None
-    dropout, recurrent_dropout : float in [0, 1), default=0.0
-        Shares of x, and of the h⁻ in h⁻ U, dropped in training; the same ones in all steps.
-    seed : int, default=None
-        Seeds dropout.
-    **kwargs : dict
-        `name`, `dtype` and `trainable`, as in other Keras layers.
+        T of each module, in increasing order.
+    {weights_and_dropout}
 
     Notes
     -----
-    Steps are numbered from 0, in which all modules change. The number is a state of its own,
-    beside h (modulo the least common multiple of the periods), so that a masked step, which leaves
-    the states as they are, is not counted. `recurrent_kernel` is stored with the u² numbers of
-    which those that lead from faster to slower modules are not used.
+    Time steps are numbered from 0, at which all modules are updated. The number is a second state,
+    modulo the least common multiple of the periods, so that masked time steps do not count.
+    `recurrent_kernel` has u² entries; those from faster to slower modules are multiplied by zero.
 
     References
     ----------
@@ -571,63 +574,65 @@ class ClockworkRNNCell(_Cell):
 
     n_blocks = 1
 
-    def __init__(self, units, activation="tanh", *, periods=(1, 2, 4, 8), **settings):
-        super().__init__(units, activation, **settings)
+    def __init__(
+        self,
+        units: int,
+        activation: Activation = "tanh",
+        *,
+        periods: Sequence[int] = (1, 2, 4, 8),
+        **kwargs: Any,
+    ):
+        super().__init__(units, activation, **kwargs)
         self.periods = _check_periods(periods)
-        used = self.periods[: self.units]
-        modules = np.array_split(np.arange(self.units), len(used))
-        # Of each unit.
-        self._periods = np.repeat(used, [len(module) for module in modules]).astype(float)
-        # From (rows) units as slow as those that hear (columns), or slower.
-        self._is_heard = (self._periods[:, None] >= self._periods).astype(float)
-        self._round = float(math.lcm(*used))
+        used_periods = self.periods[: self.units]
+        modules = np.array_split(np.arange(self.units), len(used_periods))
+        unit_periods = np.repeat(used_periods, [len(module) for module in modules])
+        self._unit_periods = unit_periods.astype(float)
+        # Rows are units that send h⁻, columns are units that receive it.
+        self._connection_mask = (unit_periods[:, None] >= unit_periods).astype(float)
+        self._cycle_length = float(math.lcm(*used_periods))
 
     @property
-    def state_size(self):
-        """Columns of h, and of the step's number."""
+    def state_size(self) -> list[int]:
+        """Sizes of h and of the number of the time step."""
         return [self.units, 1]
 
-    def recurrent_weights(self):
+    def recurrent_weights(self) -> Tensor:
         """Return U."""
-        return self.recurrent_kernel * ops.cast(self._is_heard, self.compute_dtype)
+        return self.recurrent_kernel * ops.cast(self._connection_mask, self.compute_dtype)
 
-    def step(self, a, states):
-        """Return h and the next step's number after a time step."""
+    def step(self, a: Tensor, states: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return h and the number of the next time step."""
         h, number = states
-        is_due = ops.equal(ops.mod(number, ops.cast(self._periods, number.dtype)), 0)
+        is_due = ops.equal(ops.mod(number, ops.cast(self._unit_periods, number.dtype)), 0)
         h = ops.where(is_due, self.activation(a), h)
-        return h, ops.mod(number + 1, self._round)
+        return h, ops.mod(number + 1, self._cycle_length)
 
-    def get_config(self):
-        """Return the settings, as Keras saves them."""
+    def get_config(self) -> dict[str, Any]:
+        """Return the configuration for serialization."""
         return super().get_config() | {"periods": list(self.periods)}
 
 
-# What goes to the layer around a cell; all other settings are the cell's.
-_LAYER_SETTINGS = {
-    "activity_regularizer",
-    "go_backwards",
-    "name",
-    "return_sequences",
-    "return_state",
-    "stateful",
-    "unroll",
-    "zero_output_for_mask",
-}
+# Settings of the layer; all others are those of the cell.
+_LAYER_SETTINGS = {*signature(keras.layers.RNN.__init__).parameters, "activity_regularizer", "name"}
 
 
-def recurrent_layer(cell_class, units, **settings):
-    """Make a layer of a cell, with the settings of both in one call.
+def recurrent_layer(
+    cell_class: Callable[..., keras.layers.Layer], units: int, **settings: Any
+) -> keras.layers.RNN:
+    """Make a recurrent layer and its cell.
 
     Parameters
     ----------
     cell_class : callable
-        Called with `units` and all settings that are not the layer's, it returns a Keras cell.
+        Class of a Keras cell, or a function that returns one. It is called with `units` and the
+        settings of the cell.
     units : int
+        Number of units.
     **settings : dict
         `return_sequences`, `return_state`, `go_backwards`, `stateful`, `unroll`, `name`,
-        `zero_output_for_mask` and `activity_regularizer` go to the layer, `dtype` and `trainable`
-        to both, all others to the cell.
+        `zero_output_for_mask` and `activity_regularizer` are settings of the layer, `dtype` and
+        `trainable` of both, all others of the cell.
 
     Returns
     -------
@@ -645,8 +650,8 @@ def recurrent_layer(cell_class, units, **settings):
     return keras.layers.RNN(cell_class(units, **settings), **of_layer, **of_both)
 
 
-# Layers by the names of their cells: called like keras.layers.LSTM.
-LAYERS = {
+# Makers of recurrent layers by the name of the cell, with the interface of keras.layers.LSTM.
+LAYERS: dict[str, Callable[..., keras.layers.RNN]] = {
     "peephole": functools.partial(recurrent_layer, PeepholeLSTMCell),
     "coupled": functools.partial(recurrent_layer, CoupledLSTMCell),
     "depthgated": functools.partial(recurrent_layer, DepthGatedLSTMCell),
@@ -654,8 +659,10 @@ LAYERS = {
 }
 
 
-def reinitialize(layer, kernel_initializer, recurrent_initializer):
-    """Draw the weights of a recurrent layer anew, as one made with these initializers has them."""
+def reinitialize(
+    layer: keras.layers.RNN, kernel_initializer: Initializer, recurrent_initializer: Initializer
+) -> None:
+    """Assign the weights that a new recurrent layer with these initializers would have."""
     for n, cell in enumerate(getattr(layer.cell, "cells", [layer.cell])):
         for variable, initializer in (
             (cell.kernel, kernel_initializer),
@@ -664,28 +671,28 @@ def reinitialize(layer, kernel_initializer, recurrent_initializer):
             variable.assign(with_seed_offset(initializer, n)(variable.shape, variable.dtype))
 
 
-def with_seed_offset(initializer, n):
-    """Return an initializer that draws other numbers, the same for the same n."""
-    initializer = keras.initializers.get(initializer)
-    settings = initializer.get_config() if hasattr(initializer, "get_config") else {}
-    if n == 0 or not isinstance(settings.get("seed"), int):
-        return initializer.clone() if n and hasattr(initializer, "clone") else initializer
-    return type(initializer).from_config(settings | {"seed": settings["seed"] + n})
+def with_seed_offset(initializer: Initializer, n: int) -> Callable[..., Tensor]:
+    """Return a copy of an initializer whose seed, if it has any, is larger by n."""
+    instance: Any = keras.initializers.get(initializer)
+    config = instance.get_config() if hasattr(instance, "get_config") else {}
+    if n == 0 or not isinstance(config.get("seed"), int):
+        return instance.clone() if n and hasattr(instance, "clone") else instance
+    return type(instance).from_config(config | {"seed": config["seed"] + n})
 
 
-def _check_size(name, value):
+def _check_size(name: str, value: Any) -> int:
     if not (isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1):
         raise ValueError(f"{name}={value!r} must be an int of at least 1.")
     return int(value)
 
 
-def _check_share(name, value):
+def _check_rate(name: str, value: float) -> float:
     if not 0 <= value < 1:
         raise ValueError(f"{name}={value!r} must be at least 0 and less than 1.")
     return float(value)
 
 
-def _check_periods(periods):
+def _check_periods(periods: Sequence[int]) -> tuple[int, ...]:
     periods = tuple(periods)
     are_ints = all(isinstance(period, Integral) for period in periods)
     if not periods or not are_ints or np.any(np.diff((0, *periods)) <= 0):

@@ -1,6 +1,7 @@
 """Training and prediction of Keras models in TensorFlow graphs.
 
-An epoch and a prediction are one graph call each. Batches are gathered from the series inside the
-graph, XLA compiles what a batch computes, and kernels replace the inner loops of Keras' recurrent
-layers while a graph is traced. Models that the engine does not support train with `keras.Model.fit`.
+An epoch is one graph call, and so is a prediction. Batches are gathered from the series inside the
+graph, XLA compiles the computation of a batch, and kernels replace the inner loops of Keras'
+recurrent layers while a graph is traced. Fits of the same architecture share their graphs. Models
+that the engine does not support are trained with `keras.Model.fit`.
 """

@@ -1,4 +1,4 @@
-"""Cache keys of networks, and the caches of compiled programs."""
+"""Cache keys of models and their training, and the caches of compiled programs."""
 
 import collections
 import contextlib
@@ -8,177 +8,211 @@ import types
 
 import keras
 
-from .eligibility import is_keras_builtin, is_keras_function
+from .._keras_compat import flatten_layers
+from .eligibility import is_keras_function
 
 
 def architecture_key(model):
-    """Return what models that compute the same have in common, as a string, or None for never.
+    """Return a string that is equal for models that compute the same, or None if none can be made.
 
-    It is the layers' settings without names and seeds, if all that they name is Keras' or ours.
+    It is the whole configuration of the model without seeds, which only affect the values of its
+    variables, and with numbers instead of the layers' names. A configuration names classes and
+    functions: the key is None if any of them is user-defined, as two may have the same name.
     """
     config = keras.saving.serialize_keras_object(model)["config"]
-    config.pop("name", None)
-    numbers = {name: number for number, name in enumerate(_layer_names(config))}
-    text = json.dumps(canonicalize_config(config, numbers))
-    return text if _names_known_code(config) and _runs_known_code(model) else None
+    if not (_refers_to_known_code(config) and _runs_known_code(model)):
+        return None
+    return json.dumps(canonicalize_config(config, {}))
 
 
-# What Keras calls settings that name no class.
+# Class names by which Keras serializes plain values.
 _VALUE_CLASSES = {"__tuple__", "__tensor__", "__numpy__", "__keras_tensor__"}
 
 
 def _is_known_module(module):
-    """Whether a module, by its name, is Keras' or ours: there a name stands for one thing alone."""
+    """Whether a module belongs to Keras or skrnn, whose names each refer to one object."""
     return isinstance(module, str) and module.partition(".")[0] in ("keras", "skrnn")
 
 
-def _names_known_code(settings):
-    """Whether all classes and functions that some settings name are Keras' or ours."""
-    if isinstance(settings, (list, tuple)):
-        return all(map(_names_known_code, settings))
-    if not isinstance(settings, dict):
+def _refers_to_known_code(config):
+    """Whether all classes and functions that a configuration names are those of Keras or skrnn."""
+    if isinstance(config, (list, tuple)):
+        return all(map(_refers_to_known_code, config))
+    if not isinstance(config, dict):
         return True
-    name = settings.get("class_name")
-    is_known = name is None or name in _VALUE_CLASSES or _is_known_module(settings.get("module"))
-    return is_known and all(map(_names_known_code, settings.values()))
+    name = config.get("class_name")
+    is_known = name is None or name in _VALUE_CLASSES or _is_known_module(config.get("module"))
+    return is_known and all(map(_refers_to_known_code, config.values()))
 
 
 def _runs_known_code(model):
-    """Whether all layers and cells of a model, and the functions in them, are Keras' or ours.
+    """Whether the layers, cells and functions of a model are those of Keras or skrnn.
 
-    Settings may name a function of the user's that is called `relu` as they name Keras'.
+    The configuration alone cannot tell: it has the same name for a user's function `relu`.
     """
     return all(
         _is_known_module(type(layer).__module__)
         and all(
-            _is_known_module(part.__module__)
-            for part in vars(layer).values()
-            if isinstance(part, types.FunctionType)
+            _is_known_module(value.__module__)
+            for value in vars(layer).values()
+            if isinstance(value, types.FunctionType)
         )
-        for layer in model._flatten_layers()
+        for layer in flatten_layers(model)
     )
 
 
-# What tells the settings of a layer, or of another operation, from others with a name.
-_LAYER_KEYS = {"trainable", "batch_shape", "inbound_nodes"}
-
-
-def _layer_names(config):
-    """Yield the names of the layers in a model's settings."""
-    parts = config.values() if isinstance(config, dict) else config
-    if isinstance(config, dict) and "name" in config and _LAYER_KEYS & set(config):
-        yield config["name"]
-    for part in parts:
-        if isinstance(part, (dict, list, tuple)):
-            yield from _layer_names(part)
-
-
 def canonicalize_config(config, numbers):
-    """Return a model's settings with numbers for the layers' names, and no seeds."""
+    """Return the configuration of a model without seeds, and with numbers for names of layers.
+
+    Parameters
+    ----------
+    config : dict, list or plain value
+    numbers : dict
+        The numbers of the names so far; new names are added.
+    """
     if isinstance(config, (list, tuple)):
-        return [canonicalize_config(part, numbers) for part in config]
+        return [canonicalize_config(value, numbers) for value in config]
     if not isinstance(config, dict):
         return config
-    anonymous = {
-        key: canonicalize_config(part, numbers) for key, part in config.items() if key != "seed"
-    }
-    places = {"keras_history", "input_layers", "output_layers"}
-    if (_LAYER_KEYS | {"class_name"}) & set(config):
-        places.add("name")
-    if set(config) == {"name"}:  # the settings of an operation that is not a layer
-        places.add("name")
-    for key in places & set(config):
-        anonymous[key] = _numbered(config[key], numbers)
-    return anonymous
+    canonical = {}
+    for key, value in config.items():
+        if key in ("name", "keras_history", "input_layers", "output_layers"):
+            canonical[key] = _number_names(value, numbers)
+        elif key == "dtype":  # a policy, whose name is not that of a layer
+            canonical[key] = value
+        elif key != "seed":
+            canonical[key] = canonicalize_config(value, numbers)
+    return canonical
 
 
-def _numbered(names, numbers):
+def _number_names(names, numbers):
     if isinstance(names, (list, tuple)):
-        return [_numbered(name, numbers) for name in names]
-    return numbers.get(names, names)
+        return [_number_names(name, numbers) for name in names]
+    return numbers.setdefault(names, len(numbers)) if isinstance(names, str) else names
 
 
-def training_key(optimizer, loss, clipnorm, clipvalue=None):
-    """Return what fits that train alike have in common, as a string, or None for never.
+def training_key(optimizer, loss):
+    """Return a string that is equal for fits that are compiled alike, or None if none can be made.
 
-    The learning rate is not part of it, as it is a variable, unless it follows a schedule.
+    It is the whole configuration of the optimizer and all attributes of the loss (Keras leaves the
+    delta of `Huber` out of its configuration), without their names and without a constant learning
+    rate, which is a variable of the program.
+
+    Parameters
+    ----------
+    optimizer : keras.optimizers.Optimizer
+        With all settings that it trains with.
+    loss : str, keras.losses.Loss or callable
     """
-    if not (is_keras_builtin(optimizer) and (isinstance(loss, str) or is_keras_builtin(loss))):
-        return None
-    settings = optimizer.get_config()
-    settings.pop("name", None)
+    config = keras.saving.serialize_keras_object(optimizer)
+    settings = {name: value for name, value in config["config"].items() if name != "name"}
     if isinstance(settings.get("learning_rate"), (int, float)):
         del settings["learning_rate"]
-    is_known = isinstance(loss, str) or is_keras_function(getattr(loss, "fn", loss))
-    loss = loss if isinstance(loss, str) else keras.saving.serialize_keras_object(loss)
-    parts = [type(optimizer).__name__, settings, loss, clipnorm, clipvalue]
-    if not (is_known and _names_known_code(parts)):
+    config["config"] = settings
+    loss = keras.losses.get(loss)
+    if isinstance(loss, keras.losses.Loss):
+        loss = vars(loss) | {"name": loss.__class__}
+    if not _refers_to_known_code(config):
         return None
-    return json.dumps(parts, default=str)
+    try:
+        return json.dumps([config, loss], default=_qualified_name)
+    except TypeError:  # user-defined code
+        return None
 
 
-# Programs kept for fits to come, of each sort; the least recently used goes first.
+def _qualified_name(value):
+    """Return a string for a class, function or dtype policy of Keras."""
+    if isinstance(value, (type, types.FunctionType)) and is_keras_function(value):
+        return f"{value.__module__}.{value.__qualname__}"
+    if isinstance(value, keras.DTypePolicy):
+        return value.name
+    raise TypeError(f"{value!r} is not defined in Keras.")
+
+
+def global_settings():
+    """Return the global settings of Keras that are constants in a traced graph."""
+    return keras.config.floatx(), keras.config.epsilon(), keras.config.dtype_policy().name
+
+
+# Programs of each kind that are cached. The least recently used one is discarded first.
 CACHE_SIZE = 16
 
 
-class LRUCache(collections.OrderedDict):
-    """The last used of some programs by their key; safe in threads."""
+class LRUCache:
+    """The most recently used programs by their key; thread-safe."""
 
     def __init__(self):
-        super().__init__()
-        self.lock = threading.Lock()
+        self._programs = collections.OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self):
+        return len(self._programs)
 
     def take(self, key):
-        with self.lock:
-            return self.pop(key, None)
+        """Remove and return a program, or return None."""
+        with self._lock:
+            return self._programs.pop(key, None)
+
+    def get(self, key):
+        """Return a program or None."""
+        with self._lock:
+            return self._programs.get(key)
 
     def put(self, key, program):
-        with self.lock:
-            self[key] = program
-            self.move_to_end(key)
+        with self._lock:
+            self._programs[key] = program
+            self._programs.move_to_end(key)
             while len(self) > CACHE_SIZE:
-                self.popitem(last=False)
+                self._programs.popitem(last=False)
+
+    def clear(self):
+        with self._lock:
+            self._programs.clear()
 
 
-_templates, _trainers, _predictors = LRUCache(), LRUCache(), LRUCache()
+_trainers, _predictors = LRUCache(), LRUCache()
 
 
-# Models of `build_rnn`'s that nobody holds, by what they were built with.
-take_template, keep_template = _templates.take, _templates.put
+# Models of the builders in `networks` that no network holds, by the arguments of the builder.
+templates = LRUCache()
 
 
 @contextlib.contextmanager
 def trainer_for(key, make):
-    """Lend the trainer that is kept under `key`, or a new one if there is none that is free."""
+    """Lend the cached trainer of a key, or a new one if it is missing or in use."""
+    key = key, global_settings()
     trainer = _trainers.take(key) or make()
     try:
         yield trainer
-    finally:  # after an error too, as `load` leaves nothing of what was before
+    finally:  # also after an error: `Trainer.load` overwrites all of its state
         _trainers.put(key, trainer)
 
 
 def predictor_for(key, make):
-    """Return the predictor that is kept under `key`, or a new one."""
-    with _predictors.lock:
-        found = _predictors.get(key)
-    if found is None:
-        found = make()
-    _predictors.put(key, found)
-    return found
+    """Return the cached predictor of a key, or a new one."""
+    key = key, global_settings()
+    predictor = _predictors.get(key) or make()
+    _predictors.put(key, predictor)
+    return predictor
 
 
-def clear_compiled():
-    """Forget the compiled networks that are kept for the fits and predictions to come.
+def clear_compiled() -> None:
+    """Discard the compiled networks that are cached for later fits and predictions.
 
-    Within a process, fits of networks of the same architecture, shapes, loss and optimizer share
-    one compiled network, as do their predictions. The last 16 architectures used are kept. Those
-    that hold code of your own, such as a cell, are compiled for each fit. A fitted estimator shares
-    none of its state, and works on without: it is compiled anew when needed.
+    Within a process, fits of networks with the same architecture, shapes, loss and optimizer share
+    a compiled network, and so do their predictions. The 16 most recently used ones are cached.
+    Networks with user-defined code, such as a cell, are compiled for each fit. Fitted estimators
+    are not affected: their networks are compiled again when needed.
 
     Examples
     --------
-    >>> from skrnn import clear_compiled
+    >>> import numpy as np
+    >>> from skrnn import RNNRegressor, clear_compiled
+    >>> X = np.zeros((8, 3, 1))
+    >>> rnn = RNNRegressor("rnn", 1, epochs=1).fit(X, X[:, 0, 0])
     >>> clear_compiled()
+    >>> rnn.predict(X).shape
+    (8,)
     """
-    for kept in (_templates, _trainers, _predictors):
-        kept.clear()
+    for cache in (templates, _trainers, _predictors):
+        cache.clear()

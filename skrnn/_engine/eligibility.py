@@ -6,7 +6,7 @@ import tensorflow as tf
 from .._keras_compat import all_layers, n_calls
 from .patch import find_kernel
 
-# Layers that compute each step's outputs from its inputs alone, in training as in prediction.
+# Layers whose output at a time step depends on their input at that step alone.
 TIMESTEP_WISE = {
     keras.layers.InputLayer,
     keras.layers.Masking,
@@ -28,7 +28,7 @@ TIMESTEP_WISE = {
 }
 
 
-# Layers that treat each row of a batch by itself, in training as in prediction.
+# Layers that treat the samples of a batch independently, in training and in prediction.
 SAMPLE_WISE_LAYERS = TIMESTEP_WISE | {
     keras.layers.LSTM,
     keras.layers.GRU,
@@ -45,16 +45,15 @@ SAMPLE_WISE_LAYERS = TIMESTEP_WISE | {
 }
 
 
-# What Keras puts between layers to tell from their inputs which steps are masked.
+# Operations that Keras inserts between layers to compute masks.
 _MASK_OPERATIONS = {"NotEqual", "Any"}
 
 
 def supports_fused_engine(model):
     """Whether the graphs of `_engine.trainer` can train `model` and predict with it.
 
-    They can if it is a functional or sequential model whose layers are Keras' own, treat each row
-    by itself and have kernels where they are recurrent, and if there is no GPU, whose own kernels
-    are faster.
+    They support functional and sequential models of Keras' layers that treat each sample
+    independently, with a kernel for every recurrent layer. On a GPU, Keras' own kernels are faster.
     """
     if (
         not is_keras_builtin(model)
@@ -69,20 +68,20 @@ def supports_fused_engine(model):
     operations = getattr(model, "operations", model.layers)
     dtype = model.outputs[0].dtype
     return (
-        (model.inputs[0].dtype == dtype or _takes_tokens(model))
-        and all(isinstance(one, keras.layers.Layer) or is_mask_operation(one) for one in operations)
+        (model.inputs[0].dtype == dtype or _reads_tokens(model))
+        and all(isinstance(op, keras.layers.Layer) or is_mask_operation(op) for op in operations)
         and all(
             _is_sample_wise(layer, model)
             and (layer.compute_dtype == layer.variable_dtype == dtype or _is_input(layer))
             for layer in all_layers(model)
         )
-        # A penalty on outputs would count the rows that a short batch is filled up with.
+        # A penalty on outputs would include the rows that pad a short batch.
         and not any(getattr(layer, "activity_regularizer", None) for layer in all_layers(model))
     )
 
 
 def is_mask_operation(operation):
-    """Whether an operation between layers is one that Keras has put there for masks."""
+    """Whether an operation between layers is one that Keras inserts to compute a mask."""
     return is_keras_builtin(operation) and type(operation).__name__ in _MASK_OPERATIONS
 
 
@@ -90,14 +89,14 @@ def _is_input(layer):
     return type(layer) is keras.layers.InputLayer
 
 
-def _takes_tokens(model):
-    """Whether a model's inputs are integers, which go into an embedding."""
-    readers = [layer for layer in model.layers if not _is_input(layer)]
-    return model.inputs[0].dtype == "int32" and type(readers[0]) is keras.layers.Embedding
+def _reads_tokens(model):
+    """Whether the inputs of a model are integers that an embedding reads."""
+    layers = [layer for layer in model.layers if not _is_input(layer)]
+    return model.inputs[0].dtype == "int32" and type(layers[0]) is keras.layers.Embedding
 
 
 def _is_sample_wise(layer, model):
-    # What drops something draws a mask a call, and is given one mask a batch.
+    # A layer with dropout samples a mask per call, but the engine passes it one mask per batch.
     is_called_once = n_calls(model, layer) <= 1
     if type(layer) is keras.layers.Dropout:
         return is_called_once and layer.noise_shape is None
@@ -114,39 +113,60 @@ def _is_sample_wise(layer, model):
 
 
 def has_active_dropout(layer):
-    """Whether a layer drops something in training."""
+    """Whether a layer drops inputs or recurrent states in training."""
     if isinstance(layer, keras.layers.RNN):
         return bool(getattr(layer.cell, "recurrent_dropout", 0))
     return type(layer) is keras.layers.Dropout and layer.rate > 0
 
 
-def is_keras_builtin(thing):
-    """Whether the class of an object is one of Keras' own."""
-    return type(thing).__module__.partition(".")[0] == "keras"
-
-
-def per_sample_loss(loss):
-    """Return a loss of Keras' own as a function from y and y_pred to a loss for each row, or None.
-
-    Others may look at a batch as a whole, which is not what they would see.
-    """
-    loss = keras.losses.get(loss)
-    if isinstance(loss, keras.losses.Loss):
-        by_row = is_keras_builtin(loss) and loss.reduction == "sum_over_batch_size"
-        return loss.call if by_row else None
-    return loss if is_keras_function(loss) else None
-
-
-def ignored_class(loss):
-    """Return the class of y that a loss leaves out, and does not divide by, or None."""
-    return getattr(keras.losses.get(loss), "ignore_class", None)
+def is_keras_builtin(instance):
+    """Whether the class of an object is defined in Keras."""
+    return type(instance).__module__.partition(".")[0] == "keras"
 
 
 def is_keras_function(function):
+    """Whether a function is defined in Keras."""
     return getattr(function, "__module__", "").partition(".")[0] == "keras"
 
 
+def per_sample_loss(loss):
+    """Return a loss of Keras as a function of y and y_pred that has a value per sample, or None.
+
+    User-defined losses may depend on the batch as a whole, and are left to `keras.Model.fit`.
+    """
+    loss = keras.losses.get(loss)
+    if isinstance(loss, keras.losses.Loss):
+        is_mean = loss.reduction == "sum_over_batch_size"
+        return loss.call if is_keras_builtin(loss) and is_mean else None
+    return loss if is_keras_function(loss) else None
+
+
+def tbptt_loss(loss):
+    """Return any loss that is a mean over a batch as a function that has a value per sample.
+
+    Raises
+    ------
+    ValueError
+        If it is not a single loss, or has another reduction.
+    """
+    is_single = isinstance(loss, str) or callable(loss)
+    loss = keras.losses.get(loss) if is_single else loss
+    reduction = getattr(loss, "reduction", "sum_over_batch_size")
+    if not is_single or reduction != "sum_over_batch_size":
+        raise ValueError(
+            f"The network was compiled with loss={loss!r}, which cannot be computed in chunks: "
+            "chunk_length needs a single loss with reduction='sum_over_batch_size'. Use such a "
+            "loss, or set chunk_length=None."
+        )
+    return loss.call if isinstance(loss, keras.losses.Loss) else loss
+
+
+def ignored_class(loss):
+    """Return the class of y that a loss ignores, or None."""
+    return getattr(keras.losses.get(loss), "ignore_class", None)
+
+
 def uses_loss_scaling(optimizer):
-    """Whether an optimizer wants its loss scaled, and divides the gradients by as much."""
+    """Whether an optimizer expects a scaled loss, and divides the gradients by the scale."""
     is_scaler = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
     return is_scaler or optimizer.loss_scale_factor is not None

@@ -1,4 +1,4 @@
-"""Training and prediction: the only room with a training loop."""
+"""Training of a network: the epochs, their callbacks, and early stopping."""
 
 import keras
 import numpy as np
@@ -9,12 +9,12 @@ from .network import has_batch_hooks
 from .parameters import assign, values_of, variables_of
 from .trainer import Trainer
 
-# Batches that one graph call runs through, where no callback asks to see each of them.
-_STEPS_PER_CALL = 32
+# Batches per graph call of `keras.Model.fit`, unless a callback has a hook for batches.
+_STEPS_PER_EXECUTION = 32
 
 
 class EpochRecorder(keras.callbacks.Callback):
-    """Draw each epoch's order, record its losses, and stop early on the validation part."""
+    """Sets the order of the rows in each epoch, records losses and scores, and stops early."""
 
     def __init__(self, rows, network, validation, patience, begin_epoch, end_epoch):
         super().__init__()
@@ -29,7 +29,7 @@ class EpochRecorder(keras.callbacks.Callback):
         self.rng = np.random.default_rng([self.network.seed, self.network.epochs_done])
         if self.order is None:
             self.order = aligned_empty((len(self.rows),), np.int32)
-        # Rows in order, without another array of as many: a one each, added up.
+        # The range of the rows, made in place.
         self.order.fill(1)
         self.order[0] = self.rows.start
         np.cumsum(self.order, out=self.order)
@@ -78,39 +78,40 @@ def fit_network(
     end_epoch,
     trainer_class=Trainer,
 ):
-    """Train a compiled network on some rows of X and y, and return the record of its epochs.
+    """Train a network on some rows of X and y.
 
     Parameters
     ----------
     network : Network
-        Its model is compiled.
+        With an optimizer and a loss.
     X : WindowArray or ndarray of shape (n_samples, n_timesteps, n_features)
         Windows are gathered batch by batch from the series of a WindowArray.
     y : ndarray of shape (n_samples, n_outputs)
     sample_weight : ndarray of shape (n_samples,), default=None
-        With outputs after each step, of shape (n_samples, n_timesteps) or (n_samples, 1).
+        With outputs at each time step, of shape (n_samples, n_timesteps) or (n_samples, 1).
     rows : range
-        The rows to train on; each epoch takes them in a new order.
+        The rows to train on, in a new order in each epoch.
     epochs, batch_size, patience, verbose : int
     validation : callable, default=None
-        Called after each epoch; returns the loss and the score on the validation part. Training
-        stops when the loss has not fallen for `patience` epochs, and the best weights return.
+        Called after each epoch; returns the validation loss and score. Training stops if the loss
+        has not improved for `patience` epochs, and the best weights are restored.
     callbacks : list of keras.callbacks.Callback, default=None
     begin_epoch, end_epoch : callable
-        Called without and with the record; end_epoch returns whether to stop.
+        Called without arguments, and with the record. `end_epoch` returns whether to stop.
     trainer_class : class, default=Trainer
-        What trains; any other one takes X and y of its own kinds.
+        The class of the trainer, and thereby of its data, which may take other types of X and y.
 
     Returns
     -------
-    record : object with `losses`, `validation_losses` and `validation_scores`, lists of float
+    record : EpochRecorder
+        With lists of float as `losses`, `validation_losses` and `validation_scores`.
 
     Raises
     ------
     ValueError
-        If the loss is no longer finite; the network is then as it was before.
+        If the loss is not finite. The network is then unchanged.
     KeyboardInterrupt
-        With the record so far as its `record` attribute; the network keeps what it learnt.
+        With the record so far as its `record` attribute. The network keeps the values reached.
     """
     callbacks = list(callbacks or [])
     record = EpochRecorder(rows, network, validation, patience, begin_epoch, end_epoch)
@@ -133,37 +134,35 @@ def fit_network(
         raise
     finally:
         for callback in [record, *callbacks]:
-            # Or a pickle of the callback would hold the network. Callbacks that do more when
-            # they get a model need not know of this.
+            # A pickle of the callback would include the model. Overridden methods are not called.
             keras.callbacks.Callback.set_model(callback, None)
     return record
 
 
 def _train_fused(trainer, data, epochs, batch_size, record, callbacks, verbose):
-    """Train by `_engine.trainer`, with the callbacks' events at the epochs."""
+    """Train with a `Trainer`, which calls the hooks of the callbacks."""
     model = trainer.model
-    data = trainer.data(*data)
+    data = trainer.data_class(*data)
     events = keras.callbacks.CallbackList(
         [record, *callbacks],
         add_progbar=bool(verbose),
         model=model,
         verbose=verbose,
         epochs=epochs,
-        steps=data.steps_an_epoch(len(record.rows), batch_size),
+        steps=data.steps_per_epoch(len(record.rows), batch_size),
     )
-
-    every_batch = any(has_batch_hooks(callback) for callback in callbacks)
+    calls_batch_hooks = any(map(has_batch_hooks, callbacks))
 
     def after_call(batches, loss):
-        if verbose or every_batch:
+        if verbose or calls_batch_hooks:
             events.on_train_batch_end(batches - 1, {"loss": loss})
 
+    before_batch = events.on_train_batch_begin if calls_batch_hooks else None
     model.stop_training = False
     events.on_train_begin()
     for epoch in range(epochs):
         events.on_epoch_begin(epoch)
-        data.put_in_order(record.order, record.rng)
-        before_batch = events.on_train_batch_begin if every_batch else None
+        data.set_epoch_order(record.order, record.rng)
         logs = {"loss": trainer.run_epoch(data, batch_size, after_call, before_batch)}
         events.on_epoch_end(epoch, logs)
         if model.stop_training:
@@ -173,18 +172,17 @@ def _train_fused(trainer, data, epochs, batch_size, record, callbacks, verbose):
 
 
 def _train_with_keras(model, data, epochs, batch_size, record, callbacks, verbose):
-    """Train by `keras.Model.fit`, in the same order."""
+    """Train with `keras.Model.fit`, on the same batches."""
     order = tf.Variable(tf.zeros(len(record.rows), tf.int32), trainable=False)
     record.order_variable = order
     n_batches = -(-len(record.rows) // batch_size)
-    # A graph call over many batches costs less than as many calls; a callback may need each.
-    every_batch = verbose or any(has_batch_hooks(callback) for callback in callbacks)
-    steps = 1 if every_batch else min(n_batches, _STEPS_PER_CALL)
+    calls_batch_hooks = verbose or any(map(has_batch_hooks, callbacks))
+    steps = 1 if calls_batch_hooks else min(n_batches, _STEPS_PER_EXECUTION)
     if model.steps_per_execution != steps:
         model.steps_per_execution = steps
         model.make_train_function(force=True)
     model.fit(
-        _keras_dataset(data, order, batch_size, n_batches),
+        _make_dataset(data, order, batch_size, n_batches),
         epochs=epochs,
         verbose=verbose,
         callbacks=[record, *callbacks],
@@ -192,27 +190,27 @@ def _train_with_keras(model, data, epochs, batch_size, record, callbacks, verbos
     )
 
 
-def _keras_dataset(data, order, batch_size, n_batches):
-    """One epoch as a `tf.data.Dataset`, in the order that stands in `order` when it begins."""
+def _make_dataset(data, order, batch_size, n_batches):
+    """Return an epoch as a `tf.data.Dataset`, in the order that a variable has at its beginning."""
     X, y, sample_weight = data
     series = tf.constant(X.series if is_windows(X) else X)
     window = tf.range(X.window_length) if is_windows(X) else None
-    parts = [tf.constant(y)] + ([] if sample_weight is None else [tf.constant(sample_weight)])
+    targets = [tf.constant(y)] + ([] if sample_weight is None else [tf.constant(sample_weight)])
 
     @tf.autograph.experimental.do_not_convert
-    def in_order(_):
+    def split_order(_):
         return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
 
     @tf.autograph.experimental.do_not_convert
     def gather(rows):
         index = rows if window is None else rows[:, None] + window
-        return (tf.gather(series, index), *(tf.gather(part, rows) for part in parts))
+        return (tf.gather(series, index), *(tf.gather(target, rows) for target in targets))
 
     options = tf.data.Options()
     options.autotune.enabled = False
     return (
         tf.data.Dataset.from_tensors(0)
-        .flat_map(in_order)
+        .flat_map(split_order)
         .map(gather)
         .apply(tf.data.experimental.assert_cardinality(n_batches))
         .with_options(options)
@@ -220,7 +218,7 @@ def _keras_dataset(data, order, batch_size, n_batches):
 
 
 def evaluate_loss(network, y, y_pred, sample_weight=None):
-    """Return the network's loss on predictions made outside of training, as a float."""
+    """Return the loss of a network on its predictions, as a float."""
     loss = keras.losses.get(network.loss())
     y = y.astype(y_pred.dtype)
     if isinstance(loss, keras.losses.Loss):
@@ -230,18 +228,3 @@ def evaluate_loss(network, y, y_pred, sample_weight=None):
         return float(values.mean())
     weights = np.broadcast_to(sample_weight, values.shape[: sample_weight.ndim])
     return float(np.average(values.reshape(*weights.shape, -1).mean(axis=-1), weights=weights))
-
-
-def predict_network(network, X):
-    """Return the network's outputs for every row of X, batch by batch.
-
-    Parameters
-    ----------
-    network : Network
-    X : WindowArray or ndarray of shape (n_samples, n_timesteps, n_features)
-
-    Returns
-    -------
-    outputs : ndarray of shape (n_samples, n_outputs), of the network's dtype
-    """
-    return network.predict(X)

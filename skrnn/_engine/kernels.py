@@ -1,250 +1,246 @@
-"""Fast forward passes and gradients of Keras' recurrent layers, over those layers' own variables.
+"""Kernels of `keras.layers.SimpleRNN`, `LSTM` and `GRU`.
 
-`patched_layers` puts them, while a graph is traced, in the place of the inner loops of
-`keras.layers.LSTM`, `GRU` and `SimpleRNN`, and of `keras.layers.Dense` and `Embedding`. The model
-stays what it is; what a kernel cannot do, Keras' layer does.
+A kernel has a loop over time for the states, and a loop backwards in time for their gradients. The
+products with the inputs and the gradients of all weights are computed for all time steps at once.
+The kernels are meant for XLA, which fuses their element-wise operations; without it, they compute
+the same numbers slowly.
 
-Each kernel is one loop over time for the states and one for their gradients. All that needs no
-state is done for all steps at once: the products with the inputs before the loop, and those that
-give the gradients of the weights after it. They are written for XLA, which fuses the element-wise
-operations; without it they give the same numbers, slowly.
-
-Arrays are time-major. Symbols are those of the papers that `build_rnn` names: x the inputs, h the
-hidden state, c the cell state; W the input and U the recurrent weights; i, f, o the input, forget
-and output gates and g the candidate of an LSTM; z, r the update and reset gates of a GRU; a what
-goes into an activation. dh is the gradient with respect to h, and so on. `mask` is empty, or holds
-one array of bool, of shape (n_timesteps, n_samples, 1): where it is False, states stay. `heard` is
-empty, or holds what h is multiplied by in h U, the same in all steps: one array of shape
-(n_samples, units) for all of U, or one for each gate.
+Names follow the papers cited in `build_rnn`: x is the input, h the hidden state and c the cell
+state; W are the input weights and U the recurrent weights; i, f and o are the input, forget and
+output gates and g is the candidate of an LSTM; z and r are the update and reset gates of a GRU; a
+is the input of an activation function. dh is the gradient with respect to h, and so on. Sequences
+and `mask` are those of `scan`, recurrent dropout masks those of `matmul`.
 """
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from .matmul import dense_matmul
-from .scan import (
-    previous_states,
+from .matmul import (
+    dense_matmul,
     recurrent_matmul,
     recurrent_matmul_vjp_h,
     recurrent_matmul_vjp_U,
-    scan,
-    split_masked_cotangent,
-    where_mask,
 )
+from .scan import previous_states, scan, split_by_lengths, split_masked_cotangent, where_mask
 
-_SIGMOID_AND_TANH = {keras.activations.sigmoid, keras.activations.tanh}
-
-
-# Activations, with their derivative as a function of their value.
+# TensorFlow's function of an activation, and its derivative as a function of its output.
 _ACTIVATIONS = {
-    keras.activations.tanh: (tf.tanh, lambda a: 1 - a * a),
-    keras.activations.sigmoid: (tf.sigmoid, lambda a: a * (1 - a)),
-    keras.activations.relu: (tf.nn.relu, lambda a: tf.cast(a > 0, a.dtype)),
+    keras.activations.tanh: (tf.tanh, lambda y: 1 - y * y),
+    keras.activations.sigmoid: (tf.sigmoid, lambda y: y * (1 - y)),
+    keras.activations.relu: (tf.nn.relu, lambda y: tf.cast(y > 0, y.dtype)),
     keras.activations.linear: (tf.identity, tf.ones_like),
 }
 
 
-def _no_gradient(mask):
-    return [None] * len(mask)
+def find_builtin_kernel(layer, recurrent_dropout_masks=()):
+    """Return the kernel of a layer of class SimpleRNN, LSTM or GRU, or None if there is none.
+
+    There is one for layers of a single dtype with tanh, sigmoid, relu or linear activations, that
+    do not drop inputs, are not stateful, and use ``reset_after=True`` if they are GRUs.
+    """
+    if type(layer) not in _EQUATIONS:
+        return None
+    cell = layer.cell
+    activations = [cell.activation, getattr(cell, "recurrent_activation", keras.activations.tanh)]
+    if (
+        any(activation not in _ACTIVATIONS for activation in activations)
+        or cell.dropout
+        or layer.stateful
+        or not getattr(cell, "reset_after", True)
+        or layer.compute_dtype != layer.variable_dtype
+    ):
+        return None
+    equations = _EQUATIONS[type(layer)](cell)
+    recurrence = _make_recurrence(cell, equations, recurrent_dropout_masks)
+
+    def kernel(x, mask, *states, training=False):
+        ax = dense_matmul(x, tf.convert_to_tensor(cell.kernel))
+        recurrent_bias = [tf.zeros(ax.shape[-1], ax.dtype)] if equations.is_split else []
+        if cell.use_bias:
+            biases = tf.reshape(tf.convert_to_tensor(cell.bias), (-1, ax.shape[-1]))
+            input_bias, *recurrent_bias = tf.unstack(biases)
+            ax += input_bias
+        U = tf.convert_to_tensor(cell.recurrent_kernel)
+        H, *other_states = recurrence(ax, U, *states, *recurrent_bias, *mask)
+        return H, [H[-1], *other_states]
+
+    return kernel
 
 
-def _simple_rnn(cell, heard):
-    """Make the kernel of Elman's network: h = act(x W + b + h U)."""
-    act, slope = _ACTIVATIONS[cell.activation]
+class _Equations(NamedTuple):
+    """The step of a cell and its gradient.
+
+    ``step(a, *states) -> new_states, saved`` is a time step, with h first among the states, and
+    ``vjp(d_new_states, states, new_states, *saved) -> da, d_states`` its gradient, without that
+    which flows through a to h. `saved` are tensors of `saved_sizes` columns, for the gradient.
+
+    a is ``[x W + b + h U]``, or ``[ax, ah] = [x W + b, h U + b']`` if `is_split`. Then da is the
+    gradient of ah, and that of the last block of ax, where the two differ.
+    """
+
+    step: Callable
+    vjp: Callable
+    saved_sizes: tuple[int, ...] = ()
+    is_split: bool = False
+
+
+def _make_recurrence(cell, equations, recurrent_dropout_masks):
+    """Return ``recurrence(x W + b, U, *states[, b'], *mask) -> H, *other_last_states``."""
+    step, vjp, saved_sizes, is_split = equations
+    n_states = len(keras.tree.flatten(cell.state_size))
 
     @tf.custom_gradient
-    def recurrence(ax, U, h0, *mask):
-        def step(states, inputs):
-            (h,), (ax_t, *m) = states, inputs
-            h = where_mask(act(ax_t + recurrent_matmul(h, U, heard)), h, m)
-            return (h,), (h,)
+    def recurrence(ax, U, *arguments):
+        initial, recurrent_bias, mask = split_by_lengths(arguments, n_states, int(is_split))
 
-        _, (H,) = scan(step, (h0,), (ax, *mask), (cell.units,))
+        def forward(states, inputs):
+            ax_t, *m = inputs
+            ah = recurrent_matmul(states[0], U, recurrent_dropout_masks)
+            a = [ax_t, ah + recurrent_bias[0]] if is_split else [ax_t + ah]
+            new_states, saved = step(a, *states)
+            states = tuple(where_mask(*pair, m) for pair in zip(new_states, states, strict=True))
+            return states, (*states, *saved)
 
-        def gradient(dH):
-            Ut = tf.transpose(U)
+        sizes = [*[cell.units] * n_states, *saved_sizes]
+        (_, *last_states), outputs = scan(forward, initial, (ax, *mask), sizes)
+        states, saved = split_by_lengths(outputs, n_states)
+        before = [previous_states(*pair) for pair in zip(initial, states, strict=True)]
 
-            def step(states, inputs):
-                (dh,), (dh_t, h, *m) = states, inputs
-                dh, dh_kept = split_masked_cotangent(dh + dh_t, m)
-                da = dh * slope(h)
-                return (recurrent_matmul_vjp_h(da, Ut, heard) + dh_kept,), (da,)
+        def gradient(dH, *d_last_states):
+            Ut, n_columns = tf.transpose(U), U.shape[1]
 
-            (dh0,), (dA,) = scan(
-                step, (tf.zeros_like(h0),), (dH, H, *mask), (cell.units,), backwards=True
-            )
-            dU = recurrent_matmul_vjp_U(previous_states(h0, H), dA, heard)
-            return dA, dU, dh0, *_no_gradient(mask)
+            def backward(carry, inputs):
+                (dh, *d_others), (dh_t, *inputs) = carry, inputs
+                states, new_states, saved, m = split_by_lengths(
+                    inputs, n_states, n_states, len(saved_sizes)
+                )
+                cotangents = [split_masked_cotangent(d, m) for d in (dh + dh_t, *d_others)]
+                d_new_states, d_skipped = zip(*cotangents, strict=True)
+                da, (dh, *d_others) = vjp(d_new_states, states, new_states, *saved)
+                dh = recurrent_matmul_vjp_h(da[0], Ut, recurrent_dropout_masks) + dh
+                d_states = zip((dh, *d_others), d_skipped, strict=True)
+                return tuple(d + d_old for d, d_old in d_states), [tf.concat(da, axis=1)]
 
-        return H, gradient
+            carry = tf.zeros_like(initial[0]), *d_last_states
+            inputs = dH, *before, *states, *saved, *mask
+            sizes = [n_columns + is_split * cell.units]
+            d_initial, (dA,) = scan(backward, carry, inputs, sizes, backwards=True)
+            dAx, dAh, db = dA, dA, []
+            if is_split:
+                gates = dA[..., : n_columns - cell.units]
+                dAx = tf.concat([gates, dA[..., n_columns:]], axis=2)
+                dAh = dA[..., :n_columns]
+                db = [tf.reduce_sum(dAh, axis=(0, 1))]
+            dU = recurrent_matmul_vjp_U(before[0], dAh, recurrent_dropout_masks)
+            return dAx, dU, *d_initial, *db, *[None] * len(mask)
 
-    def run(x, mask, h0):
-        ax = dense_matmul(x, _value(cell.kernel))
-        if cell.use_bias:
-            ax += _value(cell.bias)
-        H = recurrence(ax, _value(cell.recurrent_kernel), h0, *mask)
-        return H, [H[-1]]
+        return (states[0], *last_states), gradient
 
-    return run
+    return recurrence
+
+
+def _simple_rnn(cell):
+    """Return the equations of a simple recurrent network: h = act(a)."""
+    act, act_grad = _ACTIVATIONS[cell.activation]
+
+    def step(a, h):
+        return [act(a[0])], []
+
+    def vjp(d_new_states, states, new_states):
+        (dh,), (h,) = d_new_states, new_states
+        return [dh * act_grad(h)], [0.0]
+
+    return _Equations(step, vjp)
 
 
 def fused_gate_activation(cell, activations):
-    """Return a function of what goes into the gates and the candidate, side by side, to them.
+    """Return a function that applies an activation to each block of `units` columns.
 
-    It is one tanh for all of them where they are sigmoids and tanh, as sigmoid(a) = (1 + tanh(a /
-    2)) / 2: one loop over what lies side by side is compiled and run faster than one for each.
+    Sigmoid and tanh are a single tanh of all columns, since sigmoid(a) = (1 + tanh(a / 2)) / 2: XLA
+    compiles and runs one loop faster than a loop for each block.
     """
-    if {cell.activation, cell.recurrent_activation} == _SIGMOID_AND_TANH:
-        is_gate = np.repeat([activation is tf.sigmoid for activation in activations], cell.units)
-        scale, shift = np.where(is_gate, 0.5, 1.0), np.where(is_gate, 0.5, 0.0)
+    sigmoid_and_tanh = {keras.activations.sigmoid, keras.activations.tanh}
+    if {cell.activation, cell.recurrent_activation} != sigmoid_and_tanh:
 
-        def together(a):
-            factor = tf.constant(scale, a.dtype)
-            return tf.tanh(a * factor) * factor + tf.constant(shift, a.dtype)
+        def apply_each(a):
+            blocks = zip(activations, tf.split(a, len(activations), axis=1), strict=True)
+            return tf.concat([activation(block) for activation, block in blocks], axis=1)
 
-        return together
+        return apply_each
 
-    def one_by_one(a):
-        parts = tf.split(a, len(activations), axis=1)
-        return tf.concat([act(part) for act, part in zip(activations, parts, strict=True)], axis=1)
+    is_sigmoid = np.repeat([activation is tf.sigmoid for activation in activations], cell.units)
+    scale, shift = np.where(is_sigmoid, 0.5, 1.0), np.where(is_sigmoid, 0.5, 0.0)
 
-    return one_by_one
+    def apply(a):
+        factor = tf.constant(scale, a.dtype)
+        return tf.tanh(a * factor) * factor + tf.constant(shift, a.dtype)
+
+    return apply
 
 
-def _lstm(cell, heard):
-    """Make the kernel of an LSTM with forget gate, its gates in Keras' order: i, f, g, o.
+def _lstm(cell):
+    """Return the equations of an LSTM with forget gate.
 
-    c = f c + i g and h = o act(c), with i, f, o = gate(x W + b + h U) and g = act(x W + b + h U).
+    c = f c + i g and h = o act(c), with i, f, o = gate(a) and g = act(a), in the order i, f, g, o.
     """
-    act, slope = _ACTIVATIONS[cell.activation]
-    gate, gate_slope = _ACTIVATIONS[cell.recurrent_activation]
-    u = cell.units
-    both = fused_gate_activation(cell, [gate, gate, act, gate])
+    act, act_grad = _ACTIVATIONS[cell.activation]
+    gate, gate_grad = _ACTIVATIONS[cell.recurrent_activation]
+    activate = fused_gate_activation(cell, [gate, gate, act, gate])
 
-    @tf.custom_gradient
-    def recurrence(ax, U, h0, c0, *mask):
-        def step(states, inputs):
-            (h_before, c_before), (ax_t, *m) = states, inputs
-            a = ax_t + recurrent_matmul(h_before, U, heard)
-            gates = both(a)
-            i, f, g, o = tf.split(gates, 4, axis=1)
-            c = f * c_before + i * g
-            h = where_mask(o * act(c), h_before, m)
-            c = where_mask(c, c_before, m)
-            return (h, c), (h, c, gates)
+    def step(a, h, c):
+        gates = activate(a[0])
+        i, f, g, o = tf.split(gates, 4, axis=1)
+        c = f * c + i * g
+        return [o * act(c), c], [gates]
 
-        (_, c_last), (H, C, gates) = scan(step, (h0, c0), (ax, *mask), (u, u, 4 * u))
+    def vjp(d_new_states, states, new_states, gates):
+        (dh, dc), (_, c_before), (_, c) = d_new_states, states, new_states
+        i, f, g, o = tf.split(gates, 4, axis=1)
+        act_c = act(c)
+        dc += dh * o * act_grad(act_c)
+        da_i = dc * g * gate_grad(i)
+        da_f = dc * c_before * gate_grad(f)
+        da_g = dc * i * act_grad(g)
+        da_o = dh * act_c * gate_grad(o)
+        return [tf.concat([da_i, da_f, da_g, da_o], axis=1)], [0.0, dc * f]
 
-        def gradient(dH, dc_last):
-            Ut = tf.transpose(U)
-
-            def step(states, inputs):
-                (dh, dc), (dh_t, c_before, c, gates_t, *m) = states, inputs
-                i, f, g, o = tf.split(gates_t, 4, axis=1)
-                act_c = act(c)
-                dh, dh_kept = split_masked_cotangent(dh + dh_t, m)
-                dc, dc_kept = split_masked_cotangent(dc, m)
-                dc += dh * o * slope(act_c)
-                da = tf.concat(
-                    [
-                        dc * g * gate_slope(i),
-                        dc * c_before * gate_slope(f),
-                        dc * i * slope(g),
-                        dh * act_c * gate_slope(o),
-                    ],
-                    axis=1,
-                )
-                return (recurrent_matmul_vjp_h(da, Ut, heard) + dh_kept, dc * f + dc_kept), (da,)
-
-            (dh0, dc0), (dA,) = scan(
-                step,
-                (tf.zeros_like(h0), dc_last),
-                (dH, previous_states(c0, C), C, gates, *mask),
-                (4 * u,),
-                backwards=True,
-            )
-            dU = recurrent_matmul_vjp_U(previous_states(h0, H), dA, heard)
-            return dA, dU, dh0, dc0, *_no_gradient(mask)
-
-        return (H, c_last), gradient
-
-    def run(x, mask, h0, c0):
-        ax = dense_matmul(x, _value(cell.kernel))
-        if cell.use_bias:
-            ax += _value(cell.bias)
-        H, c_last = recurrence(ax, _value(cell.recurrent_kernel), h0, c0, *mask)
-        return H, [H[-1], c_last]
-
-    return run
+    return _Equations(step, vjp, saved_sizes=(4 * cell.units,))
 
 
-def _gru(cell, heard):
-    """Make the kernel of a GRU that resets after the product, its gates in Keras' order: z, r, g.
+def _gru(cell):
+    """Return the equations of a GRU with ``reset_after=True``.
 
-    h = z h + (1 - z) g, with z, r = gate(x W + b + h U + b') and g = act(x W + b + r (h U + b')).
+    h = z h + (1 - z) g, with z, r = gate(ax + ah) and g = act(ax + r ah), in the order z, r, g.
     """
-    act, slope = _ACTIVATIONS[cell.activation]
-    gate, gate_slope = _ACTIVATIONS[cell.recurrent_activation]
+    act, act_grad = _ACTIVATIONS[cell.activation]
+    gate, gate_grad = _ACTIVATIONS[cell.recurrent_activation]
     u = cell.units
 
-    @tf.custom_gradient
-    def recurrence(ax, U, b, h0, *mask):
-        def step(states, inputs):
-            (h,), (ax_t, *m) = states, inputs
-            a = recurrent_matmul(h, U, heard) + b
-            zr = gate(ax_t[:, : 2 * u] + a[:, : 2 * u])
-            z, r = zr[:, :u], zr[:, u:]
-            g = act(ax_t[:, 2 * u :] + r * a[:, 2 * u :])
-            h = where_mask(z * h + (1 - z) * g, h, m)
-            return (h,), (h, tf.concat([z, r, g, a[:, 2 * u :]], axis=1))
+    def step(a, h):
+        ax, ah = a
+        ah_g = ah[:, 2 * u :]
+        zr = gate(ax[:, : 2 * u] + ah[:, : 2 * u])
+        z, r = zr[:, :u], zr[:, u:]
+        g = act(ax[:, 2 * u :] + r * ah_g)
+        return [z * h + (1 - z) * g], [tf.concat([z, r, g, ah_g], axis=1)]
 
-        _, (H, saved) = scan(step, (h0,), (ax, *mask), (u, 4 * u))
-        H_before = previous_states(h0, H)
+    def vjp(d_new_states, states, new_states, saved):
+        (dh,), (h,) = d_new_states, states
+        z, r, g, ah_g = tf.split(saved, 4, axis=1)
+        da_g = dh * (1 - z) * act_grad(g)
+        da_z = dh * (h - g) * gate_grad(z)
+        da_r = da_g * ah_g * gate_grad(r)
+        return [tf.concat([da_z, da_r, da_g * r], axis=1), da_g], [dh * z]
 
-        def gradient(dH):
-            Ut = tf.transpose(U)
-
-            def step(states, inputs):
-                (dh,), (dh_t, h_before, saved_t, *m) = states, inputs
-                z, r, g, a_g = tf.split(saved_t, 4, axis=1)
-                dh, dh_kept = split_masked_cotangent(dh + dh_t, m)
-                dg = dh * (1 - z) * slope(g)
-                dz = dh * (h_before - g) * gate_slope(z)
-                dr = dg * a_g * gate_slope(r)
-                da = tf.concat([dz, dr, dg * r], axis=1)
-                dh_before = recurrent_matmul_vjp_h(da, Ut, heard) + dh * z + dh_kept
-                return (dh_before,), (tf.concat([da, dg], axis=1),)
-
-            (dh0,), (dA,) = scan(
-                step, (tf.zeros_like(h0),), (dH, H_before, saved, *mask), (4 * u,), backwards=True
-            )
-            da = dA[..., : 3 * u]
-            dax = tf.concat([dA[..., : 2 * u], dA[..., 3 * u :]], axis=2)
-            db = tf.reduce_sum(da, axis=(0, 1))
-            dU = recurrent_matmul_vjp_U(H_before, da, heard)
-            return dax, dU, db, dh0, *_no_gradient(mask)
-
-        return H, gradient
-
-    def run(x, mask, h0):
-        ax = dense_matmul(x, _value(cell.kernel))
-        b = tf.zeros(3 * u, ax.dtype)
-        if cell.use_bias:
-            input_bias, b = tf.unstack(_value(cell.bias))
-            ax += input_bias
-        H = recurrence(ax, _value(cell.recurrent_kernel), b, h0, *mask)
-        return H, [H[-1]]
-
-    return run
+    return _Equations(step, vjp, saved_sizes=(4 * u,), is_split=True)
 
 
-_KERNELS = {
+_EQUATIONS = {
     keras.layers.SimpleRNN: _simple_rnn,
     keras.layers.LSTM: _lstm,
     keras.layers.GRU: _gru,
 }
-
-
-def _value(variable):
-    return tf.convert_to_tensor(variable)

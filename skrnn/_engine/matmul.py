@@ -1,59 +1,43 @@
-"""Fast forward passes and gradients of Keras' recurrent layers, over those layers' own variables.
+"""Matrix products with the same bits for any number of threads, and their gradients.
 
-`patched_layers` puts them, while a graph is traced, in the place of the inner loops of
-`keras.layers.LSTM`, `GRU` and `SimpleRNN`, and of `keras.layers.Dense` and `Embedding`. The model
-stays what it is; what a kernel cannot do, Keras' layer does.
-
-Each kernel is one loop over time for the states and one for their gradients. All that needs no
-state is done for all steps at once: the products with the inputs before the loop, and those that
-give the gradients of the weights after it. They are written for XLA, which fuses the element-wise
-operations; without it they give the same numbers, slowly.
-
-Arrays are time-major. Symbols are those of the papers that `build_rnn` names: x the inputs, h the
-hidden state, c the cell state; W the input and U the recurrent weights; i, f, o the input, forget
-and output gates and g the candidate of an LSTM; z, r the update and reset gates of a GRU; a what
-goes into an activation. dh is the gradient with respect to h, and so on. `mask` is empty, or holds
-one array of bool, of shape (n_timesteps, n_samples, 1): where it is False, states stay. `heard` is
-empty, or holds what h is multiplied by in h U, the same in all steps: one array of shape
-(n_samples, units) for all of U, or one for each gate.
+``y = x @ W`` has the gradients dx and dW, given the gradient dy.
 """
 
 import tensorflow as tf
 
-# Threads that share a product share its rows or columns, which leaves each number as it is, but a
-# long sum too: then the last bits would depend on the number of cores. So no sum is longer than
-# this, unless the product is too small to share.
+# Threads share a product by its rows and columns, which changes no bit, but also by the terms of
+# long sums, which does. Products with longer sums than this are split into a sum of products ...
 _MAX_SUM_LENGTH = 64
 
-
+# ... unless they have fewer multiplications than this: TensorFlow computes them on one thread.
 _MIN_SHARED_MULTIPLICATIONS = 2**19
 
 
 def deterministic_matmul(a, b):
-    """Return a @ b for matrices, the same to the last bit whatever the number of threads."""
+    """Return a @ b for matrices, with the same bits for any number of threads."""
     (m, k), n = a.shape, b.shape[1]
     if k == 1:
         return a * b
     if k <= _MAX_SUM_LENGTH or m * k * n <= _MIN_SHARED_MULTIPLICATIONS:
         return tf.matmul(a, b)
-    parts = -(-k // _MAX_SUM_LENGTH)
-    size = -(-k // parts)
-    if parts * size > k:
-        a = tf.pad(a, ((0, 0), (0, parts * size - k)))
-        b = tf.pad(b, ((0, parts * size - k), (0, 0)))
-    a = tf.transpose(tf.reshape(a, (m, parts, size)), (1, 0, 2))
-    # Added up one by one: XLA's CPU backend of TensorFlow 2.21 makes one operation of a product
-    # and a sum over its parts, and its result is wrong where m == n.
-    return tf.add_n(tf.unstack(tf.matmul(a, tf.reshape(b, (parts, size, n)))))
+    n_blocks = -(-k // _MAX_SUM_LENGTH)
+    length = -(-k // n_blocks)
+    if n_blocks * length > k:
+        a = tf.pad(a, ((0, 0), (0, n_blocks * length - k)))
+        b = tf.pad(b, ((0, n_blocks * length - k), (0, 0)))
+    a = tf.transpose(tf.reshape(a, (m, n_blocks, length)), (1, 0, 2))
+    # Not tf.reduce_sum: XLA's CPU backend in TensorFlow 2.21 fuses it with the batched product, and
+    # the result is wrong if m == n.
+    return tf.add_n(tf.unstack(tf.matmul(a, tf.reshape(b, (n_blocks, length, n)))))
 
 
 def flatten_batch_time(x):
-    """Put all axes but the last into one."""
+    """Reshape x to a matrix: all axes but the last are flattened into one."""
     return tf.reshape(x, (-1, x.shape[-1]))
 
 
 def weight_gradient(x, dy):
-    """Return the gradient with respect to W of ``y = x @ W``."""
+    """Return dW."""
     return deterministic_matmul(tf.transpose(flatten_batch_time(x)), flatten_batch_time(dy))
 
 
@@ -65,6 +49,35 @@ def dense_matmul(x, W):
         dx = tf.reshape(deterministic_matmul(flatten_batch_time(dy), tf.transpose(W)), x.shape)
         return dx, weight_gradient(x, dy)
 
-    return tf.reshape(
-        deterministic_matmul(flatten_batch_time(x), W), (*x.shape[:-1], W.shape[1])
-    ), gradient
+    y = deterministic_matmul(flatten_batch_time(x), W)
+    return tf.reshape(y, (*x.shape[:-1], W.shape[1])), gradient
+
+
+# The recurrent product. `dropout_masks` are those of recurrent dropout: an empty sequence, or one
+# tensor of shape (batch_size, units) for the whole product, or one tensor for each gate.
+
+
+def recurrent_matmul(h, U, dropout_masks):
+    """Return h @ U, where h is multiplied by the dropout mask of each gate."""
+    if not dropout_masks:
+        return deterministic_matmul(h, U)
+    gates = zip(dropout_masks, tf.split(U, len(dropout_masks), axis=1), strict=True)
+    return tf.concat([deterministic_matmul(h * mask, U_k) for mask, U_k in gates], axis=1)
+
+
+def recurrent_matmul_vjp_h(da, U_transposed, dropout_masks):
+    """Return dh for ``a = recurrent_matmul(h, U, dropout_masks)``."""
+    if not dropout_masks:
+        return deterministic_matmul(da, U_transposed)
+    n = len(dropout_masks)
+    da, U_transposed = tf.split(da, n, axis=1), tf.split(U_transposed, n, axis=0)
+    gates = zip(dropout_masks, da, U_transposed, strict=True)
+    return tf.add_n([deterministic_matmul(da_k, Ut_k) * mask for mask, da_k, Ut_k in gates])
+
+
+def recurrent_matmul_vjp_U(H, dA, dropout_masks):
+    """Return dU for the products of all time steps, H and dA being the stacked h and da."""
+    if not dropout_masks:
+        return weight_gradient(H, dA)
+    gates = zip(dropout_masks, tf.split(dA, len(dropout_masks), axis=2), strict=True)
+    return tf.concat([weight_gradient(H * mask, dA_k) for mask, dA_k in gates], axis=1)

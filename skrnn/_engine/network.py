@@ -1,9 +1,10 @@
-"""The network of a fitted estimator: a Keras model, or what it takes to make it one."""
+"""The network of an estimator: the configuration and the arrays of a Keras model."""
 
 import contextlib
-import copy
 import json
+import numbers
 from inspect import signature
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,9 +19,9 @@ from ..networks.initialize import reseed, seeded
 from ..networks.residual import add_residual_baseline, set_residual_baseline
 from .cache import (
     architecture_key,
-    keep_template,
+    global_settings,
     predictor_for,
-    take_template,
+    templates,
     trainer_for,
     training_key,
 )
@@ -35,236 +36,258 @@ from .parameters import assign, values_of, variables_of
 from .predictor import Predictor
 from .trainer import Trainer
 
-# What one prediction of Keras' may hold: values in windows (64 MiB of float32), and rows, as layers
-# that return sequences hold many times as much. More at once would not be faster.
+# Maximum size of a batch that Keras predicts: values in its windows (64 MiB of float32), and rows,
+# as the outputs of layers that return sequences are larger. Larger batches are not faster.
 _PREDICT_VALUES = 2**24
 
 
 _PREDICT_ROWS = 2**12
 
 
-def compile_network(model, *, optimizer, loss, learning_rate, clipnorm, clipvalue=None):
-    """Compile `model`, leaving the caller's optimizer as it is; one compiled already is kept."""
-    optimizer = check_keras_name("optimizer", optimizer, keras.optimizers)
-    check_keras_name("loss", loss, keras.losses)
-    if model.compiled:
-        return
-    settings = optimizer.get_config()
-    settings.pop("name", None)
-    if learning_rate is not None:
-        settings["learning_rate"] = float(learning_rate)
-    if clipnorm is not None:
-        settings["clipnorm"] = float(clipnorm)
-    if clipvalue is not None:
-        settings["clipvalue"] = float(clipvalue)
-    # XLA compiles for longer than networks of this size train.
-    model.compile(optimizer=type(optimizer).from_config(settings), loss=loss, jit_compile=False)
-
-
 class Network:
-    """A fitted `keras.Model` with what it takes to go on training, also after a pickle.
+    """A Keras model as its configuration and the values of its variables.
 
-    It is settings and arrays: fits of one architecture train in one compiled model, and take their
-    arrays with them. Once its own model was asked for, it is that model.
+    Networks of the same architecture train in one shared compiled model: it loads the values of a
+    network at the beginning of a fit, and the network takes them back at the end. A network has a
+    model of its own, which then holds the values, once `model` was accessed, or if its
+    configuration does not determine what it computes, as with user-defined code. A pickle holds
+    the configuration and the values.
 
     Parameters
     ----------
     model : keras.Model
-        What the network starts as; compiled if it keeps its own loss and optimizer.
+        The initial model. If it is compiled, it keeps its own loss and optimizer.
     seed : int
-        What the order of the rows is drawn from.
+        Seed of the order of the rows.
     settings : dict
-        The estimator's settings that it was built with.
+        The parameters of the estimator that the network was built with.
     input_dtype : str
-        What windows are cast to.
+        The dtype of its windows.
+
+    Attributes
+    ----------
+    epochs_done : int
+    n_outputs : int
+    n_timesteps : int or None
+        Time steps of its inputs; None for any number.
+    output_dtype : str
+    is_precompiled : bool
+        Whether the initial model was compiled.
+    has_masking : bool
+        Whether it has a layer that masks time steps.
     """
 
     def __init__(self, model, seed, settings, input_dtype):
         self.seed = seed
         self.settings = settings
         self.input_dtype = input_dtype
-        self.own_compile = model.compiled
         self.epochs_done = 0
         self.n_outputs = int(model.output_shape[-1])
-        self.output_dtype = model.outputs[0].dtype
-        # Of the inputs; None where any number will do.
         self.n_timesteps = model.inputs[0].shape[1] if len(model.inputs[0].shape) > 1 else None
-        masking = [one for one in all_layers(model) if isinstance(one, keras.layers.Masking)]
-        self.masks = bool(masking)
-        # What masks outputs, as Keras leaves their losses out: nothing if there is but one output.
-        self._masks_outputs = {one.mask_value for one in masking if len(model.output_shape) > 2}
-        self._own_classes = custom_objects_of([*all_layers(model)])
+        self.output_dtype = model.outputs[0].dtype
+        self.is_precompiled = model.compiled
+        masking = [layer for layer in all_layers(model) if isinstance(layer, keras.layers.Masking)]
+        self.has_masking = bool(masking)
+        has_output_steps = len(model.output_shape) > 2
+        self._output_mask_values = {layer.mask_value for layer in masking if has_output_steps}
+        self._custom_objects = custom_objects_of([*all_layers(model)])
         config = keras.saving.serialize_keras_object(model)
-        own_config = config.pop("compile_config", None)
+        compile_config = config.pop("compile_config", None)
         self._config = json.dumps(config)
-        self._own_config = json.dumps(own_config) if self.own_compile else None
+        self._compile_config = json.dumps(compile_config)
         self._values = values_of(variables_of(model))
-        self._optimizer: list = []  # its variables, once it has trained
-        self._compile: dict = {}  # what to train with
-        self._is_compilable = supports_fused_engine(model)
-        self._architecture = architecture_key(model) if self._is_compilable else None
-        self._forget()
-        if self._architecture is None:
-            self._model = model
+        self._optimizer_values: list = []  # empty before it is trained
+        self._supports_fused_engine = supports_fused_engine(model)
+        self._architecture = architecture_key(model) if self._supports_fused_engine else None
+        self._drop_runtime_state()
+        self._model: Any = model if self._architecture is None else None
 
-    def _forget(self):
-        """Leave behind what does not go into a pickle."""
-        self._model = None  # its own, once it was asked for
-        self._training = None  # the shared one in which it trains at the moment
-        self._trainer = self._tensors = None
-        self._programs: dict = {}  # its predictors, by what makes them
+    def _drop_runtime_state(self):
+        """Reset the attributes that are not pickled."""
+        self._optimizer: Any = None
+        self._loss: Any = None
+        self._learning_rate: float | None = None
+        self._model = None  # its own model
+        self._shared_model: Any = None  # the model in which it is trained at the moment
+        self._trainer: Any = None  # of its own model
+        self._tensors: list | None = None  # the values as tensors
+        self._programs: dict = {}
 
     def __getstate__(self):
-        state = copy.copy(self)
-        state._values, state._optimizer = self.values(), self._optimizer_values()
-        state._compile = {}
-        state._forget()
+        state = object.__new__(type(self))
+        vars(state).update(vars(self))
+        state._values, state._optimizer_values = self.values(), self._current_optimizer_values()
+        state._drop_runtime_state()
         return vars(state)
 
-    def __copy__(self):
-        copied = object.__new__(type(self))
-        vars(copied).update(vars(self))
-        copied._programs = dict(self._programs)
-        return copied
+    # The model and its values
 
     @property
     def model(self):
-        """The model; from now on the network is what this model is."""
-        if self._training is not None:
+        """The model of the network alone, which holds its values from then on."""
+        if self._shared_model is not None:
             return self._new_model()
         if self._model is None:
             self._model = self._new_model()
             self._tensors = None
         return self._model
 
-    def holds(self, model):
-        """Whether the network is this model, and not only like it."""
+    def owns(self, model):
+        """Whether a model is that of the network alone."""
         return self._model is model
 
     def _new_model(self):
         check_not_forked()
-        # Layers without a seed would draw one.
-        with seeded(0), keras.saving.custom_object_scope(self._own_classes):
+        # Layers without a seed would sample one from the global state.
+        with seeded(0), keras.saving.custom_object_scope(self._custom_objects):
             model = keras.saving.deserialize_keras_object(json.loads(self._config), safe_mode=False)
         assign(variables_of(model), self.values())
         self._compile_model(model)
         return model
 
     def _current_model(self):
-        return self._training if self._training is not None else self._model
+        return self._model if self._shared_model is None else self._shared_model
 
     def values(self):
         """Return the values of all variables, in the order of `variables_of`."""
         model = self._current_model()
         return self._values if model is None else values_of(variables_of(model))
 
-    def _optimizer_values(self):
+    def _current_optimizer_values(self):
         optimizer = getattr(self._current_model(), "optimizer", None)
         if optimizer is None or not optimizer.built:
-            return self._optimizer
+            return self._optimizer_values
         return values_of(optimizer.variables)
 
-    def compile(self, **settings):
-        """Take what to train with; an optimizer that has trained goes on from where it stood."""
-        settings["optimizer"] = check_keras_name(
-            "optimizer", settings["optimizer"], keras.optimizers
-        )
-        check_keras_name("loss", settings["loss"], keras.losses)
-        clipnorm, clipvalue = settings["clipnorm"], settings.get("clipvalue")
-        if clipnorm is not None and clipvalue is not None:
+    # Training
+
+    def compile(self, *, optimizer, loss, **optimizer_settings):
+        """Set the optimizer and the loss. The variables of a trained optimizer keep their values.
+
+        Parameters
+        ----------
+        optimizer : str or keras.optimizers.Optimizer
+            It is copied.
+        loss : str, keras.losses.Loss or callable
+        **optimizer_settings
+            Settings of Keras' optimizers, such as ``learning_rate`` and ``clipnorm``. None is the
+            setting of `optimizer`.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown, or both ``clipnorm`` and ``clipvalue`` are set.
+        """
+        optimizer = check_keras_name("optimizer", optimizer, keras.optimizers)
+        check_keras_name("loss", loss, keras.losses)
+        settings = {k: v for k, v in optimizer_settings.items() if v is not None}
+        if {"clipnorm", "clipvalue"} <= set(settings):
             raise ValueError(
-                f"clipnorm={clipnorm} and clipvalue={clipvalue} exclude each other: gradients are "
-                "clipped in one way. Set one of them to None."
+                f"clipnorm={settings['clipnorm']} and clipvalue={settings['clipvalue']} exclude "
+                "each other, because gradients are clipped in one way. Set one of them to None."
             )
-        self._compile = settings
+        self._optimizer, self._loss = copy_optimizer(optimizer, **settings), loss
+        self._learning_rate = settings.get("learning_rate")
         if self._model is not None:
             self._compile_model(self._model)
 
     def _compile_model(self, model):
-        """Compile a model; if it was not, put its optimizer where the network's stood."""
+        """Compile a model that is not compiled, and set the variables of its optimizer."""
         is_new = not model.compiled
-        if self._own_config is not None and is_new:
-            model.compile_from_config(json.loads(self._own_config))
-        elif not self._compile:
+        if is_new and self.is_precompiled:
+            model.compile_from_config(json.loads(self._compile_config))
+        elif self._optimizer is None:
             return
-        else:
-            compile_network(model, **self._compile)
-        if is_new and self._optimizer:
+        elif is_new:
+            # XLA compiles for longer than networks of this size train.
+            model.compile(copy_optimizer(self._optimizer), self._loss, jit_compile=False)
+        if is_new and self._optimizer_values:
             if not model.optimizer.built:
                 model.optimizer.build(model.trainable_variables)
-            assign(model.optimizer.variables, self._optimizer)
-        if self._own_config is None and self._compile["learning_rate"] is not None:
-            model.optimizer.learning_rate = float(self._compile["learning_rate"])
+            assign(model.optimizer.variables, self._optimizer_values)
+        if not self.is_precompiled and self._learning_rate is not None:
+            model.optimizer.learning_rate = float(self._learning_rate)
 
     def loss(self):
         """Return the loss, as Keras takes it."""
-        return self.model.loss if self.own_compile else self._compile["loss"]
+        return self.model.loss if self.is_precompiled else self._loss
 
     @contextlib.contextmanager
-    def trainer(self, callbacks, make=Trainer):
-        """Lend what trains the network: what `make` makes or, where XLA cannot, its `by_keras`.
+    def trainer(self, callbacks, trainer_class=Trainer):
+        """Lend a trainer of the network, or None if `keras.Model.fit` has to train it.
 
-        That is None where `keras.Model.fit` is to train.
-
-        The network takes over what was learnt, also on Ctrl-C; after any other error it is what
-        it was. Callbacks of the user's may keep the model that they get: it is the network's own.
+        Within the context, the network has the values of the trainer's model. After an error other
+        than a KeyboardInterrupt, it has its former values. Callbacks that may retain the model are
+        passed the network's own.
         """
-        compilable = (
-            self._is_compilable
-            and not self.own_compile
-            and not any(has_batch_hooks(callback) for callback in callbacks)
-            and per_sample_loss(self._compile["loss"]) is not None
-            and self._leaves_out_as_keras()
-            and not uses_loss_scaling(self._compile["optimizer"])
-        )
-        if not compilable:
-            make = make.by_keras
-        compilation = training_key(
-            *(self._compile.get(k) for k in ("optimizer", "loss", "clipnorm", "clipvalue"))
-        )
-        may_be_kept = not all(map(is_keras_builtin, callbacks))
-        if not compilable or may_be_kept or self._architecture is None or compilation is None:
-            if type(self._trainer) is not (make or type(None)):
-                self._trainer = make and make(self.model)
-            with self._unchanged_on_error(self.model):
-                yield self._trainer
+        fused = self._can_train_fused(callbacks)
+        key = None
+        if fused and self._architecture and not any(map(callback_may_retain_model, callbacks)):
+            key = training_key(self._optimizer, self._loss)
+        if key is not None:
+            with self._shared_trainer((trainer_class, self._architecture, key)) as trainer:
+                yield trainer
             return
-        own, self._values, self._optimizer = self._model, self.values(), self._optimizer_values()
+        with self._unchanged_on_error(self.model):
+            if not (fused or trainer_class.replaces_model_fit):
+                yield None
+                return
+            if type(self._trainer) is not trainer_class or self._trainer.fused != fused:
+                self._trainer = trainer_class(self.model, fused)
+            yield self._trainer
+
+    def _can_train_fused(self, callbacks):
+        return (
+            self._supports_fused_engine
+            and not self.is_precompiled
+            and not any(map(has_batch_hooks, callbacks))
+            and per_sample_loss(self._loss) is not None
+            and self.masking_matches_loss()
+            and not uses_loss_scaling(self._optimizer)
+        )
+
+    def masking_matches_loss(self):
+        """Whether the time steps without a class are those whose losses Keras would mask."""
+        has_ignored_class = ignored_class(self._loss) is not None
+        masks = self._output_mask_values
+        return not masks or (masks == {MASKED} and has_ignored_class)
+
+    @contextlib.contextmanager
+    def _shared_trainer(self, key):
+        """Lend the trainer of a key, with the values of the network."""
+        trainer_class, *_ = key
+        own_model = self._model
+        self._values, self._optimizer_values = self.values(), self._current_optimizer_values()
         self._model = None
         try:
-            key = (make.__name__, self._architecture, compilation)
-            with trainer_for(key, lambda: make(self._new_model())) as trainer:
-                trainer.load(self._values, self._optimizer, self._learning_rate())
-                self._training, self._tensors = trainer.model, None
+            with trainer_for(key, lambda: trainer_class(self._new_model())) as trainer:
+                trainer.load(self._values, self._optimizer_values, self._initial_learning_rate())
+                self._shared_model, self._tensors = trainer.model, None
                 try:
                     with self._unchanged_on_error(trainer.model):
                         yield trainer
                 finally:
-                    self._values, self._optimizer = self.values(), self._optimizer_values()
-                    self._training = None
+                    self._values = self.values()
+                    self._optimizer_values = self._current_optimizer_values()
+                    self._shared_model = None
         finally:
-            if own is not None:
-                self._compile_model(own)
-                own.optimizer.build(own.trainable_variables)
-                assign(variables_of(own), self._values)
-                assign(own.optimizer.variables, self._optimizer)
-                self._model = own
+            if own_model is not None:
+                self._compile_model(own_model)
+                own_model.optimizer.build(own_model.trainable_variables)
+                assign(variables_of(own_model), self._values)
+                assign(own_model.optimizer.variables, self._optimizer_values)
+                self._model = own_model
 
-    def _leaves_out_as_keras(self):
-        """Whether the steps whose losses Keras leaves out, as masked, are those of no class."""
-        ignored = ignored_class(self._compile["loss"])
-        return not self._masks_outputs or (self._masks_outputs == {MASKED} and ignored is not None)
-
-    def _learning_rate(self):
-        """Return the number to set the learning rate to, or None to leave it."""
-        rate = self._compile["learning_rate"]
-        if rate is None and not self._optimizer:
-            rate = self._compile["optimizer"].get_config().get("learning_rate")
-        return float(rate) if isinstance(rate, (int, float)) else None
+    def _initial_learning_rate(self):
+        """Return the learning rate at the beginning of a fit; None keeps that of the variables."""
+        if self._learning_rate is None and self._optimizer_values:
+            return None
+        rate = self._optimizer.get_config().get("learning_rate")
+        return rate if isinstance(rate, float) else None
 
     @contextlib.contextmanager
     def _unchanged_on_error(self, model):
-        epochs_done, optimizer = self.epochs_done, self._optimizer_values()
+        epochs_done, optimizer_values = self.epochs_done, self._current_optimizer_values()
         values = self.values() if epochs_done else None
         try:
             yield
@@ -272,25 +295,37 @@ class Network:
             self.epochs_done = epochs_done
             if values is not None:
                 assign(variables_of(model), values)
-                if optimizer:
-                    assign(model.optimizer.variables, optimizer)
+                if optimizer_values:
+                    assign(model.optimizer.variables, optimizer_values)
             raise
 
-    def predict(self, X):
-        """Return the outputs for all rows of X, a WindowArray or an array of windows."""
-        if not self._is_compilable:
-            check_not_forked()
-            return self._predict_by_keras(np.asarray(X))
-        predictor, values = self.program(Predictor)
-        return predictor(values, X)
+    # Prediction
 
-    def program(self, make):
-        """Return the graphs that `make` makes of a model, and the values to call them with.
+    def predict(self, X):
+        """Return the outputs for all rows of X, batch by batch.
 
         Parameters
         ----------
-        make : class
-            Such as `Predictor`: of a model, it makes graphs that are functions of its weights.
+        X : WindowArray or ndarray of shape (n_samples, n_timesteps, n_features)
+
+        Returns
+        -------
+        outputs : ndarray of shape (n_samples, n_outputs) or (n_samples, n_timesteps, n_outputs)
+            Of the dtype of the network.
+        """
+        if not self._supports_fused_engine:
+            check_not_forked()
+            return self._predict_with_keras(np.asarray(X))
+        predictor, values = self.compiled_program(Predictor)
+        return predictor(values, X)
+
+    def compiled_program(self, program_class):
+        """Return a compiled program of the model, and the values of the variables to pass to it.
+
+        Parameters
+        ----------
+        program_class : class
+            Such as `Predictor`: makes graphs of a model that are functions of its variables.
         """
         check_not_forked()
         model = self._current_model()
@@ -300,24 +335,23 @@ class Network:
             if self._tensors is None:
                 self._tensors = [tf.constant(value) for value in self._values]
             values = self._tensors
-        if make not in self._programs:
-            self._programs[make] = (
-                make(self.model)
-                if self._architecture is None
-                else predictor_for(
-                    (make.__name__, self._architecture), lambda: make(self._new_model())
-                )
-            )
-        return self._programs[make], values
+        if program_class not in self._programs:
+            if self._architecture is None:
+                program = program_class(self.model)
+            else:
+                key = program_class, self._architecture
+                program = predictor_for(key, lambda: program_class(self._new_model()))
+            self._programs[program_class] = program
+        return self._programs[program_class], values
 
-    def _predict_by_keras(self, windows):
+    def _predict_with_keras(self, windows):
         model = self.model
         if None not in self._programs:
-            # One trace for every number of rows: another one could round the last bit otherwise.
-            shape = tf.TensorSpec((None, *windows.shape[1:]), windows.dtype)
+            # One graph for any number of rows: another graph might round differently.
+            spec = tf.TensorSpec((None, *windows.shape[1:]), windows.dtype)
             self._programs[None] = tf.function(
                 lambda x: model(x, training=False), autograph=False
-            ).get_concrete_function(shape)
+            ).get_concrete_function(spec)
         size = min(_PREDICT_ROWS, max(1, _PREDICT_VALUES // max(1, windows[:1].size)))
         outputs = [
             self._programs[None](tf.constant(windows[start : start + size])).numpy()
@@ -326,38 +360,20 @@ class Network:
         return np.concatenate(outputs)
 
 
-def new_network(build, base, seed, settings, input_dtype, **options):
-    """Return a network that was not trained yet, of a builder in `networks`.
-
-    Its model is made once for all seeds: variables take memory that TensorFlow does not give back.
-    """
-
-    def make_model():
-        with seeded(seed):  # Bidirectional draws a seed for its copy of a simple RNN
-            model = build(**options, seed=seed)
-        return model if base is None else add_residual_baseline(model, *base)
-
-    if not all(isinstance(options[name], str) for name in ("activation", "cell")):
-        return Network(make_model(), seed, settings, input_dtype)
-    dtypes = keras.config.floatx(), keras.config.dtype_policy().name
-    key = repr((build.__name__, options, base is not None, *dtypes))
-    model = take_template(key)
-    if model is None:
-        model = make_model()
-    else:
-        reseed(model, seed)
-        if base is not None:
-            set_residual_baseline(model, *base)
-    network = Network(model, seed, settings, input_dtype)
-    if not network.holds(model):
-        keep_template(key, model)
-    return network
+def copy_optimizer(optimizer, **settings):
+    """Return a new optimizer with the settings of another one, some of which are replaced."""
+    config = optimizer.get_config()
+    config.pop("name", None)
+    for name, value in settings.items():
+        is_count = isinstance(value, numbers.Integral) and not isinstance(config.get(name), float)
+        config[name] = int(value) if is_count else float(value)
+    return type(optimizer).from_config(config)
 
 
 def build_network(
     builder,
     build,
-    base,
+    baseline,
     seed,
     settings,
     input_dtype,
@@ -366,42 +382,77 @@ def build_network(
     probabilities=False,
     **options,
 ):
-    """Return a network that was not trained yet, of the user's own builder if there is one.
+    """Return a new network, built by the user's builder if there is one.
+
+    Models of the builders in `networks` are reused with new values, because TensorFlow does not
+    free the memory of variables.
 
     Parameters
     ----------
     builder : callable or None
-        Called with those of the options, and `seed`, that its signature names.
+        Called with the options, and `seed`, that its signature names.
     build : callable
-        A builder in `networks`, called with all of them if `builder` is None.
-    base : tuple or None
-        What `add_residual_baseline` takes.
+        A builder in `networks`, called with all options and `seed` if `builder` is None.
+    baseline : tuple or None
+        The columns, scales and shifts of `add_residual_baseline`.
     seed, settings, input_dtype
         As `Network` takes them.
     sequence : bool, default=False
-        Whether there are outputs after each step.
+        Whether the builder's network must have outputs at each time step.
     probabilities : bool, default=False
-        Whether the outputs are to be those of classes.
+        Whether the builder's network must have probabilities of classes as outputs.
     **options
-        Among them `input_shape` and `n_outputs`.
+        With a `builder`, they include `input_shape` and `n_outputs`.
     """
-    if builder is None:
-        return new_network(build, base, seed, settings, input_dtype, **options)
-    named = signature(builder).parameters.values()
-    takes_all = any(p.kind is p.VAR_KEYWORD for p in named)
-    names = {p.name for p in named}
-    available = options | {"seed": seed}
-    with seeded(seed):
-        model = builder(**{k: v for k, v in available.items() if takes_all or k in names})
-        shapes = options["input_shape"], options["n_outputs"]
-        model = check_network(model, *shapes, sequence, probabilities)
-        if base is not None:
-            model = add_residual_baseline(model, *base)
-    return Network(model, seed, settings, input_dtype)
+    key = None
+    if builder is None and _is_plain(options):
+        key = build, repr(options), baseline is not None, global_settings()
+    model = None if key is None else templates.take(key)
+    if model is None:
+        with seeded(seed):  # layers without a seed sample one from the global state
+            if builder is None:
+                model = build(**options, seed=seed)
+            else:
+                model = _call_builder(builder, options | {"seed": seed})
+                shape, n_outputs = options["input_shape"], options["n_outputs"]
+                model = check_network(model, shape, n_outputs, sequence, probabilities)
+            if baseline is not None:
+                model = add_residual_baseline(model, *baseline)
+    else:
+        reseed(model, seed)
+        if baseline is not None:
+            set_residual_baseline(model, *baseline)
+    network = Network(model, seed, settings, input_dtype)
+    if key is not None and not network.owns(model):
+        templates.put(key, model)
+    return network
+
+
+def _call_builder(builder, options):
+    """Call a user's builder with the options that its signature names."""
+    parameters = signature(builder).parameters.values()
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        names = {p.name for p in parameters}
+        options = {name: value for name, value in options.items() if name in names}
+    return builder(**options)
+
+
+def _is_plain(value):
+    """Whether a value consists of numbers, strings and None alone, so that its repr is a key."""
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, (str, bool, np.generic, numbers.Number))
+
+
+def callback_may_retain_model(callback):
+    """Whether a callback is user-defined, so that it may use the model after the fit."""
+    return not is_keras_builtin(callback)
 
 
 def has_batch_hooks(callback):
-    """Whether a Keras callback wants to be told of every batch."""
+    """Whether a Keras callback has a hook for batches."""
     hooks = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
     base = keras.callbacks.Callback
     return any(getattr(type(callback), hook) is not getattr(base, hook) for hook in hooks) or (

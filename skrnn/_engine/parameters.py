@@ -1,24 +1,33 @@
-"""The trainable variables of a model during training, as they are or as one vector."""
+"""The variables of a model, and its trainable variables as one vector during training."""
 
 import keras
 import tensorflow as tf
 
 
 def variables_of(model):
+    """Return the variables of a model, the trainable ones first."""
     return [*model.trainable_variables, *model.non_trainable_variables]
 
 
 def values_of(variables):
+    """Return the values of variables, as arrays."""
     return [variable.value.numpy() for variable in variables]
 
 
 def assign(variables, values):
+    """Set the values of variables."""
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 
 
+def stateless_scope(model, values):
+    """Return a context in which the variables of a model have other values, in their order."""
+    pairs = list(zip(variables_of(model), values, strict=True))
+    return keras.StatelessScope(pairs, collect_losses=True)
+
+
 class ModelParameters:
-    """The trainable variables of a model as they are; `FlattenedParameters` has the same methods."""
+    """The trainable variables of a model, with the interface of `FlattenedParameters`."""
 
     def __init__(self, model):
         self._model = model
@@ -36,7 +45,7 @@ class ModelParameters:
         self._model.optimizer.apply(gradients, self._model.trainable_variables)
 
 
-# Optimizers that treat each number by itself.
+# Optimizers that update each element of a variable independently of the others.
 ELEMENTWISE_OPTIMIZERS = {
     keras.optimizers.Adadelta,
     keras.optimizers.Adagrad,
@@ -49,12 +58,12 @@ ELEMENTWISE_OPTIMIZERS = {
 }
 
 
-# Settings with which they look at a variable as a whole, or leave some variables out.
+# Settings with which they treat a variable as a whole, or treat variables differently.
 PER_VARIABLE_OPTIONS = ("clipnorm", "weight_decay", "use_ema", "gradient_accumulation_steps")
 
 
 def supports_flattening(model):
-    """Whether the weights of a compiled model can be trained as one vector."""
+    """Whether the trainable variables of a compiled model can be trained as one vector."""
     optimizer = model.optimizer
     return (
         type(optimizer) in ELEMENTWISE_OPTIMIZERS
@@ -65,7 +74,9 @@ def supports_flattening(model):
 
 
 class FlattenedParameters:
-    """The trainable variables of a model, and its optimizer's, as vectors.
+    """The trainable variables of a model and the variables of its optimizer, as vectors.
+
+    An update is then a few operations on one vector instead of as many on each variable.
 
     Parameters
     ----------
@@ -74,46 +85,42 @@ class FlattenedParameters:
     """
 
     def __init__(self, model):
-        self._variables = model.trainable_variables
-        self._shapes = [tuple(variable.shape) for variable in self._variables]
+        variables, optimizer = model.trainable_variables, model.optimizer
+        self._shapes = [tuple(variable.shape) for variable in variables]
         self._sizes = [tf.TensorShape(shape).num_elements() for shape in self._shapes]
-        self._vector = keras.Variable(
-            tf.zeros(sum(self._sizes), self._variables[0].dtype), name="flat"
-        )
-        optimizer = model.optimizer
+        self._vector = keras.Variable(tf.zeros(sum(self._sizes), variables[0].dtype), name="flat")
         self._optimizer = type(optimizer).from_config(optimizer.get_config())
         self._optimizer.build([self._vector])
-        # Which of the optimizer's variables each of the vectors holds, or is one with.
-        self._parts = [(self._vector, self._variables)]
-        for own in self._optimizer.variables:
-            is_vector = own.shape == self._vector.shape  # one for each number, like a momentum
-            ending = own.name.removeprefix("flat")
-            theirs = [
-                variable
-                for variable in optimizer.variables
-                if (variable.name.endswith(ending) if is_vector else variable.name == own.name)
-            ]
-            self._parts.append((own, theirs))
+        # Each variable used in training, and the variables of the model's that it replaces.
+        self._sources = [(self._vector, variables)]
+        for variable in self._optimizer.variables:
+            if variable.shape == self._vector.shape:  # one element per parameter, like a momentum
+                suffix = variable.name.removeprefix("flat")
+                sources = [v for v in optimizer.variables if v.name.endswith(suffix)]
+            else:
+                sources = [v for v in optimizer.variables if v.name == variable.name]
+            self._sources.append((variable, sources))
 
     def load(self):
-        """Lay the variables end to end."""
-        for own, theirs in self._parts:
-            own.assign(tf.reshape(tf.concat([tf.reshape(v, [-1]) for v in theirs], 0), own.shape))
+        """Copy the variables of the model and its optimizer into the vectors."""
+        for variable, sources in self._sources:
+            flat = tf.concat([tf.reshape(source, [-1]) for source in sources], 0)
+            variable.assign(tf.reshape(flat, variable.shape))
 
     def store(self):
-        """Put the vectors back where they came from."""
-        for own, theirs in self._parts:
-            sizes = [tf.TensorShape(v.shape).num_elements() for v in theirs]
-            parts = tf.split(tf.reshape(own, [-1]), sizes)
-            for variable, part in zip(theirs, parts, strict=True):
-                variable.assign(tf.reshape(part, variable.shape))
+        """Copy the vectors back to the variables of the model and its optimizer."""
+        for variable, sources in self._sources:
+            sizes = [tf.TensorShape(source.shape).num_elements() for source in sources]
+            values = tf.split(tf.reshape(variable, [-1]), sizes)
+            for source, value in zip(sources, values, strict=True):
+                source.assign(tf.reshape(value, source.shape))
 
     def values(self):
-        """Return the trainable variables, cut from the vector."""
-        parts = tf.split(tf.convert_to_tensor(self._vector), self._sizes)
-        return [tf.reshape(part, s) for part, s in zip(parts, self._shapes, strict=True)]
+        """Return the trainable variables as slices of the vector."""
+        values = tf.split(tf.convert_to_tensor(self._vector), self._sizes)
+        return [tf.reshape(v, shape) for v, shape in zip(values, self._shapes, strict=True)]
 
     def apply(self, gradients):
-        """Take the optimizer's step."""
+        """Update the vector by the gradients of the variables."""
         gradient = tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], 0)
         self._optimizer.apply([gradient], [self._vector])

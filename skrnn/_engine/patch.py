@@ -1,21 +1,8 @@
-"""Fast forward passes and gradients of Keras' recurrent layers, over those layers' own variables.
+"""Replacement of the computations of Keras' layers, while a graph is traced.
 
-`patched_layers` puts them, while a graph is traced, in the place of the inner loops of
-`keras.layers.LSTM`, `GRU` and `SimpleRNN`, and of `keras.layers.Dense` and `Embedding`. The model
-stays what it is; what a kernel cannot do, Keras' layer does.
-
-Each kernel is one loop over time for the states and one for their gradients. All that needs no
-state is done for all steps at once: the products with the inputs before the loop, and those that
-give the gradients of the weights after it. They are written for XLA, which fuses the element-wise
-operations; without it they give the same numbers, slowly.
-
-Arrays are time-major. Symbols are those of the papers that `build_rnn` names: x the inputs, h the
-hidden state, c the cell state; W the input and U the recurrent weights; i, f, o the input, forget
-and output gates and g the candidate of an LSTM; z, r the update and reset gates of a GRU; a what
-goes into an activation. dh is the gradient with respect to h, and so on. `mask` is empty, or holds
-one array of bool, of shape (n_timesteps, n_samples, 1): where it is False, states stay. `heard` is
-empty, or holds what h is multiplied by in h U, the same in all steps: one array of shape
-(n_samples, units) for all of U, or one for each gate.
+`patched_layers` replaces the inner loop of recurrent layers with kernels, and the calls of Dense,
+Embedding and Dropout layers with functions whose bits do not depend on the number of threads. The
+model and its variables remain the same. Layers without a replacement compute as in Keras.
 """
 
 import contextlib
@@ -24,72 +11,49 @@ import keras
 import tensorflow as tf
 
 from .._keras_compat import all_layers
-from .kernels import _ACTIVATIONS, _KERNELS, _value
+from .kernels import find_builtin_kernel
 from .matmul import dense_matmul, flatten_batch_time, weight_gradient
+from .recurrence import find_recurrence
 
-# Symbols up to which the gradient of an embedding is a product, and not a sum for each symbol.
+# The gradient of an embedding of more tokens is a sum for each token instead of a product.
 _MAX_ONE_HOT_TOKENS = 512
 
 
-def find_kernel(layer, heard=()):
-    """Return the function that computes a recurrent layer in Keras' place, or None.
-
-    It takes x, the mask (in a list that is empty without one), the states and whether it is in
-    training, and returns all outputs and the last states. There is one for
-    `keras.layers.SimpleRNN`, `LSTM` and `GRU` (not their subclasses) with tanh, sigmoid, relu or
-    linear activations, no dropout of their inputs, ``reset_after=True`` and one dtype throughout;
-    and what `find_recurrence` has one for.
+def find_kernel(layer, recurrent_dropout_masks=()):
+    """Return the kernel of a recurrent layer, or None if it has none.
 
     Parameters
     ----------
     layer : keras.layers.Layer
-    heard : sequence of tensors
-        The masks of recurrent dropout.
+    recurrent_dropout_masks : sequence of tensors
+        Masks of shape (batch_size, units) that h is multiplied by: none, one, or one for each gate.
+
+    Returns
+    -------
+    kernel : callable or None
+        ``kernel(x, mask, *states, training=False) -> outputs, last_states``, with sequences and
+        `mask` as in `scan`. All shapes must be known.
     """
-    from .recurrence import find_recurrence  # which takes its products from here
-
-    make = _KERNELS.get(type(layer))
-    if make is None:
-        run = find_recurrence(layer, heard)
-        return run and (
-            lambda x, mask, *states, training: run(
-                x, *states, mask=mask[0] if mask else None, training=training
-            )
-        )
-    cell = layer.cell
-    activations = [cell.activation, getattr(cell, "recurrent_activation", keras.activations.tanh)]
-    if (
-        any(activation not in _ACTIVATIONS for activation in activations)
-        or cell.dropout
-        or layer.stateful
-        or not getattr(cell, "reset_after", True)
-        or layer.compute_dtype != layer.variable_dtype
-    ):
-        return None
-    kernel = make(cell, heard)
-    return lambda x, mask, *states, training: kernel(x, mask, *states)
+    return find_builtin_kernel(layer, recurrent_dropout_masks) or find_recurrence(
+        layer, recurrent_dropout_masks
+    )
 
 
-def _inner_loop(layer, kernel, heard):
-    """Return what stands for ``layer.inner_loop``."""
+def _inner_loop(layer, kernel, recurrent_dropout_masks):
+    """Return a function like ``layer.inner_loop``."""
 
     def inner_loop(sequences, initial_state, mask, training=False):
-        if (
-            training and getattr(layer.cell, "recurrent_dropout", 0) and not heard
-        ):  # it draws its own masks
+        if training and getattr(layer.cell, "recurrent_dropout", 0) and not recurrent_dropout_masks:
             return type(layer).inner_loop(layer, sequences, initial_state, mask, training)
-        backwards = layer.go_backwards
         x = tf.transpose(sequences, (1, 0, 2))
-        masks = []
-        if mask is not None:
-            masks = [tf.transpose(tf.cast(mask, tf.bool))[:, :, None]]
-        if backwards:
-            x, masks = x[::-1], [part[::-1] for part in masks]
+        masks = [] if mask is None else [tf.transpose(tf.cast(mask, tf.bool))[:, :, None]]
+        if layer.go_backwards:
+            x, masks = x[::-1], [mask[::-1] for mask in masks]
         H, states = kernel(x, masks, *initial_state, training=training)
-        for part in masks:
-            has_output = part
-            if not layer.zero_output_for_mask:  # that of the last step that counts, if any did
-                has_output = tf.cumsum(tf.cast(part, tf.int32)) > 0
+        for mask in masks:
+            has_output = mask
+            if not layer.zero_output_for_mask:  # from the first unmasked time step on
+                has_output = tf.cumsum(tf.cast(mask, tf.int32)) > 0
             H = tf.where(has_output, H, tf.zeros_like(H))
         return H[-1], tf.transpose(H, (1, 0, 2)), states
 
@@ -98,31 +62,31 @@ def _inner_loop(layer, kernel, heard):
 
 def _dense(layer):
     def call(inputs, training=None):
-        outputs = dense_matmul(inputs, _value(layer.kernel))
+        outputs = dense_matmul(inputs, tf.convert_to_tensor(layer.kernel))
         if layer.use_bias:
-            outputs += _value(layer.bias)
+            outputs += tf.convert_to_tensor(layer.bias)
         return outputs if layer.activation is None else layer.activation(outputs)
 
     return call
 
 
 def _embedding(layer):
-    n_symbols = layer.input_dim
+    n_tokens = layer.input_dim
 
     def call(inputs):
-        symbols = tf.cast(inputs, tf.int32)
+        tokens = tf.cast(inputs, tf.int32)
 
         @tf.custom_gradient
-        def rows_of(embeddings):
+        def gather(embeddings):
             def gradient(dy):
-                ids = tf.reshape(symbols, (-1,))
-                if n_symbols > _MAX_ONE_HOT_TOKENS:
-                    return tf.math.unsorted_segment_sum(flatten_batch_time(dy), ids, n_symbols)
-                return weight_gradient(tf.one_hot(ids, n_symbols, dtype=dy.dtype), dy)
+                ids = tf.reshape(tokens, (-1,))
+                if n_tokens > _MAX_ONE_HOT_TOKENS:
+                    return tf.math.unsorted_segment_sum(flatten_batch_time(dy), ids, n_tokens)
+                return weight_gradient(tf.one_hot(ids, n_tokens, dtype=dy.dtype), dy)
 
-            return tf.gather(embeddings, symbols), gradient
+            return tf.gather(embeddings, tokens), gradient
 
-        return rows_of(_value(layer.embeddings))
+        return gather(tf.convert_to_tensor(layer.embeddings))
 
     return call
 
@@ -135,36 +99,37 @@ def _dropout(mask):
 
 
 @contextlib.contextmanager
-def patched_layers(model, masks=None):
-    """Within the context, calls of `model` run kernels where there are any.
+def patched_layers(model, dropout_masks=None):
+    """Within the context, calls of a model use kernels where its layers have any.
 
     Parameters
     ----------
     model : keras.Model
-        Its layers are changed within the context: keep other threads off it. Batch sizes and
-        numbers of time steps must be known while its calls are traced.
-    masks : dict, default=None
-        From `keras.layers.Dropout` to what they multiply their inputs by, and from recurrent
-        layers to the list of what their recurrent dropout multiplies the state by.
+        Its layers are modified within the context: no other thread may use it. Batch sizes and
+        numbers of time steps must be known when its calls are traced.
+    dropout_masks : dict, default=None
+        The mask of each `keras.layers.Dropout`, and the list of the masks of each recurrent layer
+        with recurrent dropout. Layers without masks compute as in Keras.
     """
-    changed, masks = [], masks or {}
+    patches, dropout_masks = [], dropout_masks or {}
 
-    def put(layer, name, function):
+    def patch(layer, name, function):
         vars(layer)[name] = function
-        changed.append((layer, name))
+        patches.append((layer, name))
 
     try:
         for layer in all_layers(model):
-            heard = masks.get(layer, ()) if isinstance(layer, keras.layers.RNN) else ()
-            if (kernel := find_kernel(layer, heard)) is not None:
-                put(layer, "inner_loop", _inner_loop(layer, kernel, heard))
+            masks = dropout_masks.get(layer, ())
+            if isinstance(layer, keras.layers.RNN):
+                if (kernel := find_kernel(layer, masks)) is not None:
+                    patch(layer, "inner_loop", _inner_loop(layer, kernel, masks))
             elif type(layer) is keras.layers.Dense and layer.quantization_mode is None:
-                put(layer, "call", _dense(layer))
+                patch(layer, "call", _dense(layer))
             elif type(layer) is keras.layers.Embedding and layer.quantization_mode is None:
-                put(layer, "call", _embedding(layer))
-            elif type(layer) is keras.layers.Dropout and layer in masks:
-                put(layer, "call", _dropout(masks[layer]))
+                patch(layer, "call", _embedding(layer))
+            elif type(layer) is keras.layers.Dropout and layer in dropout_masks:
+                patch(layer, "call", _dropout(masks))
         yield
     finally:
-        for layer, name in changed:
+        for layer, name in patches:
             del vars(layer)[name]

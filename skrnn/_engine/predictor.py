@@ -1,24 +1,25 @@
-"""Compiled graphs: an epoch and a prediction each as one call, shared by fits of one architecture.
-
-An epoch is a loop over batches inside one graph, which gathers each batch's windows from the
-series. XLA compiles what a batch computes, for a number of rows and time steps that never changes:
-a short last batch is filled up with rows of weight zero. Large batches are cut into branches, which
-run side by side, each on one thread. Their number depends on shapes alone, and `_engine.kernels` keeps
-threads out of single products: the number of cores changes no bit.
-"""
+"""Prediction in a TensorFlow graph: one call for any number of rows, in batches of 64."""
 
 import threading
 
 import tensorflow as tf
 
 from .batches import gather_source, sample_shape
-from .parameters import variables_of
+from .parameters import stateless_scope, variables_of
 from .patch import patched_layers
 from .trainer import MAX_SHARDS
 
+_ROWS_PER_BATCH = 64
+
 
 class Predictor:
-    """The graph of a model's outputs, as a function of its weights; for any number of threads."""
+    """The outputs of a model as graphs of its variables and X; thread-safe.
+
+    Parameters
+    ----------
+    model : keras.Model
+        For which `supports_fused_engine` is true.
+    """
 
     def __init__(self, model):
         self._model = model
@@ -26,58 +27,54 @@ class Predictor:
         self._lock = threading.Lock()
 
     def __call__(self, values, X):
-        """Return the outputs for all rows of X, a WindowArray or an array."""
+        """Return the outputs for all rows of X.
+
+        Parameters
+        ----------
+        values : list of tensors
+            Of the model's variables.
+        X : WindowArray or ndarray of shape (n_samples, n_timesteps, n_features)
+
+        Returns
+        -------
+        outputs : ndarray of shape (n_samples, ...)
+        """
         n_rows = len(X)
         source, window_length = gather_source(X)
         spec = tf.TensorSpec((None, *source.shape[1:]), source.dtype)
-        key = (1 if n_rows == 1 else _PREDICT_ROWS, X.shape[1], window_length, spec)
+        key = (1 if n_rows == 1 else _ROWS_PER_BATCH, X.shape[1], window_length, spec)
         with self._lock:
             if key not in self._graphs:
-                self._graphs[key] = self._make(*key)
+                self._graphs[key] = self._make_graph(*key)
         return self._graphs[key](values, source, tf.constant(n_rows)).numpy()
 
-    def _make(self, size, n_timesteps, window_length, X_spec):
+    def _make_graph(self, size, n_timesteps, window_length, source_spec):
         model = self._model
         shape = sample_shape(model, n_timesteps)
-        n_trainable = len(model.trainable_variables)
 
         @tf.function(jit_compile=True, autograph=False)
         def outputs(values, x):
-            with patched_layers(model):
-                return model.stateless_call(
-                    values[:n_trainable], values[n_trainable:], x, training=False
-                )[0]
+            with stateless_scope(model, values), patched_layers(model):
+                return model(x, training=False)
 
-        def batch(values, X, first, n_rows):
+        def predict_batch(values, source, first, n_rows):
             index = tf.minimum(first + tf.range(size), n_rows - 1)
             if window_length is not None:
                 index = index[:, None] + tf.range(window_length)
-            return outputs(values, tf.reshape(tf.gather(X, index), (size, *shape)))
+            return outputs(values, tf.reshape(tf.gather(source, index), (size, *shape)))
 
-        specs = [tf.TensorSpec(v.shape, v.dtype) for v in variables_of(model)]
-
-        @tf.function(
-            autograph=False,
-            input_signature=[
-                specs,
-                X_spec,
-                tf.TensorSpec((), tf.int32),
-            ],
-        )
-        def predict(values, X, n_rows):
+        @tf.function(autograph=False)
+        def predict(values, source, n_rows):
             if size == 1:
-                return batch(values, X, 0, n_rows)
-            parts = tf.map_fn(
-                lambda first: batch(values, X, first, n_rows),
+                return predict_batch(values, source, 0, n_rows)
+            batches = tf.map_fn(
+                lambda first: predict_batch(values, source, first, n_rows),
                 tf.range(0, n_rows, size),
                 fn_output_signature=model.outputs[0].dtype,
                 parallel_iterations=MAX_SHARDS,
             )
-            row = tf.shape(parts)[2:]  # a model may not know its number of time steps
-            return tf.reshape(parts, tf.concat([[-1], row], axis=0))[:n_rows]
+            row = tf.shape(batches)[2:]  # a model may not know its number of time steps
+            return tf.reshape(batches, tf.concat([[-1], row], axis=0))[:n_rows]
 
-        return predict.get_concrete_function()
-
-
-# Rows that are predicted at once.
-_PREDICT_ROWS = 64
+        specs = [tf.TensorSpec(v.shape, v.dtype) for v in variables_of(model)]
+        return predict.get_concrete_function(specs, source_spec, tf.TensorSpec((), tf.int32))

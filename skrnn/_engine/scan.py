@@ -1,96 +1,183 @@
-"""Fast forward passes and gradients of Keras' recurrent layers, over those layers' own variables.
+"""Loops over time, with masks, and with a gradient by vector-Jacobian products.
 
-`patched_layers` puts them, while a graph is traced, in the place of the inner loops of
-`keras.layers.LSTM`, `GRU` and `SimpleRNN`, and of `keras.layers.Dense` and `Embedding`. The model
-stays what it is; what a kernel cannot do, Keras' layer does.
-
-Each kernel is one loop over time for the states and one for their gradients. All that needs no
-state is done for all steps at once: the products with the inputs before the loop, and those that
-give the gradients of the weights after it. They are written for XLA, which fuses the element-wise
-operations; without it they give the same numbers, slowly.
-
-Arrays are time-major. Symbols are those of the papers that `build_rnn` names: x the inputs, h the
-hidden state, c the cell state; W the input and U the recurrent weights; i, f, o the input, forget
-and output gates and g the candidate of an LSTM; z, r the update and reset gates of a GRU; a what
-goes into an activation. dh is the gradient with respect to h, and so on. `mask` is empty, or holds
-one array of bool, of shape (n_timesteps, n_samples, 1): where it is False, states stay. `heard` is
-empty, or holds what h is multiplied by in h U, the same in all steps: one array of shape
-(n_samples, units) for all of U, or one for each gate.
+Sequences are time-major, of shape (n_timesteps, batch_size, ...), and written in upper case: H are
+the h of all time steps. `mask` is an empty sequence, or holds one boolean tensor of shape
+(n_timesteps, batch_size, 1), or (batch_size, 1) within a time step: where it is False, the time
+step is skipped, and the states remain what they were.
 """
 
+import functools
+
+import keras
 import tensorflow as tf
 
-from .matmul import deterministic_matmul, weight_gradient
+from ..layers import add_recurrent
+from .matmul import (
+    dense_matmul,
+    recurrent_matmul,
+    recurrent_matmul_vjp_h,
+    recurrent_matmul_vjp_U,
+)
 
 
-def scan(step, states, inputs, widths, *, backwards=False):
-    """Run ``states, outputs = step(states, inputs of one time step)`` over all time steps.
+def scan(step, carry, inputs, output_sizes, *, backwards=False):
+    """Run ``carry, outputs = step(carry, inputs)`` for all time steps.
 
-    `inputs` are of shape (n_timesteps, n_samples, ...), the outputs of each step of shape
-    (n_samples, width). Returns the last states, and all outputs in the order of the inputs.
+    `inputs` are sequences, of which each step gets one time step. Its outputs have the shape
+    (batch_size, output_size). Returns the last carry, and the outputs as sequences in the order of
+    the inputs.
     """
-    n_timesteps, n_samples = inputs[0].shape[:2]
-    if n_timesteps == 1:  # nothing to compile a loop for
-        states, outputs = step(states, [part[0] for part in inputs])
-        return states, [output[None] for output in outputs]
-    dtype = inputs[0].dtype
+    n_timesteps, batch_size = inputs[0].shape[:2]
+    if n_timesteps == 1:  # without a loop to compile
+        carry, outputs = step(carry, [sequence[0] for sequence in inputs])
+        return carry, [output[None] for output in outputs]
     arrays = [
-        tf.TensorArray(dtype, n_timesteps, element_shape=(n_samples, width)) for width in widths
+        tf.TensorArray(inputs[0].dtype, n_timesteps, element_shape=(batch_size, size))
+        for size in output_sizes
     ]
 
-    def body(count, states, arrays):
-        t = n_timesteps - 1 - count if backwards else count
-        states, outputs = step(states, [part[t] for part in inputs])
-        return count + 1, states, [a.write(t, o) for a, o in zip(arrays, outputs, strict=True)]
+    def body(i, carry, arrays):
+        t = n_timesteps - 1 - i if backwards else i
+        carry, outputs = step(carry, [sequence[t] for sequence in inputs])
+        written = [array.write(t, y) for array, y in zip(arrays, outputs, strict=True)]
+        return i + 1, carry, written
 
-    _, states, arrays = tf.while_loop(
-        lambda count, *_: count < n_timesteps,
+    _, carry, arrays = tf.while_loop(
+        lambda i, *_: i < n_timesteps,
         body,
-        (0, tuple(states), arrays),
+        (0, tuple(carry), arrays),
         parallel_iterations=1,
         maximum_iterations=n_timesteps,
     )
-    return states, [array.stack() for array in arrays]
+    return carry, [array.stack() for array in arrays]
 
 
-def recurrent_matmul(h, U, heard):
-    """Return h @ U, of the h that each gate hears."""
-    if not heard:
-        return deterministic_matmul(h, U)
-    parts = zip(heard, tf.split(U, len(heard), axis=1), strict=True)
-    return tf.concat([deterministic_matmul(h * mask, part) for mask, part in parts], axis=1)
-
-
-def recurrent_matmul_vjp_h(da, Ut, heard):
-    """Return the gradient with respect to h of ``_hear(h, U, heard)``; Ut is U transposed."""
-    if not heard:
-        return deterministic_matmul(da, Ut)
-    n = len(heard)
-    parts = zip(heard, tf.split(da, n, axis=1), tf.split(Ut, n, axis=0), strict=True)
-    return tf.add_n([deterministic_matmul(da_k, Ut_k) * mask for mask, da_k, Ut_k in parts])
-
-
-def recurrent_matmul_vjp_U(H, dA, heard):
-    """Return the gradient with respect to U of ``_hear(h, U, heard)``, from all steps' h and da."""
-    if not heard:
-        return weight_gradient(H, dA)
-    parts = zip(heard, tf.split(dA, len(heard), axis=2), strict=True)
-    return tf.concat([weight_gradient(H * mask, dA_k) for mask, dA_k in parts], axis=1)
-
-
-def previous_states(first, sequence):
-    """Return what stood before each step of `sequence`: its first state, then all but its last."""
-    return tf.concat([first[None], sequence[:-1]], axis=0)
+def previous_states(initial, sequence):
+    """Return the state before each time step, given the state after each."""
+    return tf.concat([initial[None], sequence[:-1]], axis=0)
 
 
 def where_mask(new, old, mask):
-    """Return the new state where a step counts, and the old one where it is masked."""
+    """Return the new state, or the old one where the time step is skipped."""
     return tf.where(mask[0], new, old) if mask else new
 
 
-def split_masked_cotangent(gradient, mask):
-    """Part the gradient of a state into that of the new state and that of the old one it kept."""
+def split_masked_cotangent(cotangent, mask):
+    """Split the cotangent of ``where_mask(new, old, mask)`` into those of new and old."""
+    zeros = tf.zeros_like(cotangent)
     if not mask:
-        return gradient, tf.zeros_like(gradient)
-    zero = tf.zeros_like(gradient)
-    return tf.where(mask[0], gradient, zero), tf.where(mask[0], zero, gradient)
+        return cotangent, zeros
+    return tf.where(mask[0], cotangent, zeros), tf.where(mask[0], zeros, cotangent)
+
+
+def split_by_lengths(values, *lengths):
+    """Split a sequence into lists of these lengths, and a list of the rest."""
+    lists, start = [], 0
+    for length in lengths:
+        lists.append(list(values[start : start + length]))
+        start += length
+    return [*lists, list(values[start:])]
+
+
+def _masked_step(step, variables, inputs, states, weights, mask):
+    """Return the states after a step, with these values of the variables."""
+    with keras.StatelessScope(list(zip(variables, weights, strict=True))):
+        new_states = step(inputs, states)
+    return tuple(where_mask(*pair, mask) for pair in zip(new_states, states, strict=True))
+
+
+def _vjp(function, arguments, cotangents):
+    """Return the vector-Jacobian products of a function with respect to lists of tensors."""
+    with tf.GradientTape() as tape:
+        tape.watch(arguments)
+        outputs = function(*arguments)
+    zero = tf.UnconnectedGradients.ZERO
+    return tape.gradient(
+        outputs, arguments, output_gradients=cotangents, unconnected_gradients=zero
+    )
+
+
+def scan_with_vjp(step, inputs, states, variables, mask, U=None, recurrent_dropout_masks=()):
+    """Run a step for all time steps, with a gradient by vector-Jacobian products of the step.
+
+    The forward loop saves the states. The backward loop recomputes the step at each time step and
+    accumulates the gradients of the weights; that of U is one product for all time steps.
+
+    Parameters
+    ----------
+    step : callable
+        ``step(inputs, states)`` returns the new states.
+    inputs : list of sequences
+    states : list of tensors
+        Initial states, h first.
+    variables : list of keras.Variable
+        All variables that the step reads.
+    mask : sequence
+    U : tensor, default=None
+        Recurrent weights: h U is added to the first columns of the first input of the step.
+    recurrent_dropout_masks : sequence of tensors
+        At most one, that h is multiplied by in h U.
+
+    Returns
+    -------
+    states : tuple of sequences
+    """
+    lengths = len(inputs), len(states), len(variables)
+    masks = recurrent_dropout_masks
+    masked_step = functools.partial(_masked_step, step, variables)
+
+    @tf.custom_gradient
+    def run(*arguments):
+        inputs, states, weights, U = split_by_lengths(arguments, *lengths)
+
+        def forward(states, step_inputs):
+            (a, *others), mask = split_by_lengths(step_inputs, len(inputs))
+            if U:
+                a = add_recurrent(a, recurrent_matmul(states[0], U[0], masks))
+            states = masked_step([a, *others], states, weights, mask)
+            return states, states
+
+        sizes = [state.shape[-1] for state in states]
+        _, sequences = scan(forward, states, [*inputs, *mask], sizes)
+
+        def gradient(*d_sequences):
+            before = [previous_states(*pair) for pair in zip(states, sequences, strict=True)]
+            A, *others = inputs
+            if U:
+                H = before[0] * masks[0] if masks else before[0]
+                A = add_recurrent(A, dense_matmul(H, U[0]))
+            U_transposed = [tf.transpose(u) for u in U]
+
+            def backward(carry, step_inputs):
+                d_states, d_weights = carry
+                d_outputs, states, inputs, mask = split_by_lengths(
+                    step_inputs, len(d_states), len(d_states), lengths[0]
+                )
+                d_states = [d + d_t for d, d_t in zip(d_states, d_outputs, strict=True)]
+                d_inputs, d_states, d_weights_t = _vjp(
+                    lambda inputs, states, weights: masked_step(inputs, states, weights, mask),
+                    [inputs, states, weights],
+                    d_states,
+                )
+                for Ut in U_transposed:
+                    da = d_inputs[0][:, : Ut.shape[0]]
+                    d_states[0] += recurrent_matmul_vjp_h(da, Ut, masks)
+                d_weights = [d + d_t for d, d_t in zip(d_weights, d_weights_t, strict=True)]
+                return (tuple(d_states), tuple(d_weights)), d_inputs
+
+            zeros = tuple(map(tf.zeros_like, states)), tuple(map(tf.zeros_like, weights))
+            (d_states, d_weights), d_inputs = scan(
+                backward,
+                zeros,
+                [*d_sequences, *before, A, *others, *mask],
+                [sequence.shape[-1] for sequence in inputs],
+                backwards=True,
+            )
+            dA = [d_inputs[0][..., : u.shape[1]] for u in U]
+            dU = [recurrent_matmul_vjp_U(before[0], dA_u, masks) for dA_u in dA]
+            return *d_inputs, *d_states, *d_weights, *dU
+
+        return tuple(sequences), gradient
+
+    weights = [tf.convert_to_tensor(variable) for variable in variables]
+    return run(*inputs, *states, *weights, *([] if U is None else [U]))

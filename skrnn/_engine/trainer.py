@@ -1,13 +1,12 @@
-"""Compiled graphs: an epoch and a prediction each as one call, shared by fits of one architecture.
+"""Training in TensorFlow graphs, each of which runs through an epoch or a part of it.
 
-An epoch is a loop over batches inside one graph, which gathers each batch's windows from the
-series. XLA compiles what a batch computes, for a number of rows and time steps that never changes:
-a short last batch is filled up with rows of weight zero. Large batches are cut into branches, which
-run side by side, each on one thread. Their number depends on shapes alone, and `_engine.kernels` keeps
-threads out of single products: the number of cores changes no bit.
+An epoch is a loop over batches inside a graph, which gathers the windows of each batch from the
+series. XLA compiles the computation of a batch for a fixed number of rows and time steps: a short
+last batch is padded with rows of weight zero. Large batches are split into shards, which run in
+parallel with one thread each. The number of shards depends on shapes alone, and `_engine.matmul`
+keeps single products from being split among threads: results do not depend on the number of cores.
 """
 
-import contextlib
 import time
 
 import keras
@@ -15,39 +14,41 @@ import numpy as np
 import tensorflow as tf
 
 from .._keras_compat import all_layers
-from .batches import Data, batch_indices, loss_weights, sample_shape
-from .eligibility import has_active_dropout, ignored_class, per_sample_loss
+from .batches import Batch, Rows, TrainingData, batch_indices, loss_weights, sample_shape
+from .eligibility import has_active_dropout, ignored_class, per_sample_loss, tbptt_loss
 from .parameters import (
     FlattenedParameters,
     ModelParameters,
     assign,
+    stateless_scope,
     supports_flattening,
     values_of,
     variables_of,
 )
 from .patch import patched_layers
 
-# What one graph call should last, so that Ctrl-C and progress bars are not kept waiting.
+# Target duration of a graph call: Ctrl-C and progress bars wait for it to return.
 _SECONDS_PER_CALL = 0.3
 
 
-# Rows of a batch that make a branch of their own, if there are multiplications enough for it.
+# Minimum rows of a shard, and the multiplications that make it worth a thread.
 _ROWS_PER_SHARD = 8
-
-
-MAX_SHARDS = 16
 
 
 _MULTIPLICATIONS_PER_SHARD = 2**21
 
 
-# Batches that XLA runs through in one call, and values in their windows, at most.
+MAX_SHARDS = 16
+
+
+# Maximum batches that one call of an XLA program trains on, and values in their windows.
 _BATCHES_PER_GROUP = 32
 
 
 _VALUES_PER_GROUP = 2**18
 
 
+# What TensorFlow raises if XLA cannot compile a graph or is not available.
 XLA_ERRORS = (
     tf.errors.InvalidArgumentError,
     tf.errors.UnimplementedError,
@@ -59,37 +60,48 @@ XLA_ERRORS = (
 class Trainer:
     """A compiled `keras.Model` and the graphs that train it; for one fit at a time.
 
+    Subclasses define which models they train (`check_model`), how batches are gathered (`gather`),
+    how the model is called (`forward`) and which states are carried from batch to batch
+    (`initial_carry`).
+
     Parameters
     ----------
     model : keras.Model
-        Compiled and `supports_fused_engine`.
+        Compiled.
+    fused : bool, default=True
+        Whether to train with kernels and XLA, for which the model must be `supports_fused_engine`.
+        Otherwise the same graphs call Keras' own layers.
 
     Attributes
     ----------
-    data : class
-        What a trainer takes its batches from, made of X, y and sample weights.
-    by_keras : class or None
-        What trains in its place where `Network.trainer` finds no way for XLA; None for
-        `keras.Model.fit`.
+    data_class : class
+        Makes the batches of X, y and sample weights.
+    replaces_model_fit : bool
+        Whether the class also trains models that are not fused, instead of `keras.Model.fit`.
+    groups_batches : bool
+        Whether one XLA program may train on several batches.
     """
 
-    data: type
-    by_keras: type | None = None
+    data_class: type = TrainingData
+    replaces_model_fit = False
+    groups_batches = True
 
-    def __init__(self, model):
-        self.model = model
-        self.dtype = model.outputs[0].dtype
-        self._loss, self._ignored = per_sample_loss(model.loss), ignored_class(model.loss)
+    def __init__(self, model, fused=True):
+        self.model, self.fused = model, fused
+        # The outputs of a model in mixed precision have a smaller dtype than its variables.
+        self.dtype = model.outputs[0].dtype if fused else model.variable_dtype
+        self.loss = per_sample_loss(model.loss) if fused else tbptt_loss(model.loss)
+        self._ignored_class = ignored_class(model.loss)
         self._epochs = {}
-        self._steps = 4  # batches a graph call
+        self._batches_per_call = 4
         self._jit = True
         model.optimizer.build(model.trainable_variables)
-        self._fresh_optimizer = values_of(model.optimizer.variables)
+        self._initial_optimizer_values = values_of(model.optimizer.variables)
 
-    def load(self, variables, optimizer, learning_rate):
-        """Put every variable where a fit begins; `optimizer` is empty for a first one."""
-        assign(variables_of(self.model), variables)
-        assign(self.model.optimizer.variables, optimizer or self._fresh_optimizer)
+    def load(self, values, optimizer_values, learning_rate):
+        """Set every variable for a fit; `optimizer_values` is empty before the first one."""
+        assign(variables_of(self.model), values)
+        assign(self.model.optimizer.variables, optimizer_values or self._initial_optimizer_values)
         if learning_rate is not None:
             self.model.optimizer.learning_rate = learning_rate
 
@@ -98,48 +110,67 @@ class Trainer:
 
         Parameters
         ----------
-        data : Data
+        data : TrainingData
         batch_size : int
         after_call : callable
-            Called after each graph call with the batches done and the loss so far.
+            Called after each graph call with the number of batches so far and their mean loss.
         before_batch : callable, default=None
-            Called before each batch with its number; there is a graph call for each then.
+            Called before each batch with its number. Each graph call then trains on one batch.
         """
-        size = data.rows_at_once(batch_size)
-        key = size, data.kind()
-        if key not in self._epochs:
-            self._epochs[key] = self._make_epoch(*key)
-        epoch, arguments = self._epochs[key], data.arguments(size, self.dtype)
-        n_batches, done, carried = data.n_batches(size), 0, self._carried(size)
+        size = data.effective_batch_size(batch_size)
+        spec, tensors = data.batch_spec(), data.tensors(size, self.dtype)
+        if (size, spec) not in self._epochs:
+            self._epochs[size, spec] = self._make_epoch(size, spec, tensors)
+        n_batches, done, carry = data.n_batches(size), 0, self.initial_carry(size)
         while done < n_batches:
-            steps = 1 if before_batch else min(self._steps, n_batches - done)
+            steps = 1 if before_batch else min(self._batches_per_call, n_batches - done)
             if before_batch:
                 before_batch(done)
             start = time.perf_counter()
             try:
-                carried = epoch(*arguments, done, steps, *carried)
-                loss = float(carried[0])
+                carry = self._epochs[size, spec](tensors, done, steps, carry)
+                loss = float(carry[0])
             except XLA_ERRORS:
                 if not self._jit:
                     raise
-                # XLA refuses before anything was computed, or is not there.
+                # XLA raises before anything was computed.
                 self._jit = False
-                epoch = self._epochs[key] = self._make_epoch(*key)
+                self._epochs[size, spec] = self._make_epoch(size, spec, tensors)
                 continue
             seconds = time.perf_counter() - start
-            self._steps = max(1, min(8 * steps, int(steps * _SECONDS_PER_CALL / seconds)))
+            batches_per_call = int(steps * _SECONDS_PER_CALL / seconds)
+            self._batches_per_call = max(1, min(8 * steps, batches_per_call))
             done += steps
-            after_call(done, loss / data.n_counted(done, size))
-        return loss / data.n_counted(done, size)
+            after_call(done, loss / data.loss_denominator(done, size))
+        return loss / data.loss_denominator(done, size)
 
-    def _carried(self, size):
-        """Return what an epoch's graph calls hand on, as it is at first: the sum of the losses."""
+    # What subclasses override
+
+    def initial_carry(self, size):
+        """Return what an epoch passes from batch to batch: the sum of the losses, and states."""
         return [tf.zeros((), self.dtype)]
 
-    def _counted(self, y, is_real, weights):
-        """Return 1 for what has a loss that counts, else 0: rows, or each of their steps.
+    def n_steps(self, spec):
+        """Return the number of time steps in a batch."""
+        return spec.n_timesteps
 
-        It is steps where there are weights of steps or some are left out.
+    def check_model(self, spec):
+        """Raise a ValueError if the model cannot be trained on data of a spec."""
+
+    def forward(self, rows, states, spec):
+        """Return what the loss takes as y_pred, and a list of the carried states after that."""
+        return self.model(rows.x, training=True), []
+
+    def reduce_losses_to_weights(self, losses, y, weights):
+        """Average the losses over the axes that `weights` lacks."""
+        shape = tf.concat([tf.shape(y)[: weights.shape.rank], [-1]], axis=0)
+        return tf.reduce_mean(tf.reshape(losses, shape), axis=-1)
+
+    def loss_mask(self, y, is_real, weights):
+        """Return 1 for each loss that counts, else 0.
+
+        There is a loss for each row, or for each of its time steps if these have weights or some
+        of their classes are ignored.
 
         Parameters
         ----------
@@ -147,204 +178,243 @@ class Trainer:
         is_real : tensor of bool, of shape (n_batches, size[, n_timesteps])
         weights : tensor of shape (n_batches, size[, 1 or n_timesteps]) or None
         """
-        counted = tf.cast(is_real, self.dtype)
-        by_step = weights is not None and weights.shape.rank == 3
-        if counted.shape.rank == 2 and (by_step or self._ignored is not None):
-            counted = tf.repeat(counted[..., None], y.shape[2], axis=2)
-        if self._ignored is not None:
-            counted *= tf.cast(y != self._ignored, self.dtype)
-        return counted
+        mask = tf.cast(is_real, self.dtype)
+        has_step_weights = weights is not None and weights.shape.rank == 3
+        if mask.shape.rank == 2 and (has_step_weights or self._ignored_class is not None):
+            mask = tf.repeat(mask[..., None], y.shape[2], axis=2)
+        if self._ignored_class is not None:
+            mask *= tf.cast(y != self._ignored_class, self.dtype)
+        return mask
 
-    def _n_steps(self, kind):
-        """Return how many steps of its sequences a batch goes through."""
-        return kind.n_timesteps
+    def gather(self, tensors, numbers, size, spec):
+        """Return a group of batches.
 
-    def _around(self, kind, extra, states):
-        """Return the context to call the model in; it hands out a list for the states after it."""
-        return contextlib.nullcontext([])
+        Parameters
+        ----------
+        tensors : tuple of tensors
+            Those of the data.
+        numbers : int tensor of shape (n_batches,)
+        size : int
+        spec : BatchSpec
+        """
+        series, target, y_offset, weights, order, n_rows = tensors
+        index, is_real = batch_indices(order, n_rows, numbers, size)
+        y = tf.gather(target, y_offset + index)
+        weights = None if spec.weights_shape is None else tf.gather(weights, index)
+        weights = loss_weights(self.loss_mask(y, is_real, weights), weights)
+        if spec.window_length is not None:
+            index = index[..., None] + tf.range(spec.window_length)
+        shape = (*numbers.shape, size, *sample_shape(self.model, spec.n_timesteps))
+        x = tf.reshape(tf.gather(series, index), shape)
+        n_real = tf.maximum(1, tf.reduce_sum(tf.cast(is_real, tf.int32), axis=1))
+        return Batch(Rows(x, y, [weights], []), tf.cast(n_real, self.dtype), n_real, [])
 
-    def _weighable(self, losses, y, weights):
-        """Return the losses with one number for each weight: for each row, or each of its steps."""
-        shape = tf.concat([tf.shape(y)[: weights.shape.rank], [-1]], axis=0)
-        return tf.reduce_mean(tf.reshape(losses, shape), axis=-1)
+    # Graphs
 
-    def _make_epoch(self, size, kind):
-        """Make the graph of an epoch, for batches of a size and data of a kind."""
-        train, parameters, group = self._make_train(size, kind)
-        gather, dtype = self._make_gather(size, group, kind), self.dtype
+    def _make_epoch(self, size, spec, tensors):
+        """Return the graph of an epoch, for batches of a size and data of a spec."""
+        self.check_model(spec)
+        make_train = self._make_fused_train if self.fused else self._make_train
+        train, parameters, n_per_group = make_train(size, spec)
 
         @tf.function(autograph=False)
-        def epoch(series, target, first_target, weights, order, n_rows, first, steps, *carried):
-            last = first + steps
+        def epoch(tensors, first, n_batches, carry):
+            last = first + n_batches
 
-            def body(batch, total, states):
-                data = gather(series, target, first_target, weights, order, n_rows, batch)
-                n_batches = tf.minimum(last - batch, group)
-                return batch + group, *train(n_batches, *data, total, states)
+            def is_left(number, *_):
+                return number < last
 
-            total, *states = carried
+            def body(number, total, states):
+                batches = self.gather(tensors, number + tf.range(n_per_group), size, spec)
+                n_in_group = tf.minimum(last - number, n_per_group)
+                return number + n_per_group, *train(batches, n_in_group, total, states)
+
+            total, *states = carry
             parameters.load()
             _, total, states = tf.while_loop(
-                lambda batch, *_: batch < last, body, (first, total, states), parallel_iterations=1
+                is_left, body, (first, total, states), parallel_iterations=1
             )
             parameters.store()
-            return total, *states
+            return [total, *states]
 
         integer = tf.TensorSpec((), tf.int32)
         return epoch.get_concrete_function(
-            kind.X,
-            kind.y,
-            integer,
-            tf.TensorSpec((None, *(kind.weights_shape or ())), dtype),
-            tf.TensorSpec((None,), tf.int32),
+            tuple(tf.TensorSpec(_any_length(t.shape), t.dtype) for t in tensors),
             integer,
             integer,
-            integer,
-            *(tf.TensorSpec(part.shape, part.dtype) for part in self._carried(size)),
+            [tf.TensorSpec(t.shape, t.dtype) for t in self.initial_carry(size)],
         )
 
-    def _make_train(self, size, kind):
-        """Make what trains on a group of batches.
+    def _make_train(self, size, spec):
+        """Return a function that trains on a batch with Keras' own layers."""
+        model = self.model
+        variables, optimizer = model.trainable_variables, model.optimizer
+
+        def train(batches, n_batches, total, states):
+            batch = _select(batches, 0)
+            # Layers and penalties that depend on the whole batch must not see its padding.
+            rows = tf.nest.map_structure(lambda part: part[: batch.n_rows], batch.rows)
+            with tf.GradientTape() as tape:
+                loss, states = self._weighted_loss(rows, batch.gradient_scale, states, spec)
+                scaled = optimizer.scale_loss(_scale([loss], batch.gradient_scale)[0])
+            gradients = tape.gradient(scaled, variables)
+            optimizer.apply(gradients, variables)
+            return total + loss * batch.n_losses, states
+
+        return train, ModelParameters(model), 1
+
+    def _make_fused_train(self, size, spec):
+        """Return a function that trains on a group of batches with kernels and XLA.
 
         Returns
         -------
         train : callable
-            ``train(n_batches, x, y, weights, counts, extra, total, states)`` trains on the first of
-            the batches, adds up their rows' losses in `total`, and returns it with the states.
-        parameters : _Weights or FlatWeights
-        group : int
-            Batches in a group.
+            ``train(batches, n_batches, total, states)`` trains on the first batches of a group,
+            and returns `total` plus the sum of their losses, and the states after them.
+        parameters : ModelParameters or FlattenedParameters
+        n_per_group : int
         """
-        model, n_steps = self.model, self._n_steps(kind)
-        parts = n_shards(size, n_steps * model.count_params())
-        flat = parts == 1 and supports_flattening(model)
+        model, n_steps = self.model, self.n_steps(spec)
+        shards = n_shards(size, n_steps * model.count_params())
+        in_groups = shards == 1 and self.groups_batches
+        flat = in_groups and supports_flattening(model)
         parameters = FlattenedParameters(model) if flat else ModelParameters(model)
         dropouts = dropout_layers(model)
-        # Batches that XLA runs through by itself, where calling it costs as much as its work.
-        group = 1
-        if parts == 1 and not dropouts:
+        n_per_group = 1
+        if in_groups and not dropouts:  # whose masks are sampled outside of XLA
             n_values = size * int(np.prod(sample_shape(model, n_steps)))
-            group = max(1, min(_BATCHES_PER_GROUP, _VALUES_PER_GROUP // n_values))
+            n_per_group = max(1, min(_BATCHES_PER_GROUP, _VALUES_PER_GROUP // n_values))
 
-        def gradients(trainable, others, extra, masks, x, y, weights, states):
+        def gradients(variables, others, scale, masks, rows, states):
             masks = dict(zip(dropouts, masks, strict=True))
-            with tf.GradientTape() as tape, patched_layers(model, masks):
-                tape.watch(trainable)
-                with self._around(kind, extra, states) as after:
-                    y_pred, _, penalties = model.stateless_call(
-                        trainable, others, x, training=True, return_losses=True
-                    )
-                y = tf.cast(y, y_pred.dtype) if y.dtype.is_floating else y
-                losses = self._weighable(self._loss(y, y_pred), y, weights)
-                loss = tf.reduce_sum(losses * weights) + sum(penalties) / parts
+            with (
+                tf.GradientTape() as tape,
+                stateless_scope(model, [*variables, *others]),
+                patched_layers(model, masks),
+            ):
+                tape.watch(variables)
+                loss, states = self._weighted_loss(rows, scale, states, spec, shards)
             zero = tf.UnconnectedGradients.ZERO
-            return tape.gradient(loss, trainable, unconnected_gradients=zero), loss, after
+            return tape.gradient(loss, variables, unconnected_gradients=zero), loss, states
 
-        def update(branches):
-            parameters.apply([tf.add_n(parts) for parts in zip(*branches, strict=True)])
+        def update(gradients_of_shards, scale):
+            sums = [tf.add_n(parts) for parts in zip(*gradients_of_shards, strict=True)]
+            parameters.apply(_scale(sums, scale))
 
-        def one_after_the_other(
-            n_batches, others, masks, xs, ys, weights, counts, extra, total, states
-        ):
-            """Train on the first of some batches; add up their rows' losses in `total`."""
-
+        def train_batches(batches, n_batches, others, masks, total, states):
             def body(i, total, states):
-                data = masks, xs[i], ys[i], weights[i], states
-                of_batch = [part[i] for part in extra]
-                gradient, loss, states = gradients(parameters.values(), others, of_batch, *data)
-                update([gradient])
-                return i + 1, total + loss * counts[i], states
+                batch = _select(batches, i)
+                shared = parameters.values(), others, batch.gradient_scale
+                gradient, loss, states = gradients(*shared, masks, batch.rows, states)
+                update([gradient], batch.gradient_scale)
+                return i + 1, total + loss * batch.n_losses, states
 
             return tf.while_loop(lambda i, *_: i < n_batches, body, (0, total, states))[1:]
 
-        gradients_graph, update_graph, many_graph = (
-            tf.function(f, jit_compile=self._jit, autograph=False)
-            for f in (gradients, update, one_after_the_other)
+        gradients_graph, update_graph, group_graph = (
+            tf.function(function, jit_compile=self._jit, autograph=False)
+            for function in (gradients, update, train_batches)
         )
 
-        def train(n_batches, x, y, weights, counts, extra, total, states):
+        def train(batches, n_batches, total, states):
             masks = [sample_dropout_mask(layer, size, n_steps) for layer in dropouts]
             others = [tf.convert_to_tensor(v) for v in model.non_trainable_variables]
-            if parts == 1:
-                return many_graph(
-                    n_batches, others, masks, x, y, weights, counts, extra, total, states
-                )
-            shared = parameters.values(), others, [part[0] for part in extra]
-            by_row = masks, x[0], y[0], weights[0], states
-            branches, loss, states = map_shards(gradients_graph, size, parts, shared, by_row)
-            update_graph(branches)
-            return total + loss * counts[0], states
+            if in_groups:
+                return group_graph(batches, n_batches, others, masks, total, states)
+            batch = _select(batches, 0)
+            shared = parameters.values(), others, batch.gradient_scale
+            by_row = masks, batch.rows, states
+            gradients_of_shards, loss, states = map_shards(
+                gradients_graph, size, shards, shared, by_row
+            )
+            update_graph(gradients_of_shards, batch.gradient_scale)
+            return total + loss * batch.n_losses, states
 
-        return train, parameters, group
+        return train, parameters, n_per_group
 
-    def _make_gather(self, size, group, kind):
-        """Make what gathers a group of batches: x, y, weights, the losses that count, extras."""
-        shape, dtype = sample_shape(self.model, kind.n_timesteps), self.dtype
+    def _weighted_loss(self, rows, gradient_scale, states, spec, shards=1):
+        """Return the weighted sum of the losses of some rows, with penalties, and the states."""
+        y_pred, states = self.forward(rows, states, spec)
+        y = tf.cast(rows.y, y_pred.dtype) if rows.y.dtype.is_floating else rows.y
+        losses = self.reduce_losses_to_weights(self.loss(y, y_pred), y, rows.weights[0])
+        losses = tf.cast(losses, self.dtype)
+        for weights in rows.weights:
+            losses *= weights
+        loss = tf.reduce_sum(losses)
+        if penalties := self.model.losses:
+            # Each shard adds a share of the penalties, and the scale of the losses is not theirs.
+            divisor = shards
+            for scale in gradient_scale:
+                divisor = scale * shards
+            loss += sum(penalties) / divisor
+        return loss, states
 
-        def gather(series, target, first_target, weights, order, n_rows, batch):
-            numbers = batch + tf.range(group)
-            index, is_real, counts = batch_indices(order, n_rows, numbers, size, dtype)
-            y = tf.gather(target, first_target + index)
-            given = None if kind.weights_shape is None else tf.gather(weights, index)
-            scale = loss_weights(self._counted(y, is_real, given), given)
-            if kind.window_length is not None:
-                index = index[..., None] + tf.range(kind.window_length)
-            x = tf.reshape(tf.gather(series, index), (group, size, *shape))
-            return x, y, scale, counts, []
 
-        return gather
+def _any_length(shape):
+    """Return the shape of a tensor whose first axis has any length."""
+    return (None, *shape[1:]) if shape.rank else ()
 
 
-def map_shards(gradients, size, parts, shared, by_row):
-    """Compute a batch in parts that run side by side.
+def _select(batches, i):
+    """Return a batch of a group."""
+    return tf.nest.map_structure(lambda tensor: tensor[i], batches)
+
+
+def _scale(tensors, scale):
+    """Multiply tensors by a list of at most one scale."""
+    for factor in scale:
+        tensors = [tensor * factor for tensor in tensors]
+    return tensors
+
+
+def map_shards(gradients, size, shards, shared, by_row):
+    """Compute the gradients of a batch in shards that run in parallel.
 
     Parameters
     ----------
     gradients : callable
-        Returns the gradients, the loss and the states after it, as a list.
-    size, parts : int
-        Of the batch.
+        Returns the gradients, the loss, and a list of the states after the batch.
+    size, shards : int
+        Rows of the batch, and into how many shards they are split.
     shared, by_row : tuples
-        What `gradients` is called with: as it is, and row by row.
+        The arguments of `gradients`: those that are the same for all shards, and those that are
+        split by rows.
 
     Returns
     -------
-    branches : list of lists of tensors
-        The gradients of each part.
+    gradients_of_shards : list of lists of tensors
     loss : tensor
         The sum of the losses.
     states : list of tensors
     """
-    rows = size // parts
-    branches, losses, after = [], [], []
-    for i in range(parts):
-        branch = slice(i * rows, (i + 1) * rows)
-        part = tf.nest.map_structure(lambda values, branch=branch: values[branch], by_row)
-        gradient, loss, states = gradients(*shared, *part)
-        branches.append(gradient)
-        losses.append(loss)
-        after.append(states)
-    states = [tf.concat(part, axis=0) for part in zip(*after, strict=True)]
-    return branches, tf.add_n(losses), states
+    n_rows = size // shards
+    results = []
+    for i in range(shards):
+        rows = slice(i * n_rows, (i + 1) * n_rows)
+        shard = tf.nest.map_structure(lambda values, rows=rows: values[rows], by_row)
+        results.append(gradients(*shared, *shard))
+    gradients_of_shards, losses, states = zip(*results, strict=True)
+    all_states = [tf.concat(parts, axis=0) for parts in zip(*states, strict=True)]
+    return list(gradients_of_shards), tf.add_n(losses), all_states
 
 
 def n_shards(size, multiplications):
-    """Return in how many branches to compute a batch, from the work that a row of it takes."""
+    """Return into how many shards to split a batch, by the multiplications that a row takes."""
     if size * multiplications < 2 * _MULTIPLICATIONS_PER_SHARD:
         return 1
-    parts = max(1, min(MAX_SHARDS, size // _ROWS_PER_SHARD))
-    while size % parts:
-        parts -= 1
-    return parts
+    shards = max(1, min(MAX_SHARDS, size // _ROWS_PER_SHARD))
+    while size % shards:
+        shards -= 1
+    return shards
 
 
 def dropout_layers(model):
-    """Return the layers of a model that drop something, or whose cells do."""
+    """Return the layers of a model with dropout or recurrent dropout."""
     return [layer for layer in all_layers(model) if has_active_dropout(layer)]
 
 
 def sample_dropout_mask(layer, size, n_timesteps):
-    """Draw what a layer multiplies a batch by, as the layer itself would: a mask, or a list."""
+    """Sample the dropout masks that a layer would sample: one for its outputs, or a list."""
     if isinstance(layer, keras.layers.RNN):
         h = tf.ones((size, layer.state_size[0]), layer.compute_dtype)
         masks = layer.cell.get_recurrent_dropout_mask(h)
@@ -353,6 +423,3 @@ def sample_dropout_mask(layer, size, n_timesteps):
     shape = [n_timesteps if length is None else length for length in layer.output.shape[1:]]
     ones = tf.ones((size, *shape), layer.compute_dtype)
     return keras.random.dropout(ones, layer.rate, seed=layer.seed_generator)
-
-
-Trainer.data = Data

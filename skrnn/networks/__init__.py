@@ -1,4 +1,7 @@
-"""Builders of recurrent networks: functions from shapes and sizes to an uncompiled `keras.Model`."""
+"""Builders of recurrent networks.
+
+A builder is a function that returns an uncompiled `keras.Model` for given shapes and sizes.
+"""
 
 from .._checks import MASKED
 from .builders import build_rnn, build_rnn_classifier, build_text_rnn

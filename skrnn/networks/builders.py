@@ -1,101 +1,81 @@
-"""Builders: functions from shapes and sizes to an uncompiled `keras.Model`."""
+"""Builders: functions that return an uncompiled `keras.Model` for given shapes and sizes."""
 
-import random
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
 
 import keras
 import numpy as np
 
 from .._checks import MASKED
-from .._process import check_not_forked
-from .initialize import initialize_embeddings, seed_sequence
-from .stack import stack_recurrent_layers
+from .._parameters import Cell, Units
+from .initialize import initialize_embeddings
+from .stack import StackKeywords, StackOptions, output_layer, stack_builder, stack_recurrent_layers
 
 
+@stack_builder
 def build_rnn(
-    input_shape=None,
-    n_outputs=None,
-    cell="lstm",
-    units=64,
+    input_shape: Sequence[int | None] | None = None,
+    n_outputs: int | None = None,
+    cell: Cell = "lstm",
+    units: Units = 64,
     *,
-    activation="tanh",
-    bidirectional=False,
-    dropout=0.0,
-    recurrent_dropout=0.0,
-    recurrent_initializer="orthogonal",
-    l1=0.0,
-    l2=0.0,
-    recurrent_l2=0.0,
-    output="last",
-    seed=None,
-    meta=None,
-):
-    """Build recurrent layers, one after the other, with a linear layer on the last state.
+    output: str = "last",
+    meta: Mapping[str, Any] | None = None,
+    **stack_options: Unpack[StackKeywords],
+) -> keras.Model:
+    """Build recurrent layers with a linear output layer.
 
-    A window of shape (n_timesteps, n_features) goes through one layer of `cell` for each entry of
-    `units`, each followed by dropout if there is any, and the last layer's last output through a
-    dense layer of `n_outputs` linear units.
+    The network consists of one recurrent layer for each entry of `units`, each followed by dropout
+    if `dropout` is positive, and a dense layer with `n_outputs` linear units.
 
     Parameters
     ----------
     input_shape : tuple (n_timesteps, n_features)
-        The shape of one window. n_timesteps may be None.
+        Shape of a window. `n_timesteps` may be None. A shape (n_timesteps,) means one feature.
     n_outputs : int
-        Values to predict.
-    cell : str, class or callable, default="lstm"
-        "rnn" is Elman's simple recurrent network [1]_, "lstm" the long short-term memory [2]_ with
-        a forget gate, "gru" the gated recurrent unit [3]_; "peephole", "coupled", "depthgated" and
-        "clockwork" are the cells of `skrnn.layers`. A cell of your own is the class of a Keras cell
-        or recurrent layer, or a function from units to a new one: see the Notes.
-    units : int or sequence of int, default=64
-        Units in the recurrent layer; one number a layer for stacked ones. A stack of "depthgated"
-        is one layer, with a depth gate between each two levels, which need as many units each;
-        one number stands for two levels, and `dropout` drops outputs of the highest.
-    activation : str, default="tanh"
-        The activation of the cells' output. Gates keep their sigmoid.
-    bidirectional : bool, default=False
-        Whether each layer also reads the window backwards; its outputs are put side by side.
-    dropout : float in [0, 1), default=0.0
-        The share of each recurrent layer's outputs dropped in training.
-    recurrent_dropout : float in [0, 1), default=0.0
-        The share of the state that each recurrent layer does not hear in training, the same units
-        in all steps of a sequence [4]_.
-    recurrent_initializer : str, default="orthogonal"
-        What recurrent weights are drawn by: "orthogonal", "identity" [5]_ (in each gate's place),
-        "glorot_uniform", "glorot_normal", "he_normal", "random_normal", "random_uniform" or
-        "zeros". The bias of forget gates starts at 1 throughout.
-    l1, l2 : float, default=0.0
-        Penalties on the recurrent layers' input weights, added to the loss: `l1` times the sum of
-        their absolute values, `l2` times that of their squares.
-    recurrent_l2 : float, default=0.0
-        The same of the recurrent weights' squares.
+        Number of values to predict.
+    {network_parameters}
+    {seed}
     output : {"last", "sequence"}, default="last"
-        Whether there are outputs after the last step alone, or after each.
-    seed : int, default=None
-        Seeds every initialiser and dropout layer. None draws it from Python's `random`, which
-        scikeras seeds by its `random_state`; the global random state is not touched otherwise.
+        Whether to return the output of the last time step or of all time steps.
     meta : dict, default=None
-        What scikeras knows of the data; `input_shape` and `n_outputs` default to it, so that
-        ``scikeras.wrappers.KerasRegressor(model=build_rnn, model__units=32)`` works.
+        Metadata that scikeras passes. `input_shape` and `n_outputs` are taken from it if they are
+        not given, so that ``scikeras.wrappers.KerasRegressor(model=build_rnn, model__units=32)``
+        works.
 
     Returns
     -------
     model : keras.Model
-        Not compiled, made of `keras.layers` alone.
+        Maps inputs of shape (n_samples, n_timesteps, n_features) to outputs of shape
+        (n_samples, n_outputs) or (n_samples, n_timesteps, n_outputs). It is not compiled and
+        consists of `keras.layers` only.
 
     Raises
     ------
     ValueError
-        If `cell` is unknown or makes no cell, a size is not a positive int, or the shapes are
-        missing.
+        If `cell`, `activation` or `recurrent_initializer` is unknown, `cell` does not return a
+        recurrent cell, `units` is not positive, or the shapes are missing.
+
+    See Also
+    --------
+    skrnn.networks.build_rnn_classifier : Build a network that predicts class probabilities.
+    skrnn.networks.build_text_rnn : Build a network for texts.
+    skrnn.networks.build_encoder_decoder : Build a network whose outputs form another sequence.
+    skrnn.networks.build_cnn_rnn : Build a network with convolutions for long windows.
 
     Notes
     -----
-    A Keras cell is a `keras.layers.Layer` with `state_size` and ``call(inputs, states)``, which
-    returns an output and the new states. A cell of your own keeps its own defaults: it is called
-    with its units, and with those of ``activation``, ``recurrent_initializer``,
-    ``kernel_regularizer`` (for `l1` and `l2`), ``recurrent_regularizer`` and ``recurrent_dropout``
-    that are set to something else than here; if it has no such parameter, that is an error. To load
-    a saved model of it elsewhere, register it (`keras.saving.register_keras_serializable`).
+    The cells "rnn", "lstm" and "gru" are described in [1]_, [2]_ and [3]_, recurrent dropout in
+    [4]_, and the initializer "identity" in [5]_. The bias of forget gates is initialized to one.
+
+    A user-defined cell is a `keras.layers.Layer` with `state_size` and ``call(inputs, states)``,
+    which returns the output and the new states. It is called with its number of units, and keeps
+    the defaults of its other parameters. Regularization is passed to cells that accept it: the
+    values of ``activation``, ``recurrent_initializer``, ``recurrent_dropout``,
+    ``kernel_regularizer`` (for `l1` and `l2`) and ``recurrent_regularizer`` that differ from the
+    defaults of the builder are passed to the cell. A ValueError is raised if the cell has no
+    parameter for them. To load a saved model in another process, register the class of the cell
+    with `keras.saving.register_keras_serializable`.
 
     References
     ----------
@@ -124,70 +104,51 @@ def build_rnn(
             f"build_rnn needs input_shape=(n_timesteps, n_features) and n_outputs, got "
             f"input_shape={input_shape} and n_outputs={n_outputs}."
         )
-    check_not_forked()
-    new_seed = seed_sequence(random.getrandbits(31) if seed is None else seed)
+    options = StackOptions(cell, units, **stack_options)
     shape = tuple(input_shape)
     inputs = keras.Input(shape if len(shape) == 2 else (*shape, 1))
-    x = stack_recurrent_layers(
-        inputs,
-        cell,
-        units,
-        activation,
-        bidirectional,
-        dropout,
-        new_seed,
-        sequences=output == "sequence",
-        recurrent_dropout=recurrent_dropout,
-        recurrent_initializer=recurrent_initializer,
-        l1=l1,
-        l2=l2,
-        recurrent_l2=recurrent_l2,
-    )
-    head = keras.layers.Dense(
-        n_outputs, kernel_initializer=keras.initializers.GlorotUniform(new_seed())
-    )
-    return keras.Model(inputs, head(x))
+    x = stack_recurrent_layers(inputs, options, sequences=output == "sequence")
+    return keras.Model(inputs, output_layer(n_outputs, options)(x))
 
 
+@stack_builder
 def build_rnn_classifier(
-    input_shape,
-    n_outputs,
-    cell="lstm",
-    units=64,
+    input_shape: Sequence[int | None],
+    n_outputs: int,
+    cell: Cell = "lstm",
+    units: Units = 64,
     *,
-    activation="tanh",
-    bidirectional=False,
-    dropout=0.0,
-    recurrent_dropout=0.0,
-    recurrent_initializer="orthogonal",
-    l1=0.0,
-    l2=0.0,
-    recurrent_l2=0.0,
-    output="last",
-    seed=None,
-):
-    """Build recurrent layers that pass over masked steps, with the probabilities of classes on top.
+    output: str = "last",
+    **stack_options: Unpack[StackKeywords],
+) -> keras.Model:
+    """Build recurrent layers that skip masked time steps, with a softmax output layer.
 
-    A step that holds `MASKED` in all features is passed over, wherever it stands: the states stay
-    what they were. So sequences of different lengths fit in one array.
+    A time step is masked if all of its features are `MASKED`. The recurrent states do not change
+    at masked time steps, so that an array can hold sequences of different lengths.
 
     Parameters
     ----------
     input_shape : tuple (n_timesteps, n_features)
-        n_timesteps counts for nothing here: the network takes sequences of any length.
+        Shape of a sequence. `n_timesteps` is ignored: the network accepts sequences of any length.
     n_outputs : int
-        Classes.
-    cell, units, activation, bidirectional, dropout, recurrent_dropout, recurrent_initializer, l1, \
-l2, recurrent_l2, seed
-        As `build_rnn` takes them.
+        Number of classes.
+    {network_parameters}
+    {seed}
     output : {"last", "sequence"}, default="last"
-        Whether there are probabilities after the last step alone, or after each.
+        Whether to return the probabilities after the last time step or after all time steps.
 
     Returns
     -------
     model : keras.Model
-        From (n_samples, n_timesteps, n_features) to (n_samples[, n_timesteps], n_classes). Not
-        compiled, made of `keras.layers` alone.
+        Maps inputs of shape (n_samples, n_timesteps, n_features) to probabilities of shape
+        (n_samples, n_outputs) or (n_samples, n_timesteps, n_outputs). It is not compiled and
+        consists of `keras.layers` only.
+
+    Raises
+    ------
+    ValueError
+        If `cell`, `activation` or `recurrent_initializer` is unknown, `cell` does not return a
+        recurrent cell, or `units` is not positive.
 
     Examples
     --------
@@ -200,81 +161,66 @@ l2, recurrent_l2, seed
     >>> bool(np.allclose(model(X), model(X[:, [0, 2]])))
     True
     """
-    check_not_forked()
-    new_seed = seed_sequence(random.getrandbits(31) if seed is None else seed)
+    options = StackOptions(cell, units, **stack_options)
     inputs = keras.Input((None, input_shape[1]))
-    # Half precision cannot hold `MASKED`: there the layers behind are the first to have it.
+    # Half precision cannot represent MASKED: the inputs are cast after the masking.
     is_half = keras.config.dtype_policy().compute_dtype == "float16"
-    x = stack_recurrent_layers(
-        keras.layers.Masking(MASKED, dtype="float32" if is_half else None)(inputs),
-        cell,
-        units,
-        activation,
-        bidirectional,
-        dropout,
-        new_seed,
-        sequences=output == "sequence",
-        recurrent_dropout=recurrent_dropout,
-        recurrent_initializer=recurrent_initializer,
-        l1=l1,
-        l2=l2,
-        recurrent_l2=recurrent_l2,
-    )
-    head = keras.layers.Dense(
-        n_outputs, kernel_initializer=keras.initializers.GlorotUniform(new_seed())
-    )
-    return keras.Model(inputs, keras.layers.Activation("softmax")(head(x)))
+    x = keras.layers.Masking(MASKED, dtype="float32" if is_half else None)(inputs)
+    x = stack_recurrent_layers(x, options, sequences=output == "sequence")
+    logits = output_layer(n_outputs, options)(x)
+    return keras.Model(inputs, keras.layers.Activation("softmax")(logits))
 
 
+@stack_builder
 def build_text_rnn(
-    n_symbols,
-    n_classes,
-    cell="lstm",
-    units=64,
+    n_symbols: int,
+    n_classes: int,
+    cell: Cell = "lstm",
+    units: Units = 64,
     *,
-    sequences=False,
-    embedding=None,
-    activation="tanh",
-    bidirectional=False,
-    dropout=0.0,
-    recurrent_dropout=0.0,
-    recurrent_initializer="orthogonal",
-    l1=0.0,
-    l2=0.0,
-    recurrent_l2=0.0,
-    seed=None,
-):
-    """Build recurrent layers over symbols, with the probabilities of classes on top.
+    sequences: bool = False,
+    embedding: int | None = None,
+    **stack_options: Unpack[StackKeywords],
+) -> keras.Model:
+    """Build recurrent layers for sequences of tokens, with a softmax output layer.
 
-    Symbols are numbered from 1; 0 is no symbol and masked, and ``n_symbols + 1`` is any other
-    symbol, or the beginning of a text. Both are read as zeros at first.
+    Tokens are numbered from 1. The number 0 is padding, which is masked, and ``n_symbols + 1`` is
+    an unknown token or the start of a text. The vectors of both are zero at first.
 
     Parameters
     ----------
-    n_symbols, n_classes : int
-    cell, units, activation, bidirectional, dropout, recurrent_dropout, recurrent_initializer, l1, \
-l2, recurrent_l2, seed
-        As `build_rnn` takes them.
+    n_symbols : int
+        Size of the vocabulary.
+    n_classes : int
+        Number of classes.
+    {network_parameters}
+    {seed}
     sequences : bool, default=False
-        Whether there are probabilities after each symbol (nothing is masked then), or after the
-        last alone.
+        Whether to return the probabilities after all tokens, in which case nothing is masked, or
+        only after the last one.
     embedding : int, default=None
-        The length of the vectors, learnt, that stand for symbols. None is one-hot vectors.
+        Dimension of the trained embedding of the tokens. None encodes tokens as one-hot vectors.
 
     Returns
     -------
     model : keras.Model
-        From (n_samples, n_timesteps) of int32 to (n_samples[, n_timesteps], n_classes). Not
-        compiled, made of `keras.layers` alone.
+        Maps int32 inputs of shape (n_samples, n_timesteps) to probabilities of shape
+        (n_samples, n_classes) or (n_samples, n_timesteps, n_classes). It is not compiled and
+        consists of `keras.layers` only.
+
+    Raises
+    ------
+    ValueError
+        If `cell`, `activation` or `recurrent_initializer` is unknown, `cell` does not return a
+        recurrent cell, or `units` is not positive.
 
     Examples
     --------
     >>> from skrnn.networks import build_text_rnn
-    >>> build_text_rnn(4, 4, "rnn", 3).count_params()  # 24 of them in the one-hot vectors
+    >>> build_text_rnn(4, 4, "rnn", 3).count_params()  # including 24 of the one-hot vectors
     64
     """
-    check_not_forked()
-    new_seed = seed_sequence(random.getrandbits(31) if seed is None else seed)
+    options = StackOptions(cell, units, **stack_options)
     inputs = keras.Input((None,), dtype="int32")
     table = keras.layers.Embedding(
         n_symbols + 2,
@@ -287,23 +233,7 @@ l2, recurrent_l2, seed
     if embedding is None:
         table.embeddings.assign(np.eye(n_symbols + 2, n_symbols, -1))
     else:
-        initialize_embeddings(table, new_seed())
-    x = stack_recurrent_layers(
-        x,
-        cell,
-        units,
-        activation,
-        bidirectional,
-        dropout,
-        new_seed,
-        sequences=sequences,
-        recurrent_dropout=recurrent_dropout,
-        recurrent_initializer=recurrent_initializer,
-        l1=l1,
-        l2=l2,
-        recurrent_l2=recurrent_l2,
-    )
-    head = keras.layers.Dense(
-        n_classes, kernel_initializer=keras.initializers.GlorotUniform(new_seed())
-    )
-    return keras.Model(inputs, keras.layers.Softmax()(head(x)))
+        initialize_embeddings(table, options.new_seed())
+    x = stack_recurrent_layers(x, options, sequences=sequences)
+    logits = output_layer(n_classes, options)(x)
+    return keras.Model(inputs, keras.layers.Softmax()(logits))

@@ -1,28 +1,70 @@
 """Checks of the names of Keras objects and of user-defined networks."""
 
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
 import keras
 import numpy as np
 
 from .._checks import check_name
 
+# Names in the modules of Keras that are not names of activations, losses or optimizers.
+_OTHER_NAMES = {"get", "serialize", "deserialize", "legacy", "schedules", "optimizer", "loss"}
 
-def check_keras_name(kind, name, module):
-    """Return what `name` stands for in a Keras module, or raise a ValueError with a suggestion."""
+
+def check_keras_name(parameter: str, name: Any, module: ModuleType) -> Any:
+    """Return the object that Keras knows by a name, or raise a ValueError with a suggestion.
+
+    Parameters
+    ----------
+    parameter : str
+        Name of the parameter, for the error message.
+    name : str or object
+        Objects that are not strings are returned as they are, except for classes.
+    module : module
+        `keras.activations`, `keras.losses` or `keras.optimizers`.
+    """
     if isinstance(name, type):
-        raise ValueError(f"{kind}={name!r} is a class; pass an instance of it, or its name.")
+        raise ValueError(f"{parameter}={name!r} is a class; pass an instance of it, or its name.")
     if not isinstance(name, str):
         return name
     try:
         return module.get(name)
     except ValueError:
-        others = {"get", "serialize", "deserialize", "legacy", "schedules", "optimizer", "loss"}
-        known = {key.lower() for key in vars(module) if not key.startswith("_")} - others
-        check_name(kind, name, sorted(known | ({"mse", "mae"} if kind == "loss" else set())))
+        known = {key.lower() for key in vars(module) if not key.startswith("_")} - _OTHER_NAMES
+        aliases = {"mse", "mae"} if parameter == "loss" else set()
+        check_name(parameter, name, sorted(known | aliases))
         raise
 
 
-def check_network(model, input_shape, n_outputs, sequence=False, probabilities=False):
-    """Return a builder's model with inputs and outputs of its own, or raise a ValueError."""
+def check_network(
+    model: Any,
+    input_shape: Sequence[int | None],
+    n_outputs: int,
+    sequence: bool = False,
+    probabilities: bool = False,
+) -> keras.Model:
+    """Return the model of a user-defined builder with fixed inputs, or raise a ValueError.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Sequential models are built, and subclassed models are called on new inputs.
+    input_shape : tuple (n_timesteps, n_features)
+        Shape of the inputs.
+    n_outputs : int
+        Number of outputs, in each time step if `sequence`.
+    sequence : bool, default=False
+        Whether the outputs must have a time axis.
+    probabilities : bool, default=False
+        Whether the outputs must be probabilities of classes.
+
+    Raises
+    ------
+    ValueError
+        If `model` is not a Keras model, or its outputs have another shape or are not probabilities.
+    """
     if not isinstance(model, keras.Model):
         raise ValueError(f"network must return a keras.Model, got {type(model).__name__}.")
     if not model.built and isinstance(model, keras.Sequential):
@@ -31,32 +73,33 @@ def check_network(model, input_shape, n_outputs, sequence=False, probabilities=F
         inputs = keras.Input(input_shape)
         model = compile_like(model, keras.Model(inputs, model(inputs)))
     shape = tuple(model.outputs[0].shape)
-    n_steps = (input_shape[0],) if sequence else ()
-    any_number = sequence and len(shape) == 3 and None in (shape[1], input_shape[0])
-    fits = shape[1:] == (*n_steps, n_outputs) or (any_number and shape[2] == n_outputs)
-    if len(model.outputs) != 1 or not fits:
-        needed = ", ".join(str(size) for size in (None, *n_steps, n_outputs))
-        raise ValueError(f"The network's outputs have shape {shape}, but y needs ({needed}).")
+    expected = (None, input_shape[0], n_outputs) if sequence else (None, n_outputs)
+    # A time axis of variable length matches one of any length.
+    has_any_length = sequence and len(shape) == 3 and None in (shape[1], input_shape[0])
+    matches = shape[1:] == expected[1:] or (has_any_length and shape[2] == n_outputs)
+    if len(model.outputs) != 1 or not matches:
+        raise ValueError(f"The network's outputs have shape {shape}, but y needs {expected}.")
     if probabilities:
         _check_probabilities(model, input_shape)
     return model
 
 
 def _check_probabilities(model, input_shape):
-    """Raise a ValueError if a model's outputs of a sequence of zeros are no probabilities."""
-    shape = [size or 1 for size in input_shape]  # any number of steps will do where it is None
+    """Raise a ValueError if the outputs for a sequence of zeros are not probabilities."""
+    shape = [size or 1 for size in input_shape]
     zeros = np.zeros((1, *shape), model.inputs[0].dtype)
     outputs = keras.ops.convert_to_numpy(model(zeros, training=False)).astype(float)
     if (outputs < 0).any() or not np.allclose(outputs.sum(axis=-1), 1, atol=0.01):
         raise ValueError(
-            f"The network's outputs are no probabilities: of a sequence of zeros they are "
-            f"{outputs.reshape(-1, outputs.shape[-1])[-1][:10].round(3).tolist()}. End it with "
-            "activation='softmax', or with the output_activation that the builder gets."
+            "The network's outputs are not probabilities: for a sequence of zeros they are "
+            f"{outputs.reshape(-1, outputs.shape[-1])[-1][:10].round(3).tolist()}. Add an output "
+            "layer with activation='softmax', or with the output_activation that the builder "
+            "receives."
         )
 
 
-def compile_like(model, other):
-    """Compile `other` as `model` is, if it is."""
+def compile_like(model: keras.Model, other: keras.Model) -> keras.Model:
+    """Compile `other` with the settings of `model` if `model` is compiled, and return it."""
     if model.compiled:
         optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
         other.compile(optimizer, loss=model.loss, run_eagerly=model.run_eagerly, jit_compile=False)

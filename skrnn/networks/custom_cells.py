@@ -1,12 +1,16 @@
-"""Recurrent layers from user-defined cells."""
+"""Recurrent layers with user-defined cells."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
 from inspect import Parameter, signature
+from typing import Any
 
 import keras
 
 from .._checks import check_name
 
-# What a setting is called where users set it, and what it is there by default.
+# Settings that are passed to user-defined cells: the parameter of the estimators, its default.
 _PARAMETERS = {
     "activation": ("activation", "'tanh'"),
     "recurrent_dropout": ("recurrent_dropout", 0.0),
@@ -16,82 +20,102 @@ _PARAMETERS = {
 }
 
 
-def make_recurrent_layer(cell, known, units, *, return_sequences, go_backwards=False, **settings):
+def make_recurrent_layer(
+    cell: str | Callable[..., keras.layers.Layer],
+    known: Mapping[str, Callable[..., keras.layers.RNN]],
+    units: int,
+    *,
+    return_sequences: bool,
+    go_backwards: bool = False,
+    **settings: Any,
+) -> keras.layers.RNN:
     """Make a recurrent layer of a cell.
 
     Parameters
     ----------
     cell : str, class or callable
-        One of `known`; or the class of a Keras cell or recurrent layer, or a function from units to
-        a new one. A class or function keeps its own defaults: it is called with the units and with
-        those of the settings that are not what they are by default.
+        Name of a cell in `known`, class of a Keras cell or recurrent layer, or function that
+        returns a new cell or layer for a number of units. A class or function is called with
+        `units` and with those settings that differ from the defaults of the estimators, so that it
+        keeps its own defaults.
     known : dict
-        Makers of layers by the names of their cells.
+        Makers of recurrent layers by the name of the cell.
     units : int
+        Number of units.
     return_sequences, go_backwards : bool
+        As in `keras.layers.RNN`.
     **settings : dict
-        What makers of layers take.
+        Settings of the makers in `known`, such as `activation`.
 
     Returns
     -------
     layer : keras.layers.RNN
+
+    Raises
+    ------
+    ValueError
+        If `cell` is unknown, has no parameter for a setting, or does not make a cell.
     """
     if isinstance(cell, str) or not callable(cell):
         make = known[check_name("cell", cell, known)]
-        directions = {"go_backwards": True} if go_backwards else {}
-        return make(units, return_sequences=return_sequences, **directions, **settings)
+        direction = {"go_backwards": True} if go_backwards else {}
+        return make(units, return_sequences=return_sequences, **direction, **settings)
     if isinstance(cell, keras.layers.Layer):
         raise ValueError(
-            f"cell={cell!r} is made already, but each layer of a network needs one of its own. "
-            f"Pass the class, {type(cell).__name__}, or a function from units to a new one."
+            f"cell={cell!r} is an instance, but each layer of a network needs its own cell. "
+            f"Pass the class, {type(cell).__name__}, or a function that returns a new cell for a "
+            "number of units."
         )
-    asked = {name: value for name, value in settings.items() if _is_non_default(name, value)}
-    made = cell(units, **_check_settings(cell, asked))
-    if isinstance(made, keras.layers.Layer) and hasattr(made, "state_size"):
-        layer = made if isinstance(made, keras.layers.RNN) else keras.layers.RNN(made)
-        layer.return_sequences, layer.go_backwards = return_sequences, go_backwards
-        return layer
-    raise ValueError(
-        f"cell={cell!r} made {made!r}, which is no recurrent cell. Pass the class of a Keras cell "
-        "(a keras.layers.Layer with state_size, and call(inputs, states)) or of a recurrent layer, "
-        f"a function from units to one, or one of {', '.join(map(repr, known))}."
-    )
+    settings = {name: value for name, value in settings.items() if _is_non_default(name, value)}
+    _check_settings(cell, settings)
+    layer = cell(units, **settings)
+    if not (isinstance(layer, keras.layers.Layer) and hasattr(layer, "state_size")):
+        raise ValueError(
+            f"cell={cell!r} returned {layer!r}, which is not a recurrent cell. Pass the class of a "
+            "Keras cell (a keras.layers.Layer with state_size and call(inputs, states)) or of a "
+            "recurrent layer, a function that returns a new cell or layer for a number of units, "
+            f"or one of {', '.join(map(repr, known))}."
+        )
+    if not isinstance(layer, keras.layers.RNN):
+        layer = keras.layers.RNN(layer)
+    layer.return_sequences, layer.go_backwards = return_sequences, go_backwards
+    return layer
 
 
-def _is_non_default(name, value):
-    """Whether a setting is not what it is by default, so that a cell of one's own must heed it."""
+def _is_non_default(name: str, value: Any) -> bool:
+    """Whether a setting differs from its default and must be passed to a user-defined cell."""
     if name == "recurrent_initializer":
         return not isinstance(value, keras.initializers.Orthogonal)
     return name in _PARAMETERS and value not in ("tanh", 0.0)
 
 
-def _check_settings(cell, asked):
-    """Return the settings, or raise a ValueError if `cell` has no parameter for one."""
-    names, takes_all = _accepted_parameters(cell)
-    for name in asked:
-        if not takes_all and name not in names:
+def _check_settings(cell: Callable, settings: Iterable[str]) -> None:
+    """Raise a ValueError if `cell` has no parameter for a setting."""
+    names, accepts_any = _accepted_parameters(cell)
+    for name in settings:
+        if not accepts_any and name not in names:
             parameter, default = _PARAMETERS[name]
             raise ValueError(
-                f"{parameter} is set, but cell={cell!r} takes no {name}: it has the parameters "
-                f"{', '.join(names)}. Give it {name}=, or leave {parameter} at {default}."
+                f"{parameter} is set, but cell={cell!r} has no parameter {name}: it has the "
+                f"parameters {', '.join(names)}. Add the parameter {name}, or leave {parameter} at "
+                f"{default}."
             )
-    return asked
 
 
-def _accepted_parameters(cell):
-    """Return the names of a callable's parameters, and whether it takes any others.
+def _accepted_parameters(cell: Callable) -> tuple[list[str], bool]:
+    """Return the names of a callable's parameters, and whether it accepts any other name.
 
-    Those of a class are its own and, as far as it hands others on, those of the classes it is made
-    of, up to Keras' layers.
+    A class whose constructor has ``**kwargs`` passes them to its base classes, up to those of
+    Keras.
     """
-    makers: list = [cell]
+    constructors: list[Callable] = [cell]
     if isinstance(cell, type):
-        of_layers = {keras.layers.RNN, *keras.layers.Layer.__mro__}
-        own = [vars(one) for one in cell.__mro__ if one not in of_layers]
-        makers = [content["__init__"] for content in own if "__init__" in content]
-    names: list = []
-    for make in makers:
-        parameters = signature(make).parameters.values()
+        bases = {keras.layers.RNN, *keras.layers.Layer.__mro__}
+        classes = [vars(parent) for parent in cell.__mro__ if parent not in bases]
+        constructors = [members["__init__"] for members in classes if "__init__" in members]
+    names: list[str] = []
+    for constructor in constructors:
+        parameters = signature(constructor).parameters.values()
         named = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
         names += [name for name in named if name not in (*names, "self")]
         if not any(p.kind is Parameter.VAR_KEYWORD for p in parameters):
@@ -99,17 +123,18 @@ def _accepted_parameters(cell):
     return names, not isinstance(cell, type)
 
 
-def custom_objects_of(layers):
-    """Return the classes of some layers and their cells that Keras does not know, by their names.
+def custom_objects_of(layers: Iterable[keras.layers.Layer]) -> dict[str, type]:
+    """Return the classes of layers and of their cells that Keras cannot find by itself, by name.
 
-    Keras makes layers anew from their settings: it takes classes of its own, those that are
-    registered with it, and those that are named to it (`keras.saving.custom_object_scope`).
+    To deserialize a layer, Keras needs its class: a class of Keras, a registered class, or one
+    that is passed to `keras.saving.custom_object_scope`.
     """
+    layers = list(layers)
     cells = [layer.cell for layer in layers if hasattr(layer, "cell")]
-    parts = [*layers, *cells, *(part for cell in cells for part in getattr(cell, "cells", ()))]
-    classes = {type(part).__name__: type(part) for part in parts}
+    inner_cells = [inner for cell in cells for inner in getattr(cell, "cells", ())]
+    classes = {type(part).__name__: type(part) for part in (*layers, *cells, *inner_cells)}
     return {
-        name: one
-        for name, one in classes.items()
-        if not one.__module__.startswith("keras.") and keras.saving.get_registered_name(one) == name
+        name: cls
+        for name, cls in classes.items()
+        if not cls.__module__.startswith("keras.") and keras.saving.get_registered_name(cls) == name
     }

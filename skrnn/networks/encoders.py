@@ -1,63 +1,69 @@
-"""Networks that encode before they answer: encoder and decoder, and convolutions before cells.
+"""Builders of encoder-decoder networks and of convolutional recurrent networks.
 
-They are builders for ``network=``: of `RNNRegressor`, and the convolutions of `RNNClassifier` too;
-`functools.partial` sets what those do not pass on.
+Pass them to the parameter `network` of `RNNRegressor`, or `build_cnn_rnn` to that of
+`RNNClassifier`. Set the parameters that the estimators do not have with `functools.partial`.
 """
 
-import random
+import copy
+from collections.abc import Sequence
+from typing import Unpack
 
 import keras
 
-from .._process import check_not_forked
-from .initialize import seed_sequence
-from .stack import check_units, stack_recurrent_layers
+from .._parameters import Cell, Units
+from .stack import (
+    StackKeywords,
+    StackOptions,
+    check_units,
+    output_layer,
+    stack_builder,
+    stack_recurrent_layers,
+)
 
 
+@stack_builder
 def build_encoder_decoder(
-    input_shape,
-    n_outputs,
-    cell="lstm",
-    units=64,
+    input_shape: Sequence[int | None],
+    n_outputs: int,
+    cell: Cell = "lstm",
+    units: Units = 64,
     *,
-    n_variables=1,
-    activation="tanh",
-    bidirectional=False,
-    dropout=0.0,
-    recurrent_dropout=0.0,
-    recurrent_initializer="orthogonal",
-    l1=0.0,
-    l2=0.0,
-    recurrent_l2=0.0,
-    seed=None,
-):
-    """Build an encoder of sequences, and a decoder that answers with one of another length [1]_.
+    n_variables: int = 1,
+    **stack_options: Unpack[StackKeywords],
+) -> keras.Model:
+    """Build an encoder-decoder network, which maps windows to sequences of another length [1]_.
 
-    Recurrent layers read the window; the last one's last output goes into each step of as many
-    recurrent layers that write the answer, with a linear layer on each of their outputs.
+    The encoder reads the window. Its last output is the input of the decoder at every time step,
+    and a linear layer is applied to each output of the decoder.
 
     Parameters
     ----------
     input_shape : tuple (n_timesteps, n_features)
-        The shape of one window.
+        Shape of a window.
     n_outputs : int
-        Values to predict: steps of the answer, times `n_variables`. y is of shape (n_samples,
-        n_steps), or (n_samples, n_steps * n_variables) with all variables of a step side by side.
+        Number of values to predict: time steps of the output sequence times `n_variables`. The
+        target has shape (n_samples, n_steps), or (n_samples, n_steps * n_variables) with the
+        variables of a time step next to each other.
+    {network_parameters}
+    {seed}
     n_variables : int, default=1
-        Values in a step of the answer.
-    cell, units, activation, bidirectional, dropout, recurrent_dropout, recurrent_initializer, l1, \
-l2, recurrent_l2, seed
-        As `build_rnn` takes them. `units` are those of the encoder, and of the decoder the other
-        way round; a decoder reads in one direction alone.
+        Number of values in each time step of the output sequence.
 
     Returns
     -------
     model : keras.Model
-        From (n_samples, n_timesteps, n_features) to (n_samples, n_outputs). Not compiled.
+        Maps inputs of shape (n_samples, n_timesteps, n_features) to outputs of shape
+        (n_samples, n_outputs). It is not compiled.
 
     Raises
     ------
     ValueError
-        If `n_outputs` is no multiple of `n_variables`.
+        If `n_outputs` is not a multiple of `n_variables`, or a parameter of the recurrent layers
+        is invalid.
+
+    Notes
+    -----
+    The decoder has the layers of the encoder in reverse order. It is never bidirectional.
 
     References
     ----------
@@ -67,93 +73,76 @@ l2, recurrent_l2, seed
     --------
     >>> import numpy as np
     >>> from skrnn import RNNRegressor
-    >>> from skrnn.encoders import build_encoder_decoder
+    >>> from skrnn.networks import build_encoder_decoder
     >>> X = np.random.default_rng(0).normal(size=(64, 6))
     >>> rnn = RNNRegressor("gru", 8, network=build_encoder_decoder, epochs=2)
-    >>> rnn.fit(X, X[:, :3].cumsum(axis=1)).predict(X).shape  # 6 steps to 3
+    >>> rnn.fit(X, X[:, :3].cumsum(axis=1)).predict(X).shape  # 6 time steps to 3
     (64, 3)
     """
     if n_outputs % n_variables:
         raise ValueError(
-            f"n_outputs={n_outputs}, the columns of y, is no multiple of n_variables="
-            f"{n_variables}: each step of the answer has as many. Change n_variables or y."
+            f"n_outputs={n_outputs}, the number of columns of y, is not a multiple of n_variables="
+            f"{n_variables}, the number of values in each time step. Change n_variables or y."
         )
-    check_not_forked()
-    new_seed = seed_sequence(random.getrandbits(31) if seed is None else seed)
-    remedies = {
-        "recurrent_dropout": recurrent_dropout,
-        "recurrent_initializer": recurrent_initializer,
-        "l1": l1,
-        "l2": l2,
-        "recurrent_l2": recurrent_l2,
-    }
-    sizes = check_units(units)
+    encoder = StackOptions(cell, units, **stack_options)
+    decoder = copy.copy(encoder)  # its seeds come from the same sequence
+    decoder.sizes, decoder.bidirectional = encoder.sizes[::-1], False
     inputs = keras.Input(tuple(input_shape))
-    x = stack_recurrent_layers(
-        inputs, cell, sizes, activation, bidirectional, dropout, new_seed, **remedies
-    )
+    x = stack_recurrent_layers(inputs, encoder)
     x = keras.layers.RepeatVector(n_outputs // n_variables)(x)
-    x = stack_recurrent_layers(
-        x, cell, sizes[::-1], activation, False, dropout, new_seed, sequences=True, **remedies
-    )
-    x = _head(n_variables, "linear", new_seed)(x)
+    x = stack_recurrent_layers(x, decoder, sequences=True)
+    x = output_layer(n_variables, encoder)(x)
     return keras.Model(inputs, keras.layers.Flatten()(x))
 
 
+@stack_builder
 def build_cnn_rnn(
-    input_shape,
-    n_outputs,
-    cell="lstm",
-    units=64,
+    input_shape: Sequence[int | None],
+    n_outputs: int,
+    cell: Cell = "lstm",
+    units: Units = 64,
     *,
-    filters=32,
-    kernel_size=5,
-    pool_size=4,
-    output_activation="linear",
-    activation="tanh",
-    bidirectional=False,
-    dropout=0.0,
-    recurrent_dropout=0.0,
-    recurrent_initializer="orthogonal",
-    l1=0.0,
-    l2=0.0,
-    recurrent_l2=0.0,
-    seed=None,
-):
-    """Build a convolution that shortens long windows, with recurrent layers behind it [1]_.
+    filters: Units = 32,
+    kernel_size: int = 5,
+    pool_size: int = 4,
+    output_activation: str = "linear",
+    **stack_options: Unpack[StackKeywords],
+) -> keras.Model:
+    """Build convolutions that shorten long windows, followed by recurrent layers [1]_.
 
-    A convolution over time with relu looks for patterns of a few steps, and only the most of each
-    in `pool_size` steps goes on into the recurrent layers: they read a window that is so many times
-    shorter, and gradients reach as many times further back.
+    A convolution over time with ReLU activation detects short patterns, and max pooling reduces
+    every `pool_size` time steps to one. The recurrent layers process a shorter sequence, so that
+    gradients reach further back in time.
 
     Parameters
     ----------
     input_shape : tuple (n_timesteps, n_features)
-        The shape of one window. Steps cannot be masked.
+        Shape of a window. Masked time steps are not supported.
     n_outputs : int
-        Values to predict, or classes.
+        Number of values to predict, or of classes.
+    {network_parameters}
+    {seed}
     filters : int or sequence of int, default=32
-        Patterns that the convolution looks for; a tuple stacks convolutions, each with pooling.
+        Number of filters of the convolution. A sequence stacks convolutions, each followed by
+        pooling.
     kernel_size : int, default=5
-        Steps in a pattern.
+        Number of time steps in a filter.
     pool_size : int, default=4
-        How many times shorter each pooling makes the window.
+        Factor by which each pooling layer shortens the window.
     output_activation : str, default="linear"
-        `RNNClassifier` passes "softmax".
-    cell, units, activation, bidirectional, dropout, recurrent_dropout, recurrent_initializer, l1, \
-l2, recurrent_l2, seed
-        As `build_rnn` takes them; they are of the recurrent layers.
+        Activation of the output layer. `RNNClassifier` passes "softmax".
 
     Returns
     -------
     model : keras.Model
-        From (n_samples, n_timesteps, n_features) to (n_samples, n_outputs). Not compiled; it
-        trains through `keras.Model.fit`.
+        Maps inputs of shape (n_samples, n_timesteps, n_features) to outputs of shape
+        (n_samples, n_outputs). It is not compiled. Estimators train it with `keras.Model.fit`.
 
     Raises
     ------
     ValueError
-        If the window is too short to be pooled so often.
+        If the window is too short for the pooling layers, or a parameter of the recurrent layers
+        is invalid.
 
     References
     ----------
@@ -162,47 +151,26 @@ l2, recurrent_l2, seed
 
     Examples
     --------
-    >>> from skrnn.encoders import build_cnn_rnn
+    >>> from skrnn.networks import build_cnn_rnn
     >>> model = build_cnn_rnn((400, 3), 1, "gru", 16, filters=(8, 8), seed=0)
     >>> [layer.output.shape[1] for layer in model.layers[:5]]
     [400, 400, 100, 100, 25]
     """
-    check_not_forked()
-    new_seed = seed_sequence(random.getrandbits(31) if seed is None else seed)
+    options = StackOptions(cell, units, **stack_options)
     sizes = check_units(filters)
     n_timesteps = input_shape[0]
     if n_timesteps is not None and n_timesteps < pool_size ** len(sizes):
         raise ValueError(
-            f"A window of {n_timesteps} steps cannot be made {pool_size} times shorter "
-            f"{len(sizes)} times. Take a longer window, a smaller pool_size or fewer filters."
+            f"A window of {n_timesteps} time steps is too short for {len(sizes)} pooling layers "
+            f"with pool_size={pool_size}, which need at least {pool_size ** len(sizes)}. Use a "
+            "longer window, a smaller pool_size or fewer filters."
         )
     inputs = x = keras.Input(tuple(input_shape))
     for size in sizes:
-        convolution = keras.layers.Conv1D(
-            size,
-            kernel_size,
-            padding="same",
-            activation="relu",
-            kernel_initializer=keras.initializers.GlorotUniform(new_seed()),
-        )
-        x = keras.layers.MaxPooling1D(pool_size)(convolution(x))
-    x = stack_recurrent_layers(
-        x,
-        cell,
-        units,
-        activation,
-        bidirectional,
-        dropout,
-        new_seed,
-        recurrent_dropout=recurrent_dropout,
-        recurrent_initializer=recurrent_initializer,
-        l1=l1,
-        l2=l2,
-        recurrent_l2=recurrent_l2,
-    )
-    return keras.Model(inputs, _head(n_outputs, output_activation, new_seed)(x))
-
-
-def _head(size, activation, new_seed):
-    glorot = keras.initializers.GlorotUniform(new_seed())
-    return keras.layers.Dense(size, activation=activation, kernel_initializer=glorot)
+        initializer = keras.initializers.GlorotUniform(options.new_seed())
+        x = keras.layers.Conv1D(
+            size, kernel_size, padding="same", activation="relu", kernel_initializer=initializer
+        )(x)
+        x = keras.layers.MaxPooling1D(pool_size)(x)
+    x = stack_recurrent_layers(x, options)
+    return keras.Model(inputs, output_layer(n_outputs, options, output_activation)(x))

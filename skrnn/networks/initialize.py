@@ -1,21 +1,23 @@
-"""Initializers, seeds, and the reinitialization of a built network."""
+"""Initializers and seeds of networks.
+
+All seeds of a network come from one sequence. Its layers take them in order: a recurrent layer
+those of `recurrent_settings`, any other layer with an initializer or dropout a single one.
+"""
 
 import contextlib
 import random
 import threading
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 import numpy as np
 
 from .._keras_compat import all_layers
+from .._process import check_not_forked
 from ..layers import reinitialize
+from .residual import has_residual_baseline
 
-# Of the vectors that stand for symbols, so that they move the cells as much as one-hot ones do.
-_EMBEDDING_SCALE = 0.5
-
-
-# What recurrent weights are drawn by; "identity" puts one in the place of each gate's (Le et al.
-# 2015: with relu, a simple RNN that hands its state on as it is).
 RECURRENT_INITIALIZERS = {
     "orthogonal": keras.initializers.Orthogonal,
     "identity": keras.initializers.Identity,
@@ -27,43 +29,16 @@ RECURRENT_INITIALIZERS = {
     "zeros": keras.initializers.Zeros,
 }
 
+# Embeddings and one-hot vectors then change the states of the cells by similar amounts.
+_EMBEDDING_STDDEV = 0.5
 
-def initialize_embeddings(layer, seed):
-    """Draw the vectors of all symbols but the first and the last, which stay zeros."""
-    shape = (layer.input_dim - 2, layer.output_dim)
-    drawn = keras.initializers.RandomNormal(stddev=_EMBEDDING_SCALE, seed=seed)(shape)
-    layer.embeddings.assign(keras.ops.pad(drawn, ((1, 1), (0, 0))))
-
-
-def make_initializer(name, seed):
-    """Return a new initializer of recurrent weights."""
-    make = RECURRENT_INITIALIZERS[name]
-    return make() if name in ("identity", "zeros") else make(seed=seed)
-
-
-def identity_blocks(shape, dtype=None):
-    """Return identity matrices side by side, one for each gate."""
-    units = shape[0]
-    return keras.ops.cast(np.tile(np.eye(units), shape[1] // units), dtype)
-
-
-def reseed_initializer(initializer, seed):
-    """Return what draws recurrent weights like `initializer`, by another seed."""
-    if isinstance(initializer, keras.initializers.Identity):
-        return identity_blocks
-    settings = initializer.get_config()
-    return type(initializer).from_config(
-        settings | {"seed": seed} if "seed" in settings else settings
-    )
-
-
-_seeding = threading.RLock()
+_global_state_lock = threading.RLock()
 
 
 @contextlib.contextmanager
-def seeded(seed):
-    """Seed what Keras draws unseeded layers from, and put the global random states back after."""
-    with _seeding:
+def seeded(seed: int) -> Iterator[None]:
+    """Seed the layers that Keras builds without a seed, and restore the global random states."""
+    with _global_state_lock:
         python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
         random.seed(seed)
         np.random.seed(seed % 2**32)  # noqa: NPY002
@@ -74,34 +49,72 @@ def seeded(seed):
             np.random.set_state(numpy_state)  # noqa: NPY002
 
 
-def seed_sequence(seed):
-    """Return a function that draws one seed after the other."""
-    seeds = random.Random(seed)
+def seed_sequence(seed: int | None) -> Callable[[], int]:
+    """Return a function that returns the next seed of a network at each call.
+
+    It is called before a network is built or changed, and raises the RuntimeError of
+    `check_not_forked` in a forked process.
+    """
+    check_not_forked()
+    seeds = random.Random(random.getrandbits(31) if seed is None else seed)
     return lambda: seeds.getrandbits(31)
 
 
-def reseed(model, seed):
-    """Give a model of this room's, with a base or without, the variables of another seed."""
+def recurrent_settings(
+    recurrent_initializer: Callable[..., Any], new_seed: Callable[[], int]
+) -> dict[str, Any]:
+    """Return the seeded settings of a recurrent layer, for a new layer as well as for `reseed`."""
+    kernel_initializer = keras.initializers.GlorotUniform(new_seed())
+    seed = {"seed": new_seed()}
+    if recurrent_initializer in (keras.initializers.Identity, keras.initializers.Zeros):
+        seed = {}
+    return {
+        "kernel_initializer": kernel_initializer,
+        "recurrent_initializer": recurrent_initializer(**seed),
+        "seed": new_seed(),
+    }
+
+
+def initialize_identity(layer: keras.Layer) -> None:
+    """Set the recurrent weights of a layer to an identity matrix for each gate.
+
+    `keras.initializers.Identity` initializes only square matrices in this way.
+    """
+    if isinstance(layer, keras.layers.Bidirectional):
+        initialize_identity(layer.forward_layer)
+        initialize_identity(layer.backward_layer)
+        return
+    for cell in getattr(layer.cell, "cells", [layer.cell]):
+        if (kernel := getattr(cell, "recurrent_kernel", None)) is not None:
+            units, n_columns = kernel.shape
+            identity = np.tile(np.eye(units), n_columns // units)
+            kernel.assign(keras.ops.cast(identity, kernel.dtype))
+
+
+def initialize_embeddings(layer: keras.layers.Embedding, seed: int) -> None:
+    """Initialize the embeddings of all tokens. The first and the last row are zeros."""
+    shape = (layer.input_dim - 2, layer.output_dim)
+    embeddings = keras.initializers.RandomNormal(stddev=_EMBEDDING_STDDEV, seed=seed)(shape)
+    layer.embeddings.assign(keras.ops.pad(embeddings, ((1, 1), (0, 0))))
+
+
+def reseed(model: keras.Model, seed: int) -> None:
+    """Initialize a model of a builder as if it had been built with another seed."""
     new_seed = seed_sequence(seed)
-    has_base = any(layer.name == "base" for layer in model.layers)
-
-    def glorot(variable):
-        return keras.initializers.GlorotUniform(new_seed())(variable.shape, variable.dtype)
-
     for layer in all_layers(model):
         if isinstance(layer, keras.layers.RNN):
-            drawn_by = getattr(layer.cell, "cells", [layer.cell])[0].recurrent_initializer
-            reinitialize(
-                layer,
-                keras.initializers.GlorotUniform(new_seed()),
-                reseed_initializer(drawn_by, new_seed()),
-            )
-            layer.cell.seed_generator.state.assign([new_seed(), 0])
-        elif isinstance(layer, keras.layers.Embedding):
-            if layer.trainable:
-                initialize_embeddings(layer, new_seed())
+            cell = getattr(layer.cell, "cells", [layer.cell])[0]
+            settings = recurrent_settings(type(cell.recurrent_initializer), new_seed)
+            reinitialize(layer, settings["kernel_initializer"], settings["recurrent_initializer"])
+            if isinstance(cell.recurrent_initializer, keras.initializers.Identity):
+                initialize_identity(layer)
+            layer.cell.seed_generator.state.assign([settings["seed"], 0])
+        elif isinstance(layer, keras.layers.Embedding) and layer.trainable:
+            initialize_embeddings(layer, new_seed())
         elif isinstance(layer, keras.layers.Dropout):
             layer.seed_generator.state.assign([new_seed(), 0])
         elif isinstance(layer, keras.layers.Dense) and layer.trainable:
-            kernel = glorot(layer.kernel)
-            layer.kernel.assign(keras.ops.zeros_like(kernel) if has_base else kernel)
+            initializer = keras.initializers.GlorotUniform(new_seed())
+            if has_residual_baseline(model):
+                initializer = keras.initializers.Zeros()
+            layer.kernel.assign(initializer(layer.kernel.shape, layer.kernel.dtype))

@@ -1,52 +1,73 @@
-"""A residual baseline inside a network: the window's last value, scaled and shifted."""
+"""Residual baselines: networks that learn the change from the last value of a window."""
+
+from collections.abc import Sequence
 
 import keras
+import numpy as np
 
 from .checks import compile_like
 
+_LAYER_NAME = "base"
 
-def add_residual_baseline(model, columns, scales, shifts):
-    """Let `model` learn the change from a base, ``scale * last + shift``, instead of the value.
+
+def add_residual_baseline(
+    model: keras.Model, columns: Sequence[int], scales: Sequence[float], shifts: Sequence[float]
+) -> keras.Model:
+    """Add the baseline ``scale * last + shift`` to the outputs of a model.
+
+    The model then learns the change from the baseline. If its last layer is a dense layer, this
+    layer is set to zero, so that training starts at the baseline.
 
     Parameters
     ----------
     model : keras.Model
-        From (n_samples, n_timesteps, n_features) to (n_samples, n_outputs). Its last dense layer,
-        if it ends in one, is set to zero, so that training starts at the base.
+        Maps inputs of shape (n_samples, n_timesteps, n_features) to outputs of shape
+        (n_samples, n_outputs).
     columns : sequence of int, of length n_outputs
-        Which column of a window's last row each output starts from.
+        The feature whose last value in the window is the `last` of each output.
     scales, shifts : sequence of float, of length n_outputs
+        Scale and shift of each output.
 
     Returns
     -------
     model : keras.Model
-        Made of the same layers and a frozen one that holds the base.
+        The layers of `model`, and a frozen layer with the baseline.
+
+    Raises
+    ------
+    ValueError
+        If the number of time steps of the inputs is not fixed.
     """
     window = model.inputs[0]
     n_timesteps = window.shape[1]
     if n_timesteps is None:
         raise ValueError(
-            "residual needs to know where a window ends: build the network on the input_shape "
-            f"that it is given, not on {tuple(window.shape[1:])}."
+            "residual needs the position of a window's last time step, but the network takes "
+            f"inputs of shape {tuple(window.shape[1:])}. Build it with the input_shape that the "
+            "builder receives."
         )
     head = model.layers[-1]
     if isinstance(head, keras.layers.Dense):
         for variable in head.trainable_variables:
             variable.assign(keras.ops.zeros_like(variable))
-    base = keras.layers.Dense(len(columns), trainable=False, name="base")
     last = keras.layers.Flatten()(keras.layers.Cropping1D((n_timesteps - 1, 0))(window))
-    sum_of_both = keras.layers.Add()([model.outputs[0], base(last)])
-    model = compile_like(model, keras.Model(window, sum_of_both))
+    baseline = keras.layers.Dense(len(columns), trainable=False, name=_LAYER_NAME)(last)
+    outputs = keras.layers.Add()([model.outputs[0], baseline])
+    model = compile_like(model, keras.Model(window, outputs))
     set_residual_baseline(model, columns, scales, shifts)
     return model
 
 
-def set_residual_baseline(model, columns, scales, shifts):
-    """Put a base into a model of `add_residual_baseline`'s, and let its training start there."""
-    base = model.get_layer("base")
-    n_features = base.kernel.shape[0]
-    kernel = [
-        [scale if column == row else 0.0 for column, scale in zip(columns, scales, strict=True)]
-        for row in range(n_features)
-    ]
-    base.set_weights([keras.ops.convert_to_numpy(kernel), keras.ops.convert_to_numpy(shifts)])
+def set_residual_baseline(
+    model: keras.Model, columns: Sequence[int], scales: Sequence[float], shifts: Sequence[float]
+) -> None:
+    """Set the baseline of a model of `add_residual_baseline`."""
+    layer = model.get_layer(_LAYER_NAME)
+    kernel = np.zeros(layer.kernel.shape)
+    kernel[columns, range(len(columns))] = scales
+    layer.set_weights([kernel, np.asarray(shifts)])
+
+
+def has_residual_baseline(model: keras.Model) -> bool:
+    """Return whether a model has a baseline of `add_residual_baseline`."""
+    return any(layer.name == _LAYER_NAME for layer in model.layers)

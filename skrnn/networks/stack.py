@@ -1,14 +1,25 @@
-"""Stacks of recurrent layers."""
+"""Stacks of recurrent layers and their options."""
 
-import contextlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypedDict, TypeVar
 
 import keras
 
 from .._checks import check_name
+from .._docstrings import substitute_docs
+from .._parameters import Activation, StackParameters, Units
 from ..layers import LAYERS
 from .checks import check_keras_name
 from .custom_cells import custom_objects_of, make_recurrent_layer
-from .initialize import RECURRENT_INITIALIZERS, identity_blocks, make_initializer, seeded
+from .initialize import (
+    RECURRENT_INITIALIZERS,
+    initialize_identity,
+    recurrent_settings,
+    seed_sequence,
+    seeded,
+)
 
 CELLS = {
     "rnn": keras.layers.SimpleRNN,
@@ -18,90 +29,141 @@ CELLS = {
 }
 
 
+class StackKeywords(TypedDict, total=False):
+    """The options of `StackOptions` that builders take as ``**stack_options``."""
+
+    activation: Activation
+    bidirectional: bool
+    dropout: float
+    recurrent_dropout: float
+    recurrent_initializer: str
+    l1: float
+    l2: float
+    recurrent_l2: float
+    seed: int | None
+
+
+@dataclass(kw_only=True)
+class StackOptions(StackParameters):
+    """Validated options of a network, and its sequence of seeds.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        Number of units of each layer, or of each level of "depthgated", which is a single layer.
+    new_seed : callable
+        Returns the next seed of the network at each call.
+    """
+
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        check_keras_name("activation", self.activation, keras.activations)
+        check_name("recurrent_initializer", self.recurrent_initializer, RECURRENT_INITIALIZERS)
+        self.sizes = check_units(self.units)
+        if self.cell == "depthgated" and len(set(self.sizes)) > 1:
+            raise ValueError(
+                f"units={self.sizes} has levels of different sizes, but the depth gates of "
+                "cell='depthgated' connect each unit with the same unit of the level below. Give "
+                "all levels the same number of units, such as "
+                f"units={self.sizes[:1] * len(self.sizes)}."
+            )
+        self.new_seed = seed_sequence(self.seed)
+
+    def layer_settings(self) -> dict[str, Any]:
+        """Return the arguments of a new layer."""
+        settings: dict[str, Any]
+        settings = {"activation": self.activation, "recurrent_dropout": self.recurrent_dropout}
+        if self.l1 or self.l2:
+            settings["kernel_regularizer"] = keras.regularizers.L1L2(self.l1, self.l2)
+        if self.recurrent_l2:
+            settings["recurrent_regularizer"] = keras.regularizers.L2(self.recurrent_l2)
+        if self.cell == "depthgated" and len(self.sizes) > 1:
+            settings["levels"] = len(self.sizes)
+        initializer = RECURRENT_INITIALIZERS[self.recurrent_initializer]
+        return settings | recurrent_settings(initializer, self.new_seed)
+
+
+_SEED = """
+seed : int, default=None
+    Seed of the initializers and of dropout. None draws a seed from Python's `random` module, which
+    scikeras seeds with its `random_state`. The global random states are not changed otherwise.
+""".strip()
+
+Builder = TypeVar("Builder", bound=Callable[..., keras.Model])
+
+
+def stack_builder(builder: Builder) -> Builder:
+    """Replace ``**stack_options`` in the signature of a builder by the options of `StackOptions`.
+
+    `inspect.signature` and the manual then list all parameters of the builder. Placeholders in its
+    docstring are replaced as by `substitute_docs`.
+    """
+    expand_keywords(builder, StackOptions)
+    return substitute_docs(seed=_SEED)(builder)
+
+
+def expand_keywords(function: Callable[..., Any], source: Callable[..., Any]) -> None:
+    """Replace the ``**keywords`` in the signature of a function by the parameters of `source`."""
+    signature = inspect.signature(function)
+    own = {name: p for name, p in signature.parameters.items() if p.kind is not p.VAR_KEYWORD}
+    inherited = inspect.signature(source).parameters
+    parameters = [p for name, p in inherited.items() if name not in own] + [*own.values()]
+    parameters.sort(key=lambda parameter: parameter.kind)
+    function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+
+
 def stack_recurrent_layers(
-    x,
-    cell,
-    units,
-    activation,
-    bidirectional,
-    dropout,
-    new_seed,
-    *,
-    sequences=False,
-    recurrent_dropout=0.0,
-    recurrent_initializer="orthogonal",
-    l1=0.0,
-    l2=0.0,
-    recurrent_l2=0.0,
-):
-    """Put recurrent layers onto x, with an output after each step or after the last alone."""
-    check_keras_name("activation", activation, keras.activations)
-    check_name("recurrent_initializer", recurrent_initializer, RECURRENT_INITIALIZERS)
-    sizes, levels = _levels(cell, check_units(units))
-    penalties = {}
-    if l1 or l2:
-        penalties["kernel_regularizer"] = keras.regularizers.L1L2(l1, l2)
-    if recurrent_l2:
-        penalties["recurrent_regularizer"] = keras.regularizers.L2(recurrent_l2)
-
-    def make(size, is_last, **settings):
-        return make_recurrent_layer(
-            cell,
-            CELLS,
-            size,
-            activation=activation,
-            return_sequences=sequences or not is_last,
-            kernel_initializer=keras.initializers.GlorotUniform(new_seed()),
-            recurrent_initializer=make_initializer(recurrent_initializer, new_seed()),
-            recurrent_dropout=recurrent_dropout,
-            seed=new_seed(),
-            **penalties,
-            **levels,
-            **settings,
-        )
-
-    for i, size in enumerate(sizes):
-        is_last = i == len(sizes) - 1
-        with contextlib.nullcontext() if isinstance(cell, str) else seeded(new_seed()):
-            own = layer = make(size, is_last)
-            if bidirectional:
-                backward = make(size, is_last, go_backwards=True, name=f"{layer.name}_backward")
-                with keras.saving.custom_object_scope(custom_objects_of([own])):
-                    layer = keras.layers.Bidirectional(own, backward_layer=backward)
-                if isinstance(cell, str):  # the copy of a simple RNN has a seed of its own
-                    copied, state = layer.forward_layer.cell, own.cell.seed_generator.state
-                    copied.seed_generator.state.assign(state)
+    x: keras.KerasTensor, options: StackOptions, *, sequences: bool = False
+) -> keras.KerasTensor:
+    """Apply recurrent layers, with an output for each time step or only for the last one."""
+    sizes = options.sizes[:1] if options.cell == "depthgated" else options.sizes
+    for i, units in enumerate(sizes):
+        return_sequences = sequences or i < len(sizes) - 1
+        # User-defined cells initialize their weights themselves.
+        with seeded(0 if isinstance(options.cell, str) else options.new_seed()):
+            layer = _make_layer(options, units, return_sequences=return_sequences)
             x = layer(x)
-        if recurrent_initializer == "identity":
-            for one in (layer.forward_layer, layer.backward_layer) if bidirectional else (own,):
-                for part in getattr(one.cell, "cells", [one.cell]):
-                    if (kernel := getattr(part, "recurrent_kernel", None)) is not None:
-                        kernel.assign(identity_blocks(kernel.shape, kernel.dtype))
-        if dropout:
-            x = keras.layers.Dropout(dropout, seed=new_seed())(x)
+        if options.recurrent_initializer == "identity":
+            initialize_identity(layer)
+        if options.dropout:
+            x = keras.layers.Dropout(options.dropout, seed=options.new_seed())(x)
     return x
 
 
-def _levels(cell, sizes):
-    """Return the sizes of layers, and their settings: a stack of depth-gated LSTMs is one layer."""
-    if cell != "depthgated" or len(sizes) == 1:
-        return sizes, {}
-    if len(set(sizes)) > 1:
-        raise ValueError(
-            f"units={sizes} has levels of different sizes, but with cell='depthgated' each unit's "
-            "memory takes from that of the unit in the same place one level below. Give all levels "
-            f"as many units, such as units={(sizes[0],) * len(sizes)}."
-        )
-    return sizes[:1], {"levels": len(sizes)}
+def _make_layer(options, units, **settings):
+    def make(**direction):
+        layer_settings = options.layer_settings() | settings | direction
+        return make_recurrent_layer(options.cell, CELLS, units, **layer_settings)
+
+    layer = make()
+    if not options.bidirectional:
+        return layer
+    backward_layer = make(go_backwards=True, name=f"{layer.name}_backward")
+    with keras.saving.custom_object_scope(custom_objects_of([layer])):
+        bidirectional = keras.layers.Bidirectional(layer, backward_layer=backward_layer)
+    if isinstance(options.cell, str):  # the copy of a SimpleRNN has another seed
+        copied_cell = bidirectional.forward_layer.cell
+        copied_cell.seed_generator.state.assign(layer.cell.seed_generator.state)
+    return bidirectional
 
 
-def check_units(units):
-    """Return `units` as a tuple of positive ints, one a layer, or raise a ValueError."""
+def output_layer(
+    size: int, options: StackOptions, activation: str | None = None
+) -> keras.layers.Dense:
+    """Return the dense layer at the end of a network."""
+    initializer = keras.initializers.GlorotUniform(options.new_seed())
+    return keras.layers.Dense(size, activation=activation, kernel_initializer=initializer)
+
+
+def check_units(units: Units) -> tuple[int, ...]:
+    """Return `units` as a tuple of positive ints, one for each layer, or raise a ValueError."""
     sizes = tuple(units) if isinstance(units, (tuple, list)) else (units,)
     if not sizes or not all(
         hasattr(size, "__index__") and not isinstance(size, bool) and size >= 1 for size in sizes
     ):
         raise ValueError(
-            f"units={units!r} must be a positive int, or a non-empty tuple of them, one a layer."
+            f"units={units!r} must be a positive int, or a non-empty tuple with a positive int for "
+            "each layer."
         )
     return tuple(int(size) for size in sizes)

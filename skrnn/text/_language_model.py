@@ -1,64 +1,55 @@
-"""Language models: training on long chunks of text, reading and writing, each as one graph call.
+"""Language models: training on chunks of text, scoring and generation, each in one graph call.
 
-A language model names the symbol that follows, after every symbol of a text. It is trained by
-truncated backpropagation through time [1]_: texts are cut into chunks, gradients do not reach
-beyond a chunk, but the state of the layers is carried on from one chunk to the next.
-
-References
-----------
-.. [1] R. J. Williams, J. Peng (1990). An efficient gradient-based algorithm for on-line training of
-   recurrent network trajectories. Neural Computation 2(4).
+A language model predicts the next token after every token of a text. Its `Trainer` carries the
+states of the layers from one chunk of a text to the next (see `_engine.tbptt`).
 """
 
 import contextlib
 import threading
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from .._engine.eligibility import has_active_dropout
-from .._engine.parameters import ModelParameters, variables_of
-from .._engine.patch import find_kernel, patched_layers
-from .._engine.tbptt import initial_states
-from .._engine.trainer import Trainer, dropout_layers, map_shards, n_shards, sample_dropout_mask
-from .._keras_compat import recurrent_layers
+from .._engine.batches import Batch, BatchSpec, Rows
+from .._engine.parameters import stateless_scope, variables_of
+from .._engine.patch import patched_layers
+from .._engine.tbptt import ChunkTrainer, initial_states, where_rows
 
-# The share of the chunks of long texts that begin anew, without what came before.
+# Probability that a chunk of a long text begins with the initial states. A network would otherwise
+# hardly ever be trained at the beginning of a text.
 STATE_RESET_RATE = 1 / 32
 
 
-# Texts that are read side by side, and symbols of each that one graph call of XLA's reads.
-_ROWS_READ = 32
+# Texts in a batch that is scored, and tokens of each in one call of an XLA program.
+_ROWS_PER_BATCH = 32
 
 
-_STEPS_READ = 64
+_STEPS_PER_CALL = 64
 
 
-# Symbols that one graph call writes at most.
-_STEPS_WRITTEN = 128
+# Maximum number of tokens that one graph call generates.
+_MAX_GENERATED = 128
 
 
 class TokenCorpus:
-    """Texts as numbers, one after the other, each after the number that stands for its beginning.
+    """The codes of texts in one array. The code of the beginning precedes each text.
 
     Parameters
     ----------
     texts : list of ndarrays of int
-        Symbols are numbered from 1.
-    n_symbols : int
-        ``n_symbols + 1`` stands for a text's beginning, and for unknown symbols.
+        Codes of tokens, from 1.
+    n_tokens : int
+        Size of the vocabulary. ``n_tokens + 1`` is the code of the beginning and of unknown tokens.
     chunk_length : int
-        Symbols through which gradients are carried back.
+        Number of tokens that gradients are propagated through.
     """
 
-    def __init__(self, texts, n_symbols, chunk_length):
-        beginning = np.array([n_symbols + 1])
-        parts = [part for text in texts for part in (beginning, text)]
-        self.numbers = np.concatenate(parts).astype(np.int32)
+    def __init__(self, texts, n_tokens, chunk_length):
+        codes = [codes for text in texts for codes in ([n_tokens + 1], text)]
+        self.codes = np.concatenate(codes).astype(np.int32)
         self.lengths = np.array([len(text) for text in texts])
-        self.begins = np.cumsum(self.lengths + 1) - (self.lengths + 1)
+        self.starts = np.cumsum(self.lengths + 1) - (self.lengths + 1)
         self.chunk_length = chunk_length
 
     def __len__(self):
@@ -66,444 +57,365 @@ class TokenCorpus:
 
 
 class CorpusChunks:
-    """The chunks of texts that an epoch takes, in rows that run through texts side by side.
+    """The batches of the chunks of a corpus.
 
-    All chunks of all texts stand in a line, which is cut into as many parts as a batch has rows:
-    a row goes through its part, and begins anew where a text begins. Texts are taken in a new
-    order in each epoch. Long texts also begin anew at some chunks, drawn in each epoch: else a
-    network would hardly ever see a beginning, and would know what to do only far behind one.
+    All chunks of all texts, in the order of the epoch, form a sequence, which is split into as many
+    segments as a batch has rows. Each row goes through its segment, chunk by chunk. States are
+    carried within a text, but for chunks that are randomly chosen in each epoch.
 
     Parameters
     ----------
-    texts : Texts
-    symbol_weights : ndarray of shape (n_symbols,)
-        Weights of the symbols to name.
-    weights : ndarray of shape (n_texts,) or None
+    corpus : TokenCorpus
+    token_weights : ndarray of shape (n_tokens,)
+        Weights of the tokens to predict.
+    text_weights : ndarray of shape (n_texts,) or None
     """
 
-    def __init__(self, texts, symbol_weights, weights):
-        self.texts = texts
-        self.symbol_weights = tf.constant(symbol_weights)
-        self.weights = np.ones(len(texts), symbol_weights.dtype) if weights is None else weights
-        self._n_chunks = int((-(-texts.lengths // texts.chunk_length)).sum())
-        self._numbers = tf.constant(texts.numbers)
-        self._chunks: list = []  # places, lengths, whether they go on, weights, known symbols
-        self._n_known: Any = None  # by batch
-        known = texts.numbers <= len(symbol_weights)
-        self._known_before = np.append(0, np.cumsum(known))
+    def __init__(self, corpus, token_weights, text_weights):
+        self.corpus = corpus
+        self._codes = tf.constant(corpus.codes)
+        self._token_weights = tf.constant(token_weights)
+        if text_weights is None:
+            text_weights = np.ones(len(corpus), token_weights.dtype)
+        self._text_weights = text_weights
+        self._n_chunks = int((-(-corpus.lengths // corpus.chunk_length)).sum())
+        is_known = corpus.codes <= len(token_weights)
+        self._n_known_before = np.append(0, np.cumsum(is_known))
+        # Of each chunk: start, length, whether it continues, weight, and number of known tokens.
+        self._chunks: list[np.ndarray] = []
+        self._n_known = np.zeros(0, int)  # of each batch
 
-    def put_in_order(self, order, rng):
-        """Cut the texts, in the order of the epoch, into chunks: places, lengths, weights."""
-        chunk, plan = self.texts.chunk_length, []
+    def set_epoch_order(self, order, rng):
+        """Split the texts, in the order of the epoch, into chunks."""
+        chunk, chunks = self.corpus.chunk_length, []
         for text in order:
-            n_symbols, begin = self.texts.lengths[text], self.texts.begins[text]
-            starts = np.arange(0, n_symbols, chunk)
-            lengths = np.minimum(chunk, n_symbols - starts)
-            weight = np.full(len(starts), self.weights[text])
-            n_known = self._known_before[begin + starts + lengths + 1]
-            n_known = n_known - self._known_before[begin + starts + 1]
-            goes_on = (starts > 0) & (rng.random(len(starts)) >= STATE_RESET_RATE)
-            plan.append([begin + starts, lengths, goes_on, weight, n_known])
-        self._chunks = [np.concatenate(parts) for parts in zip(*plan, strict=True)]
+            starts = np.arange(0, self.corpus.lengths[text], chunk)
+            lengths = np.minimum(chunk, self.corpus.lengths[text] - starts)
+            continues = (starts > 0) & (rng.random(len(starts)) >= STATE_RESET_RATE)
+            weights = np.full(len(starts), self._text_weights[text])
+            starts += self.corpus.starts[text]
+            n_known = self._n_known_before[starts + lengths + 1] - self._n_known_before[starts + 1]
+            chunks.append([starts, lengths, continues, weights, n_known])
+        self._chunks = [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
 
-    def kind(self):
-        return self.texts.chunk_length
+    def batch_spec(self):
+        return BatchSpec(chunk_length=self.corpus.chunk_length)
 
-    def steps_an_epoch(self, n_rows, batch_size):
-        return self.n_batches(self.rows_at_once(batch_size))
+    def steps_per_epoch(self, n_rows, batch_size):
+        return self.n_batches(self.effective_batch_size(batch_size))
 
-    def rows_at_once(self, batch_size):
+    def effective_batch_size(self, batch_size):
         return min(batch_size, self._n_chunks)
 
     def n_batches(self, size):
         return -(-self._n_chunks // size)
 
-    def n_counted(self, n_batches, size):
+    def loss_denominator(self, n_batches, size):
         return max(1, int(self._n_known[:n_batches].sum()))
 
-    def arguments(self, size, dtype):
+    def tensors(self, size, dtype):
         n_batches = self.n_batches(size)
-        missing = size * n_batches - len(self._chunks[0])
+        n_missing = size * n_batches - self._n_chunks
 
-        def by_batch(part):
+        def split_into_rows(values):
             """Row r of batch b is chunk ``r * n_batches + b``."""
-            padded = np.append(part, np.zeros(missing, part.dtype))
+            padded = np.append(values, np.zeros(n_missing, values.dtype))
             return np.ascontiguousarray(padded.reshape(size, n_batches).T)
 
-        starts, lengths, goes_on, weights, self._n_known = map(by_batch, self._chunks)
-        goes_on[0] = False
+        starts, lengths, continues, weights, n_known = map(split_into_rows, self._chunks)
+        continues[0] = False
+        self._n_known = n_known
         return (
-            self._numbers,
+            self._codes,
             tf.constant(starts, tf.int32),
             tf.constant(lengths, tf.int32),
-            tf.constant(goes_on, dtype),
+            tf.constant(continues),
             tf.constant(weights, dtype),
-            self.symbol_weights,
+            self._token_weights,
         )
 
 
-@contextlib.contextmanager
-def _running(model, values, masks=None):
-    """Within the context, a model runs in kernels, and its variables are these."""
-    pairs = list(zip(variables_of(model), values, strict=True))
-    with patched_layers(model, masks), keras.StatelessScope(pairs) as scope:
-        yield scope
+class LanguageTrainer(ChunkTrainer):
+    """Trains a model of `build_text_rnn` on the chunks of a corpus."""
+
+    data_class = CorpusChunks
+    groups_batches = False
+
+    def __init__(self, model, fused=True):
+        super().__init__(model, fused)
+        self.loss = tf.nn.sparse_softmax_cross_entropy_with_logits
+
+    def check_model(self, spec):
+        pass  # `build_text_rnn` builds layers that process each time step independently
+
+    def forward(self, rows, states, spec):
+        """Return the logits of the next tokens, and the last states."""
+        initial = initial_states(self.model, keras.ops.shape(rows.x)[0])
+        states = where_rows(rows.continues[0], states, initial)
+        return run_layers(self.model, rows.x, states, training=True)
+
+    def gather(self, tensors, numbers, size, spec):
+        codes, starts, lengths, continues, weights, token_weights = tensors
+        n_tokens, chunk = self.model.outputs[0].shape[-1], spec.chunk_length
+        starts, lengths, continues, weights = (
+            tf.ensure_shape(tf.gather(values, numbers), (*numbers.shape, size))
+            for values in (starts, lengths, continues, weights)
+        )
+        index = starts[..., None] + tf.range(chunk + 1)
+        tokens = tf.gather(codes, tf.minimum(index, tf.shape(codes)[0] - 1))
+        is_beginning = ~continues[..., None] & (tf.range(chunk + 1) == 0)
+        tokens = tf.where(is_beginning, n_tokens + 1, tokens)
+        # There is no loss after the end of a chunk, and for unknown tokens.
+        has_loss = (tf.range(chunk) < lengths[..., None]) & (tokens[..., 1:] <= n_tokens)
+        n_losses = tf.maximum(1, tf.reduce_sum(tf.cast(has_loss, tf.int32), axis=(1, 2)))
+        weights = tf.cast(has_loss, self.dtype) * weights[..., None]
+        y = tf.clip_by_value(tokens[..., 1:] - 1, 0, n_tokens - 1)
+        rows = Rows(tokens[..., :-1], y, [weights, tf.gather(token_weights, y)], [continues])
+        # The sum of the losses is added to that of the epoch. Gradients are those of the mean.
+        ones, n_rows = tf.ones(numbers.shape, self.dtype), tf.fill(numbers.shape, size)
+        return Batch(rows, ones, n_rows, [1 / tf.cast(n_losses, self.dtype)])
 
 
-def _run(model, symbols, states, *, training=False):
-    """Run a text model over some symbols, from given states on.
+def run_layers(model, tokens, states, *, training=False):
+    """Run a text model on some tokens, from given states.
 
     Parameters
     ----------
     model : keras.Model
-        Of `build_text_rnn`, with ``sequences=True``; in a context of `_running`.
-    symbols : int tensor of shape (n_samples, n_timesteps)
+        Made by `build_text_rnn` with ``sequences=True``.
+    tokens : int tensor of shape (n_samples, n_timesteps)
     states : list of tensors
 
     Returns
     -------
-    logits : tensor of shape (n_samples, n_timesteps, n_symbols)
+    logits : tensor of shape (n_samples, n_timesteps, n_tokens)
     states : list of tensors
-        After the last symbol.
+        After the last token.
     """
-    x, states, after = symbols, list(states), []
+    x, states, last_states = tokens, list(states), []
     for layer in model.layers[1:-1]:
         if isinstance(layer, keras.layers.RNN):
-            first = layer.get_initial_state(symbols.shape[0])
-            n_states = len(keras.tree.flatten(first))
-            before, states = states[:n_states], states[n_states:]
-            before = keras.tree.pack_sequence_as(first, before)
+            structure = layer.get_initial_state(keras.ops.shape(tokens)[0])
+            n_states = len(keras.tree.flatten(structure))
+            initial = keras.tree.pack_sequence_as(structure, states[:n_states])
             layer.return_state = True
             try:
-                x, *new = layer(x, initial_state=before, training=training)
+                x, *last = layer(x, initial_state=initial, training=training)
             finally:
                 layer.return_state = False
-            after += keras.tree.flatten(new)
+            states = states[n_states:]
+            last_states += keras.tree.flatten(last)
         else:
-            x = layer(x, training=training) if has_active_dropout(layer) else layer(x)
-    return x, after
+            x = layer(x, training=training) if isinstance(layer, keras.layers.Dropout) else layer(x)
+    return x, last_states
 
 
-def _check_steps(layers, scope):
-    """Raise a ValueError if a layer's variables got values inside of its loop over the steps."""
-    here = tf.compat.v1.get_default_graph()
-    for layer in layers:
-        for variable in layer.non_trainable_variables:
-            if scope.get_current_value(variable).graph is not here:
-                raise ValueError(
-                    f"The step of {type(layer.cell).__name__} draws random numbers or changes "
-                    "variables, which a language model's training, compiled as a whole, cannot "
-                    "hand on from step to step. Draw a mask once for all steps, as Keras' cells do "
-                    "for their dropout, or fit on strings with labels, or on windows."
-                )
+@contextlib.contextmanager
+def _fused(model, values):
+    """Let a model use kernels, and the given values of its variables."""
+    with patched_layers(model), stateless_scope(model, values):
+        yield
 
 
-class LanguageTrainer(Trainer):
-    """Trains a model of `build_text_rnn` on `CorpusChunks`; else as `Trainer`."""
-
-    data = CorpusChunks
-
-    def _carried(self, size):
-        return [tf.zeros((), self.dtype), *initial_states(self.model, size)]
-
-    def _make_epoch(self, size, chunk):
-        model, dtype = self.model, self.dtype
-        n_symbols = model.outputs[0].shape[-1]
-        # What has no kernel may draw numbers of its own: its variables are carried on.
-        by_keras = [layer for layer in recurrent_layers(model) if find_kernel(layer) is None]
-        changing = [variable for layer in by_keras for variable in layer.non_trainable_variables]
-        parts = 1 if changing else n_shards(size, chunk * model.count_params())
-        state, dropouts = ModelParameters(model), dropout_layers(model)
-
-        def gradients(trainable, others, symbol_weights, scale, masks, symbols, weights, states):
-            masks = dict(zip(dropouts, masks, strict=True))
-            named = tf.clip_by_value(symbols[:, 1:] - 1, 0, n_symbols - 1)
-            values = [*trainable, *others]
-            with tf.GradientTape() as tape, _running(model, values, masks) as scope:
-                tape.watch(trainable)
-                logits, states = _run(model, symbols[:, :-1], states, training=True)
-                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(named, logits)
-                loss = tf.reduce_sum(losses * weights * tf.gather(symbol_weights, named))
-                # That sum is divided by the number of symbols later; the penalties are not.
-                loss += sum(model.losses) / (scale * parts)
-                changed = [scope.get_current_value(variable) for variable in changing]
-                _check_steps(by_keras, scope)
-            zero = tf.UnconnectedGradients.ZERO
-            gradient = tape.gradient(loss, trainable, unconnected_gradients=zero)
-            return gradient, loss, [*states, *changed]
-
-        def update(branches, scale):
-            state.apply([tf.add_n(branch) * scale for branch in zip(*branches, strict=True)])
-
-        gradients_graph, update_graph = (
-            tf.function(f, jit_compile=self._jit, autograph=False) for f in (gradients, update)
-        )
-
-        def train(symbols, weights, symbol_weights, scale, states):
-            """Train on one batch; return the sum of its losses, and the states after it."""
-            masks = [sample_dropout_mask(layer, size, chunk) for layer in dropouts]
-            others = [tf.convert_to_tensor(v) for v in model.non_trainable_variables]
-            shared = state.values(), others, symbol_weights, scale
-            by_row = masks, symbols, weights, states
-            branches, loss, after = map_shards(gradients_graph, size, parts, shared, by_row)
-            update_graph(branches, scale)
-            states, changed = after[: len(states)], after[len(states) :]
-            for variable, value in zip(changing, changed, strict=True):
-                variable.assign(value)
-            return loss, states
-
-        @tf.function(autograph=False)
-        def epoch(
-            numbers, starts, lengths, goes_on, weights, symbol_weights, first, steps, total, *states
-        ):
-            place, at_first = tf.range(chunk), initial_states(model, size)
-            last_place = tf.shape(numbers)[0] - 1
-
-            def body(batch, total, states):
-                index = starts[batch][:, None] + tf.range(chunk + 1)
-                symbols = tf.gather(numbers, tf.minimum(index, last_place))
-                counts = place < lengths[batch][:, None]
-                symbols = tf.ensure_shape(symbols, (size, chunk + 1))
-                begins = (goes_on[batch] == 0)[:, None]
-                first_places = begins & (tf.range(chunk + 1) == 0)
-                symbols = tf.where(first_places, n_symbols + 1, symbols)
-                # Symbols behind a chunk's end, and unknown ones, are not to be named.
-                counts &= symbols[:, 1:] <= n_symbols
-                row_weights = tf.cast(counts, dtype) * weights[batch][:, None]
-                n_counted = tf.maximum(1, tf.reduce_sum(tf.cast(counts, tf.int32)))
-                states = [tf.where(begins, *both) for both in zip(at_first, states, strict=True)]
-                loss, states = train(
-                    symbols, row_weights, symbol_weights, 1 / tf.cast(n_counted, dtype), states
-                )
-                return batch + 1, total + loss, states
-
-            _, total, states = tf.while_loop(
-                lambda batch, *_: batch < first + steps,
-                body,
-                (first, total, list(states)),
-                parallel_iterations=1,
-            )
-            return total, *states
-
-        integer, places = tf.TensorSpec((), tf.int32), tf.TensorSpec((None, size), tf.int32)
-        by_row = tf.TensorSpec((None, size), dtype)
-        return epoch.get_concrete_function(
-            tf.TensorSpec((None,), tf.int32),
-            places,
-            places,
-            by_row,
-            by_row,
-            tf.TensorSpec((None,), dtype),
-            integer,
-            integer,
-            tf.TensorSpec((), dtype),
-            *(tf.TensorSpec(part.shape, dtype) for part in initial_states(model, size)),
-        )
-
-
-LanguageTrainer.by_keras = LanguageTrainer
-
-
-class _Graphs:
-    """Graphs of a text model, made when they are first needed; for any number of threads."""
+class _CompiledProgram:
+    """Graphs of a text model, which are traced when they are first needed; thread-safe."""
 
     def __init__(self, model):
         self._model = model
-        self._made = {}
+        self._n_tokens = model.outputs[0].shape[-1]
+        self._dtype = model.outputs[0].dtype
+        self._graphs = {}
         self._lock = threading.Lock()
 
     def _graph(self, make, *key):
         with self._lock:
-            if (make, *key) not in self._made:
-                self._made[make, *key] = make(*key)
-            return self._made[make, *key]
+            if (make, *key) not in self._graphs:
+                self._graphs[make, *key] = make(*key)
+            return self._graphs[make, *key]
 
-    def _specs(self):
+    def _variable_specs(self):
         return [tf.TensorSpec(v.shape, v.dtype) for v in variables_of(self._model)]
 
+    def _state_specs(self):
+        return [tf.TensorSpec(state.shape, state.dtype) for state in initial_states(self._model, 1)]
 
-class SequenceScorer(_Graphs):
-    """Reads texts to their end: what was named rightly, and what comes next."""
 
-    def __call__(self, values, texts, n_symbols):
-        """Read texts of any lengths.
+class SequenceScorer(_CompiledProgram):
+    """Computes the losses of texts, and the logits of the tokens that follow them."""
+
+    def __call__(self, values, texts, n_tokens):
+        """Score texts of any lengths.
 
         Parameters
         ----------
         values : list of tensors
             Of the model's variables.
         texts : list of ndarrays of int
-        n_symbols : int
+        n_tokens : int
 
         Returns
         -------
         losses : ndarray of shape (n_texts,)
-            The sum of the cross entropies of each text's known symbols, in nats.
-        hits : ndarray of shape (n_texts,)
-            How many symbols of each were the most probable ones.
-        logits : ndarray of shape (n_texts, n_symbols)
-            Of what comes after each text.
+            The sum of the cross-entropies of the known tokens of each text, in nats.
+        n_correct : ndarray of shape (n_texts,)
+            Number of tokens of each text that were the most probable ones.
+        logits : ndarray of shape (n_texts, n_tokens)
+            Of the token that follows each text.
         """
         lengths = np.array([len(text) for text in texts])
         order = np.argsort(lengths, kind="stable")
-        results: list = [np.zeros(len(texts)), np.zeros(len(texts)), None]
-        for first in range(0, len(texts), _ROWS_READ):
-            rows = order[first : first + _ROWS_READ]
-            size = 1 if len(texts) == 1 else _ROWS_READ
-            n_steps = -(-(lengths[rows].max() + 1) // _STEPS_READ) * _STEPS_READ
-            symbols = np.zeros((size, n_steps + 1), np.int32)
-            symbols[:, 0] = n_symbols + 1
-            for place, row in enumerate(rows):
-                symbols[place, 1 : lengths[row] + 1] = texts[row]
+        size = 1 if len(texts) == 1 else _ROWS_PER_BATCH
+        results = [np.zeros(len(texts)), np.zeros(len(texts))]
+        results.append(np.empty((len(texts), n_tokens), self._dtype))
+        for first in range(0, len(texts), size):
+            rows = order[first : first + size]
+            n_steps = -(-(lengths[rows].max() + 1) // _STEPS_PER_CALL) * _STEPS_PER_CALL
+            tokens = np.zeros((size, n_steps + 1), np.int32)
+            tokens[:, 0] = n_tokens + 1
+            for i, row in enumerate(rows):
+                tokens[i, 1 : lengths[row] + 1] = texts[row]
             ends = np.zeros(size, np.int32)
             ends[: len(rows)] = lengths[rows]
-            parts = self._graph(self._make, size)(values, tf.constant(symbols), tf.constant(ends))
-            for i, part in enumerate(parts):
-                part = part.numpy()[: len(rows)]
-                if results[i] is None:
-                    results[i] = np.empty((len(texts), part.shape[1]), part.dtype)
-                results[i][rows] = part
+            graph = self._graph(self._make_graph, size)
+            batch = graph(values, tf.constant(tokens), tf.constant(ends))
+            for result, value in zip(results, batch, strict=True):
+                result[rows] = value.numpy()[: len(rows)]
         return results
 
-    def _make(self, size):
-        model = self._model
-        dtype, n_symbols = model.outputs[0].dtype, model.outputs[0].shape[-1]
+    def _make_graph(self, size):
+        model, dtype, n_tokens = self._model, self._dtype, self._n_tokens
 
         @tf.function(jit_compile=True, autograph=False)
-        def chunk(values, symbols, first, ends, states, losses, hits, last):
-            with _running(model, values):
-                logits, states = _run(model, symbols[:, :-1], states)
-            named, place = symbols[:, 1:] - 1, first + tf.range(_STEPS_READ)
-            known = (place < ends[:, None]) & (named >= 0) & (named < n_symbols)
-            known, named = tf.cast(known, dtype), tf.clip_by_value(named, 0, n_symbols - 1)
-            entropies = tf.nn.sparse_softmax_cross_entropy_with_logits(named, logits)
-            right = tf.argmax(logits, axis=-1, output_type=tf.int32) == named
-            at_end = tf.cast(place == ends[:, None], dtype)
+        def score_chunk(values, tokens, first, ends, states, losses, n_correct, last):
+            with _fused(model, values):
+                logits, states = run_layers(model, tokens[:, :-1], states)
+            y, position = tokens[:, 1:] - 1, first + tf.range(_STEPS_PER_CALL)
+            is_known = (position < ends[:, None]) & (y >= 0) & (y < n_tokens)
+            is_known, y = tf.cast(is_known, dtype), tf.clip_by_value(y, 0, n_tokens - 1)
+            entropies = tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)
+            is_correct = tf.argmax(logits, axis=-1, output_type=tf.int32) == y
+            is_last = tf.cast(position == ends[:, None], dtype)
             return (
                 states,
-                losses + tf.reduce_sum(entropies * known, axis=1),
-                hits + tf.reduce_sum(tf.cast(right, dtype) * known, axis=1),
-                last + tf.einsum("bt,btk->bk", at_end, logits),
+                losses + tf.reduce_sum(entropies * is_known, axis=1),
+                n_correct + tf.reduce_sum(tf.cast(is_correct, dtype) * is_known, axis=1),
+                last + tf.einsum("bt,btk->bk", is_last, logits),
             )
 
-        @tf.function(
-            autograph=False,
-            input_signature=[
-                self._specs(),
-                tf.TensorSpec((size, None), tf.int32),
-                tf.TensorSpec((size,), tf.int32),
-            ],
-        )
-        def read(values, symbols, ends):
-            def body(first, states, losses, hits, last):
-                part = tf.slice(symbols, (0, first), (size, _STEPS_READ + 1))
-                states, *sums = chunk(values, part, first, ends, states, losses, hits, last)
-                return first + _STEPS_READ, states, *sums
+        @tf.function(autograph=False)
+        def score(values, tokens, ends):
+            def body(first, states, *sums):
+                chunk = tf.slice(tokens, (0, first), (size, _STEPS_PER_CALL + 1))
+                return first + _STEPS_PER_CALL, *score_chunk(
+                    values, chunk, first, ends, states, *sums
+                )
 
             zeros = tf.zeros((size,), dtype)
-            _, _, *results = tf.while_loop(
-                lambda first, *_: first < tf.shape(symbols)[1] - 1,
+            _, _, *sums = tf.while_loop(
+                lambda first, *_: first < tf.shape(tokens)[1] - 1,
                 body,
-                (0, initial_states(model, size), zeros, zeros, tf.zeros((size, n_symbols), dtype)),
+                (0, initial_states(model, size), zeros, zeros, tf.zeros((size, n_tokens), dtype)),
                 parallel_iterations=1,
             )
-            return results
+            return sums
 
-        return read.get_concrete_function()
+        return score.get_concrete_function(
+            self._variable_specs(),
+            tf.TensorSpec((size, None), tf.int32),
+            tf.TensorSpec((size,), tf.int32),
+        )
 
 
-class Generator(_Graphs):
-    """Writes on after a prompt, symbol by symbol, with the state carried on."""
+class Generator(_CompiledProgram):
+    """Generates tokens after a prompt."""
 
     def __call__(self, values, prompt, noise, temperature, top_k, top_p):
-        """Yield blocks of the numbers of symbols, one after the other.
+        """Yield blocks of the codes of tokens.
 
         Parameters
         ----------
         values : list of tensors
             Of the model's variables.
         prompt : ndarray of int
-            What was written before, its beginning included.
+            The code of the beginning, and those of the tokens after it.
         noise : iterator
-            Of arrays of shape (n, n_symbols) of Gumbel noise, for the next n symbols each.
+            Yields arrays of shape (n, n_tokens) of Gumbel noise, for the next n tokens each.
         temperature, top_p : float
-        top_k : int
+        top_k : int or None
         """
-        model = self._model
-        dtype = model.outputs[0].dtype
-        *before, symbol = (int(number) for number in prompt)
-        states = initial_states(model, 1)
-        settings = [tf.constant(temperature, dtype), tf.constant(top_p, dtype)]
-        for first in range(0, len(before), _STEPS_READ):
-            part = np.zeros((1, _STEPS_READ), np.int32)
-            length = min(_STEPS_READ, len(before) - first)
-            part[0, :length] = before[first : first + length]
-            states = self._graph(self._make_read)(values, tf.constant(part), length, states)
-        write = self._graph(self._make_write, top_k, top_p < 1)
+        *before, token = (int(code) for code in prompt)
+        states = initial_states(self._model, 1)
+        settings = [tf.constant(setting, self._dtype) for setting in (temperature, top_p)]
+        for first in range(0, len(before), _STEPS_PER_CALL):
+            chunk = np.zeros((1, _STEPS_PER_CALL), np.int32)
+            length = min(_STEPS_PER_CALL, len(before) - first)
+            chunk[0, :length] = before[first : first + length]
+            read = self._graph(self._make_read)
+            states = read(values, tf.constant(chunk), length, states)
+        generate = self._graph(self._make_generate, top_k, top_p < 1)
         for block in noise:
-            padded = np.zeros((_STEPS_WRITTEN, block.shape[1]), dtype)
+            padded = np.zeros((_MAX_GENERATED, block.shape[1]), self._dtype)
             padded[: len(block)] = block
-            written, states = write(
-                values, symbol, states, tf.constant(padded), len(block), *settings
+            tokens, states = generate(
+                values, token, states, tf.constant(padded), len(block), *settings
             )
-            written = written.numpy()[: len(block)]
-            symbol = int(written[-1])
-            yield written
+            tokens = tokens.numpy()[: len(block)]
+            token = int(tokens[-1])
+            yield tokens
 
     def _make_read(self):
         model = self._model
 
         @tf.function(jit_compile=True, autograph=False)
-        def read(values, symbols, length, states):
+        def read(values, tokens, length, states):
             def body(i, states):
-                with _running(model, values):
-                    return i + 1, _run(model, symbols[:, i][:, None], states)[1]
+                with _fused(model, values):
+                    return i + 1, run_layers(model, tokens[:, i][:, None], states)[1]
 
             return tf.while_loop(lambda i, _: i < length, body, (0, list(states)))[1]
 
         return read.get_concrete_function(
-            self._specs(),
-            tf.TensorSpec((1, _STEPS_READ), tf.int32),
+            self._variable_specs(),
+            tf.TensorSpec((1, _STEPS_PER_CALL), tf.int32),
             tf.TensorSpec((), tf.int32),
             self._state_specs(),
         )
 
-    def _state_specs(self):
-        return [tf.TensorSpec(part.shape, part.dtype) for part in initial_states(self._model, 1)]
-
-    def _make_write(self, top_k, cut):
+    def _make_generate(self, top_k, filters_by_p):
         model = self._model
-        dtype, n_symbols = model.outputs[0].dtype, model.outputs[0].shape[-1]
 
         @tf.function(jit_compile=True, autograph=False)
-        def write(values, symbol, states, noise, length, temperature, top_p):
-            def body(i, symbol, states, written):
-                with _running(model, values):
-                    logits, states = _run(model, tf.reshape(symbol, (1, 1)), states)
-                logits = logits[0, 0] - tf.reduce_max(logits)
-                logits = filter_top_k_top_p(logits / temperature, top_k, top_p if cut else None)
-                symbol = tf.argmax(logits + noise[i], output_type=tf.int32) + 1
-                return i + 1, symbol, states, tf.tensor_scatter_nd_update(written, [[i]], [symbol])
+        def generate(values, token, states, noise, length, temperature, top_p):
+            def body(i, token, states, tokens):
+                with _fused(model, values):
+                    logits, states = run_layers(model, tf.reshape(token, (1, 1)), states)
+                logits = (logits[0, 0] - tf.reduce_max(logits)) / temperature
+                logits = filter_top_k_top_p(logits, top_k, top_p if filters_by_p else None)
+                token = tf.argmax(logits + noise[i], output_type=tf.int32) + 1
+                return i + 1, token, states, tf.tensor_scatter_nd_update(tokens, [[i]], [token])
 
-            written = tf.zeros((_STEPS_WRITTEN,), tf.int32)
-            _, _, states, written = tf.while_loop(
-                lambda i, *_: i < length, body, (0, symbol, list(states), written)
+            tokens = tf.zeros((_MAX_GENERATED,), tf.int32)
+            _, _, states, tokens = tf.while_loop(
+                lambda i, *_: i < length, body, (0, token, list(states), tokens)
             )
-            return written, states
+            return tokens, states
 
-        return write.get_concrete_function(
-            self._specs(),
+        return generate.get_concrete_function(
+            self._variable_specs(),
             tf.TensorSpec((), tf.int32),
             self._state_specs(),
-            tf.TensorSpec((_STEPS_WRITTEN, n_symbols), dtype),
+            tf.TensorSpec((_MAX_GENERATED, self._n_tokens), self._dtype),
             tf.TensorSpec((), tf.int32),
-            tf.TensorSpec((), dtype),
-            tf.TensorSpec((), dtype),
+            tf.TensorSpec((), self._dtype),
+            tf.TensorSpec((), self._dtype),
         )
 
 
 def filter_top_k_top_p(logits, top_k, top_p):
-    """Leave the `top_k` most probable symbols, then the fewest of these that make up `top_p`."""
+    """Set the logits of all but the most probable tokens to minus infinity.
+
+    There remain at most `top_k` tokens: the fewest that have the probability `top_p` among them.
+    """
     if top_k is None and top_p is None:
         return logits
     never = tf.constant(-np.inf, logits.dtype)
@@ -513,7 +425,7 @@ def filter_top_k_top_p(logits, top_k, top_p):
     if top_p is not None:
         probabilities = tf.nn.softmax(ordered)
         above = tf.cumsum(probabilities, exclusive=True)
-        is_first = tf.range(logits.shape[0]) == 0  # which stays, however small top_p is
+        is_first = tf.range(logits.shape[0]) == 0  # remains, however small top_p is
         ordered = tf.where((above < top_p) | is_first, ordered, never)
     least = tf.reduce_min(tf.where(ordered > never, ordered, ordered[0]))
     return tf.where(logits >= least, logits, never)
