@@ -7,6 +7,8 @@ network is first needed.
 import importlib
 from typing import TYPE_CHECKING
 
+from ._legacy import install_finder as _install_legacy_finder
+
 if TYPE_CHECKING:
     from . import baselines as baselines
     from . import classification as classification
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from .windows import sliding_windows as sliding_windows
 
 __version__ = "0.1.0"
+
+_install_legacy_finder()
 
 # Public modules and the names that the package exports from each.
 _LAZY_MODULES = {

@@ -1,58 +1,44 @@
-"""Checks that modules share: names, numbers, labels, and a context that restores an estimator."""
+"""Checks that several modules share, and a context that restores an estimator after an error."""
 
 import contextlib
 import difflib
+from collections.abc import Collection, Iterator
+from typing import Any
 
-import numpy as np
-
-from ._sklearn_compat import check_y
+# The value of all features of a masked time step. No data hold it, float32 and wider types
+# represent it exactly, and its product with zero is zero.
+MASKED = -(2.0**126)
 
 
 @contextlib.contextmanager
-def unchanged_on_error(estimator):
-    """Leave `estimator` as it was if the body raises an error: nothing is half-fitted.
+def unchanged_on_error(estimator: Any) -> Iterator[None]:
+    """Restore the attributes of an estimator if the body raises an error.
 
-    A KeyboardInterrupt with a `record` passes without a restore: it came from training, and what
-    was learnt until then is worth keeping.
+    A KeyboardInterrupt with a `record` comes from training. It leaves the estimator fitted with
+    what was learned so far.
     """
-    before = estimator.__dict__.copy()
+    attributes = vars(estimator).copy()
     try:
         yield
     except BaseException as error:
-        if getattr(error, "record", None) is not None:
-            raise
-        estimator.__dict__.clear()
-        estimator.__dict__.update(before)
+        if getattr(error, "record", None) is None:
+            vars(estimator).clear()
+            vars(estimator).update(attributes)
         raise
 
 
-def check_labels(y, *, skip, estimator):
-    """Return the labels of all rows but the first `skip`, where y may hold anything.
-
-    Raises
-    ------
-    ValueError
-        If y is not of one dimension, or a label is missing.
-    """
-    return check_y(y if skip == 0 else np.asarray(y)[skip:], estimator=estimator)
-
-
-def check_name(kind, name, known):
-    """Return `name` if it is one of `known`, or raise a ValueError that suggests the nearest."""
+def check_name(parameter: str, name: Any, known: Collection) -> Any:
+    """Return `name` if it is in `known`, else raise a ValueError that suggests the closest name."""
     if name in known:
         return name
-    near = difflib.get_close_matches(str(name).lower(), [str(k) for k in known], n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    choices = ", ".join(repr(k) for k in known)
-    raise ValueError(f"{kind}={name!r} is not known.{hint} Choose one of {choices}.")
+    names = [str(choice) for choice in known]
+    closest = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.5)
+    hint = f" Did you mean {closest[0]!r}?" if closest else ""
+    choices = ", ".join(repr(choice) for choice in known)
+    raise ValueError(f"{parameter}={name!r} is not known.{hint} Choose one of {choices}.")
 
 
-def check_not_bool(name, value):
-    """Raise a ValueError if a number of something is True or False, which Python counts as one."""
+def check_not_bool(parameter: str, value: Any) -> None:
+    """Raise a ValueError if an integer parameter is a bool, which Python accepts as an int."""
     if isinstance(value, bool):
-        raise ValueError(f"{name}={value} must be a positive int. Set it to a number.")
-
-
-# What stands in all features of a step that is masked: a number that no data hold, that every
-# float of 32 bits or more holds as it is, and whose product with zero is zero.
-MASKED = -(2.0**126)
+        raise ValueError(f"{parameter}={value} must be a positive int. Set it to a number.")

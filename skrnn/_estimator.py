@@ -1,45 +1,35 @@
-"""What the recurrent estimators share: parameters, training, and fitted attributes."""
+"""Base classes of the recurrent estimators: parameters, training, and fitted attributes."""
 
-from numbers import Integral, Real
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
-from ._checks import check_not_bool
-from ._sklearn_compat import HasMethods, Interval
+from ._checks import check_not_bool, unchanged_on_error
+from ._inputs.weights import normalize_weights
+from ._inputs.windows import n_incomplete, purged_time_split
+from ._parameters import (
+    OPTIMIZER_CONSTRAINTS,
+    SEQUENCE_CONSTRAINTS,
+    STACK_CONSTRAINTS,
+    TRAINING_CONSTRAINTS,
+    RNNParameters,
+    SequenceParameters,
+)
+from ._process import check_not_forked, limit_threads_in_worker
+from ._progress import FitProgress
+from ._sklearn_compat import CallbackSupportMixin, NotFittedError
+from .windows._array import is_windows
 
-# Of the network itself, as the builders take them.
-NETWORK: dict = {
-    "cell": [str, callable],
-    "units": [Interval(Integral, 1, None, closed="left"), tuple, list],
-    "activation": [str, callable],
-    "bidirectional": ["boolean"],
-    "dropout": [Interval(Real, 0, 1, closed="left")],
-    "recurrent_dropout": [Interval(Real, 0, 1, closed="left")],
-    "recurrent_initializer": [str],
-    "l1": [Interval(Real, 0, None, closed="left")],
-    "l2": [Interval(Real, 0, None, closed="left")],
-    "recurrent_l2": [Interval(Real, 0, None, closed="left")],
-}
+if TYPE_CHECKING:
+    import keras
 
-
-# Of its training.
-TRAINING: dict = {
-    "optimizer": [str, HasMethods(["apply_gradients", "get_config"])],
-    "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
-    "clipnorm": [Interval(Real, 0, None, closed="neither"), None],
-    "clipvalue": [Interval(Real, 0, None, closed="neither"), None],
-    "epochs": [Interval(Integral, 1, None, closed="left")],
-    "batch_size": [Interval(Integral, 1, None, closed="left")],
-    "early_stopping": ["boolean"],
-    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-    "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-    "warm_start": ["boolean"],
-    "random_state": ["random_state"],
-    "callbacks": [list, tuple, None],
-    "verbose": ["verbose"],
-}
+    from ._engine.network import Network
 
 
+# Attributes of an estimator, and the attributes of the engine's record of training.
 _CURVES = {
     "loss_curve_": "losses",
     "validation_loss_curve_": "validation_losses",
@@ -47,8 +37,243 @@ _CURVES = {
 }
 
 
-def draw_seed(random_state):
-    """Return an int from a `random_state`; None is fresh entropy, and no global state is read."""
+class BaseRNN(RNNParameters, CallbackSupportMixin, BaseEstimator):
+    """Base class of the recurrent estimators.
+
+    Subclasses validate the data (`_validate_input`), build the network (`_build_network`) and
+    score predictions on the holdout (`_score_holdout`).
+    """
+
+    loss_curve_: list[float]
+    validation_loss_curve_: list[float]
+    validation_scores_: list[float]
+    n_iter_: int
+    n_outputs_: int
+    n_features_in_: int
+    input_shape_: tuple[int, int]
+    _network: Network
+
+    _parameter_constraints = STACK_CONSTRAINTS | OPTIMIZER_CONSTRAINTS | TRAINING_CONSTRAINTS
+    # Parameters of subclasses that a resumed fit must not change, besides those of the stack.
+    _fixed_parameters: tuple[str, ...] = ()
+
+    def _fit(self, X, y, sample_weight, *, partial=False, classes=None):
+        """Train a new network, or resume training; `partial` is for `partial_fit`."""
+        if partial and self.early_stopping:
+            raise ValueError(
+                "partial_fit does not support early_stopping=True, because it trains for one "
+                "epoch. Set early_stopping=False."
+            )
+        resume = (partial or self.warm_start) and hasattr(self, "_network")
+        epochs = 1 if partial else self.epochs
+        progress = FitProgress(self, epochs)
+        with unchanged_on_error(self):
+            check_not_forked()
+            limit_threads_in_worker()
+            self._check_callbacks()
+            data = self._validate_input(X, y, sample_weight, resume, classes)
+            progress.begin(X, y, sample_weight)
+            network = self._network_to_train(X, y, data, resume)
+            arguments = self._training_arguments(network, data)
+            self._train(network, arguments, epochs, progress, resume)
+            progress.end(fitted_attributes(network))
+        return self
+
+    def _validate_input(self, X, y, sample_weight, resume, classes):
+        """Return X, y and sample weights as arrays, and set the fitted attributes of the data.
+
+        `classes` are those that were passed to `partial_fit` of a classifier, or None.
+        """
+        raise NotImplementedError
+
+    def _build_network(self, X, y, data, seed, settings):
+        """Return a new network for X and y, validated as `data`."""
+        raise NotImplementedError
+
+    def _loss(self):
+        """Return the loss, as Keras takes it."""
+        raise NotImplementedError
+
+    def _score_holdout(self, y, y_pred, sample_weight):
+        """Return the score of the network's outputs on the holdout."""
+        raise NotImplementedError
+
+    def _check_resumed(self, network, data):
+        """Raise a ValueError if a fitted network cannot be trained on the data."""
+
+    def _check_callbacks(self):
+        import keras
+
+        for callback in self.callbacks or ():
+            if not isinstance(callback, keras.callbacks.Callback):
+                raise ValueError(
+                    f"callbacks takes Keras callbacks, got {callback!r}. Pass callbacks of "
+                    "scikit-learn to set_callbacks(...)."
+                )
+
+    def _network_to_train(self, X, y, data, resume):
+        """Return the compiled network to train: the fitted one if training is resumed."""
+        fixed = [*STACK_CONSTRAINTS, "optimizer", "clipnorm", "clipvalue", *self._fixed_parameters]
+        settings = {name: getattr(self, name) for name in fixed}
+        if resume:
+            network = self._network
+            check_same_settings(network, settings)
+            self._check_resumed(network, data)
+        else:
+            seed = draw_seed(self.random_state)
+            network = self._build_network(X, y, data, seed, settings)
+        options = {name: getattr(self, name) for name in ("optimizer", *OPTIMIZER_CONSTRAINTS)}
+        network.compile(loss=self._loss(), **options)
+        return network
+
+    def _training_arguments(self, network, data):
+        """Return the arguments of `fit_network`: the rows to train on, without the holdout."""
+        import keras
+
+        X, y, weights = data
+        rows, validation = range(n_incomplete(X), len(X)), None
+        if self.early_stopping:
+            X, y, weights, rows, holdout = self._split_holdout(X, y, weights, rows, network.seed)
+            weights = normalize_weights(weights, rows, holdout, mask=self._loss_mask(y))
+            validation = self._validation(network, X, y, weights, holdout)
+        dtype = keras.config.floatx()
+        X, trainer_class = self._select_trainer(X)
+        return {
+            "X": X,
+            "y": y.astype(dtype, copy=False) if y.dtype.kind == "f" else y,
+            "sample_weight": None if weights is None else weights.astype(dtype, copy=False),
+            "rows": rows,
+            "validation": validation,
+            "trainer_class": trainer_class,
+        }
+
+    def _split_holdout(self, X, y, weights, rows, seed):
+        """Split the rows in time; classifiers stratify sequences instead."""
+        return X, y, weights, *purged_time_split(X, rows, self.validation_fraction)
+
+    def _loss_mask(self, y):
+        """Return where there is a loss, None for everywhere."""
+        return None
+
+    def _select_trainer(self, X):
+        """Return X as the trainer takes it, and the class of the trainer."""
+        from ._engine.trainer import Trainer
+
+        return X, Trainer
+
+    def _validation(self, network, X, y, weights, rows):
+        """Return a function that computes the loss and the score on consecutive rows."""
+        from ._engine.fit import evaluate_loss
+
+        holdout = slice(rows.start, rows.stop)
+        X, y = X.part(holdout) if is_windows(X) else X[holdout], y[holdout]
+        weights = None if weights is None else weights[holdout]
+
+        def validate():
+            y_pred = network.predict(X)
+            loss = evaluate_loss(network, y, y_pred, weights)
+            return loss, float(self._score_holdout(y, y_pred, weights))
+
+        return validate
+
+    def _train(self, network, arguments, epochs, progress, resume):
+        """Train a network and set the fitted attributes, also after a KeyboardInterrupt."""
+        from ._engine.fit import fit_network
+
+        if not resume:
+            for name in _CURVES:
+                self.__dict__.pop(name, None)
+        n_before = len(self.loss_curve_) if resume else 0
+        curves = {
+            name: getattr(self, name, []) if resume else []
+            for name in _CURVES
+            if name == "loss_curve_" or self.early_stopping or (resume and hasattr(self, name))
+        }
+
+        def attributes(record):
+            # Epochs without a holdout have NaN in its curves, so that all curves align.
+            return fitted_attributes(network) | {
+                name: _pad(before, n_before)
+                + _pad(getattr(record, _CURVES[name]), len(record.losses))
+                for name, before in curves.items()
+            }
+
+        try:
+            record = fit_network(
+                network,
+                **arguments,
+                epochs=epochs,
+                batch_size=self.batch_size,
+                patience=self.n_iter_no_change,
+                callbacks=self.callbacks,
+                verbose=self.verbose,
+                begin_epoch=progress.begin_epoch,
+                end_epoch=lambda record: progress.end_epoch(lambda: attributes(record)),
+            )
+        except KeyboardInterrupt as interrupt:
+            if (record := getattr(interrupt, "record", None)) is not None:
+                self.__dict__.update(attributes(record))
+            raise
+        self.__dict__.update(attributes(record))
+
+    @property
+    def model_(self) -> keras.Model:
+        """The fitted `keras.Model`."""
+        if not hasattr(self, "_network"):
+            raise NotFittedError(
+                f"This {type(self).__name__} is not fitted yet, so it has no model_. Call fit."
+            )
+        return self._network.model
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "_network")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.non_deterministic = False
+        return tags
+
+
+class BaseSequenceRNN(SequenceParameters, BaseRNN):
+    """Base class of the recurrent estimators of windows and sequences of numbers."""
+
+    _parameter_constraints = BaseRNN._parameter_constraints | SEQUENCE_CONSTRAINTS
+
+    def _check_chunk_length(self):
+        check_not_bool("chunk_length", self.chunk_length)
+        if self.chunk_length is not None and self.bidirectional:
+            raise ValueError(
+                f"chunk_length={self.chunk_length} carries the state forwards from one time step "
+                "to the next, but with bidirectional=True layers also read backwards. Set "
+                "bidirectional=False, or chunk_length=None."
+            )
+
+    def _build(self, build, baseline, seed, settings, n_outputs, **options):
+        """Return a new network of `network`, or of a builder of the package."""
+        import keras
+
+        from ._engine.network import build_network
+
+        n_timesteps, n_features = self.input_shape_
+        is_sequence = self.output == "sequence"
+        in_chunks = is_sequence and self.chunk_length is not None
+        options |= {name: settings[name] for name in (*STACK_CONSTRAINTS, "output")}
+        options |= {
+            "input_shape": (None if in_chunks else n_timesteps, n_features),
+            "n_outputs": n_outputs,
+        }
+        network = self.network, build, baseline, seed, settings, keras.config.floatx()
+        return build_network(*network, sequence=is_sequence, **options)
+
+    def _select_trainer(self, X):
+        from ._engine.tbptt import select_tbptt_trainer
+
+        return select_tbptt_trainer(X, self.chunk_length, self.output)
+
+
+def draw_seed(random_state: int | np.random.RandomState | None) -> int:
+    """Return an int from a `random_state`; None is fresh entropy, not NumPy's global state."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
     if not isinstance(random_state, np.random.RandomState):
@@ -56,62 +281,8 @@ def draw_seed(random_state):
     return int(random_state.randint(2**31 - 1))
 
 
-def as_type(array, dtype):
-    """Return an array, or None, cast to a dtype."""
-    return None if array is None else array.astype(dtype, copy=False)
-
-
-def check_callbacks(callbacks):
-    """Raise a ValueError if a callback is not one of Keras'."""
-    import keras
-
-    for callback in callbacks or ():
-        if not isinstance(callback, keras.callbacks.Callback):
-            raise ValueError(
-                f"callbacks takes Keras callbacks, got {callback!r}. Those of scikit-learn go "
-                "to set_callbacks(...)."
-            )
-
-
-def check_chunk_length(estimator):
-    """Raise a ValueError if there is a chunk_length, and a state that goes backwards."""
-    check_not_bool("chunk_length", estimator.chunk_length)
-    if estimator.chunk_length is not None and estimator.bidirectional:
-        raise ValueError(
-            f"chunk_length={estimator.chunk_length} carries the state forwards from step to step, "
-            "but with bidirectional=True layers also read from the end. Set bidirectional=False, "
-            "or chunk_length=None."
-        )
-
-
-def build_shape(estimator):
-    """Return the input_shape of a new network: of any number of steps if chunks go through it."""
-    n_timesteps, n_features = estimator.input_shape_
-    in_chunks = estimator.chunk_length is not None and estimator.output == "sequence"
-    return (None if in_chunks else n_timesteps, n_features)
-
-
-def check_same_settings(network, settings):
-    """Raise a ValueError if a network that goes on training was built with other settings."""
-    for name, value in network.settings.items():
-        if not _same(settings[name], value):
-            raise ValueError(
-                f"The network was fitted with {name}={value!r} and cannot go on with "
-                f"{name}={settings[name]!r}: set it back, or fit anew with warm_start=False."
-            )
-
-
-def _same(one, other):
-    """Whether two parameters mean the same; Keras objects do if their settings are equal."""
-    if isinstance(one, type) or isinstance(other, type):
-        return one is other
-    if hasattr(one, "get_config") and type(one) is type(other):
-        return one is other or one.get_config() == other.get_config()
-    return one is other or np.array_equal(one, other)
-
-
-def fitted_state(network):
-    """Return the fitted attributes that a network stands for."""
+def fitted_attributes(network: Network) -> dict[str, Any]:
+    """Return the fitted attributes that follow from a network."""
     return {
         "_network": network,
         "n_iter_": network.epochs_done,
@@ -119,68 +290,24 @@ def fitted_state(network):
     }
 
 
-def train(estimator, network, data, *, rows, validation, epochs, progress, go_on, **options):
-    """Train a network, and have `estimator` take it over with its record, also when interrupted.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Its parameters say how to train; its curves go on if `go_on`.
-    network : Network
-    data : tuple (X, y, sample_weight)
-        As `fit_network` takes them.
-    rows : range
-        The rows to train on.
-    validation : callable or None
-        As `fit_network` takes it.
-    epochs : int
-    progress : FitProgress
-    go_on : bool
-        Whether `estimator` was fitted before and goes on.
-    **options
-        More of what `fit_network` takes.
-    """
-    from ._engine.fit import fit_network
-
-    for name in () if go_on else _CURVES:
-        vars(estimator).pop(name, None)
-    n_before = len(estimator.loss_curve_) if go_on else 0
-    curves = {
-        name: part
-        for name, part in _CURVES.items()
-        if part == "losses" or estimator.early_stopping or (go_on and hasattr(estimator, name))
-    }
-    before = {name: getattr(estimator, name, []) if go_on else [] for name in curves}
-
-    def state(record):
-        # Epochs without a validation part have NaN there, so that all curves align.
-        return fitted_state(network) | {
-            name: _padded(before[name], n_before)
-            + _padded(getattr(record, part), len(record.losses))
-            for name, part in curves.items()
-        }
-
-    try:
-        record = fit_network(
-            network,
-            *data,
-            rows=rows,
-            epochs=epochs,
-            batch_size=estimator.batch_size,
-            validation=validation,
-            patience=estimator.n_iter_no_change,
-            callbacks=estimator.callbacks,
-            verbose=estimator.verbose,
-            begin_epoch=progress.begin_epoch,
-            end_epoch=lambda record: progress.end_epoch(lambda: state(record)),
-            **options,
-        )
-    except KeyboardInterrupt as interrupt:
-        if (record := getattr(interrupt, "record", None)) is not None:
-            vars(estimator).update(state(record))
-        raise
-    vars(estimator).update(state(record))
+def check_same_settings(network: Network, settings: dict[str, Any]) -> None:
+    """Raise a ValueError if a resumed fit changes the settings of the network."""
+    for name, fitted in network.settings.items():
+        if not _is_same(settings[name], fitted):
+            raise ValueError(
+                f"The network was fitted with {name}={fitted!r}, and training cannot be resumed "
+                f"with {name}={settings[name]!r}. Set it back, or fit with warm_start=False."
+            )
 
 
-def _padded(curve, length):
+def _is_same(value, other):
+    """Return whether two parameters are equal; Keras objects are if their configs are."""
+    if isinstance(value, type) or isinstance(other, type):
+        return value is other
+    if hasattr(value, "get_config") and type(value) is type(other):
+        return value is other or value.get_config() == other.get_config()
+    return value is other or np.array_equal(value, other)
+
+
+def _pad(curve, length):
     return curve + [float("nan")] * (length - len(curve))

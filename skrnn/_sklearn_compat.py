@@ -1,5 +1,8 @@
 """Private and version-dependent names of scikit-learn, under one name each."""
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 from sklearn.base import _fit_context
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import _safe_indexing as safe_indexing
@@ -15,36 +18,25 @@ try:  # scikit-learn >= 1.9 (SLEP023)
 except ImportError:
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stands in where scikit-learn has no callback API; `set_callbacks` is then absent."""
+        """Replacement without `set_callbacks`, for versions that have no callback API."""
 
 
-__all__ = [
-    "CallbackSupportMixin",
-    "HasMethods",
-    "Interval",
-    "InvalidParameterError",
-    "NotFittedError",
-    "StrOptions",
-    "check_array",
-    "check_feature_names_in",
-    "check_is_fitted",
-    "check_sample_weight",
-    "check_y",
-    "fit_context",
-    "num_samples",
-    "safe_indexing",
-    "store_output_config",
-    "validate_data",
-]
+FitMethod = TypeVar("FitMethod", bound=Callable[..., Any])
 
 
-def fit_context(fit_method):
-    """Validate parameters by `_parameter_constraints`, and close callbacks, around a fit method."""
+def fit_context(fit_method: FitMethod) -> FitMethod:
+    """Wrap a fit method: validate `_parameter_constraints`, and manage callbacks."""
     return _fit_context(prefer_skip_nested_validation=True)(fit_method)
 
 
-def store_output_config(estimator, transform):
-    """Do what scikit-learn's `set_output` does, also where it hides the method."""
+def init_callback_context(estimator: Any, max_subtasks: int) -> Any:
+    """Return the callback context of a fit, None where scikit-learn has no callback API."""
+    init = getattr(estimator, "_init_callback_context", None)
+    return None if init is None else init(max_subtasks=max_subtasks)
+
+
+def store_output_config(estimator: Any, transform: str | None) -> Any:
+    """Store the container of `set_output`, also where scikit-learn hides that method."""
     if transform is not None:
         if not hasattr(estimator, "_sklearn_output_config"):
             estimator._sklearn_output_config = {}

@@ -1,25 +1,18 @@
-"""RNNClassifier: a recurrent network that tells classes of sequences of numbers."""
+"""RNNClassifier: a recurrent network that classifies sequences of numbers."""
 
-from numbers import Integral
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from numpy.typing import ArrayLike
+from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
 
-from ._checks import check_labels, unchanged_on_error
-from ._estimator import (
-    NETWORK,
-    TRAINING,
-    as_type,
-    build_shape,
-    check_callbacks,
-    check_chunk_length,
-    check_same_settings,
-    draw_seed,
-    fitted_state,
-    train,
-)
+from ._docstrings import substitute_docs
+from ._estimator import BaseSequenceRNN
 from ._inputs.labels import (
     class_weights,
     encode_classes,
@@ -27,161 +20,98 @@ from ._inputs.labels import (
     sequence_labels,
     stratified_holdout,
 )
-from ._inputs.sequences import check_sequences, masked_steps, pad_to_bucket
+from ._inputs.sequences import check_sequences, masked_steps, pad_to_bucket, right_align
 from ._inputs.weights import check_step_weights, check_weights, normalize_weights
-from ._inputs.windows import n_incomplete, purged_time_split
-from ._process import check_not_forked, limit_threads_in_worker
-from ._progress import FitProgress
-from ._sklearn_compat import (
-    CallbackSupportMixin,
-    Interval,
-    NotFittedError,
-    StrOptions,
-    check_is_fitted,
-    fit_context,
-    num_samples,
-)
+from ._inputs.windows import check_n_samples, missing_target, n_incomplete
+from ._sklearn_compat import StrOptions, check_is_fitted, check_y, fit_context
 from .windows._array import is_windows
 
 __all__ = ["RNNClassifier"]
 
+# The class of a masked time step, which has no loss.
+NO_CLASS = -1
 
-# Stands for the class of a masked step, which counts for nothing.
-_NO_CLASS = -1
 
+@substitute_docs()
+@dataclass(eq=False, repr=False)
+class RNNClassifier(ClassifierMixin, BaseSequenceRNN):
+    """Recurrent network that classifies sequences of numbers.
 
-class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
-    """Recurrent network that tells to which class a sequence of numbers belongs.
-
-    Stacked recurrent layers read each sequence, and a softmax over the classes follows the last
-    state. Sequences may be of different lengths: a step with a NaN is masked, wherever it stands,
-    which means that the network passes over it as if it were not there.
+    Stacked recurrent layers process each sequence, and a softmax over the classes follows the last
+    hidden state. Sequences may have different lengths. A time step with a NaN is masked: the
+    network skips it, at any position.
 
     X is one of
 
-    - an array of shape (n_samples, n_timesteps, n_features), or (n_samples, n_timesteps) of one
-      feature, with NaN for steps that are not there: before, between or after the others;
+    - an array of shape (n_samples, n_timesteps, n_features), or (n_samples, n_timesteps) for one
+      feature, with NaN at missing time steps;
     - a list or a Series of arrays of shape (n_timesteps, n_features), or (n_timesteps,), of any
       lengths;
-    - a DataFrame whose cells are series, a column for each feature (sktime's nested panel);
-    - windows made by a `WindowTransformer`; those that are incomplete are not learnt from.
+    - a DataFrame whose cells are series, with a column for each feature (sktime's nested panel);
+    - windows made by a `WindowTransformer`, of which the incomplete ones are left out of training.
 
-    sktime's numpy3D panels have the features before the time steps, which nobody can tell from
-    the shape: use `RNNTimeSeriesClassifier`, or transpose them.
+    The numpy3D panels of sktime have the features before the time steps, which the shape does not
+    show. Use `RNNTimeSeriesClassifier` for them, or transpose them.
 
     Parameters
     ----------
-    cell : str, class or callable, default="lstm"
-        Long short-term memory ("lstm"), gated recurrent unit ("gru"), Elman's simple recurrent
-        network ("rnn"), or a cell of `skrnn.layers`: "peephole", "coupled", "depthgated" or
-        "clockwork". A cell of your own: the class of a Keras cell or recurrent layer, or a function
-        from units to one, as `build_rnn` takes it.
-    units : int or tuple of int, default=64
-        Units of the recurrent layer; a tuple stacks layers.
+    {network_parameters}
     output : {"last", "sequence"}, default="last"
-        Whether a sequence belongs to a class, or each of its steps; y is then of shape
-        (n_samples, n_timesteps), and what stands there for masked steps counts for nothing.
-    activation : str, default="tanh"
-        Activation of the cells' output.
-    bidirectional : bool, default=False
-        Whether each layer also reads the sequence backwards.
-    dropout : float in [0, 1), default=0.0
-        Share of each recurrent layer's outputs dropped in training.
-    recurrent_dropout : float in [0, 1), default=0.0
-        Share of the state that each recurrent layer does not hear in training, the same units in
-        all steps of a sequence.
-    recurrent_initializer : str, default="orthogonal"
-        What recurrent weights are drawn by; `build_rnn` names them.
-    l1, l2 : float, default=0.0
-        Penalties on the input weights of the recurrent layers: on absolute values and squares.
-    recurrent_l2 : float, default=0.0
-        Penalty on the squares of their recurrent weights.
+        Whether to classify each sequence or each of its time steps. With "sequence", y has shape
+        (n_samples, n_timesteps), and its values at masked time steps are ignored.
     network : callable, default=None
-        A builder of your own: called with those of the keywords ``input_shape``, ``n_outputs``
-        (the number of classes), ``cell``, ``units``, ``output``, ``output_activation`` (always
-        "softmax"), ``activation``, ``bidirectional``, ``dropout``, ``recurrent_dropout``,
-        ``recurrent_initializer``, ``l1``, ``l2``, ``recurrent_l2`` and ``seed`` that its
-        signature names, it returns a new `keras.Model` whose outputs are probabilities. A model
-        it compiled itself keeps its own loss and optimizer. For masked steps it needs a layer
-        ``keras.layers.Masking(skrnn.networks.MASKED)``. None is
+        A user-defined builder. It is called with those of the keywords ``input_shape``,
+        ``n_outputs`` (the number of classes), ``output``, ``output_activation`` (always
+        "softmax"), ``seed`` and the parameters of the recurrent layers (``cell`` to
+        ``recurrent_l2``) that its signature names, and returns a new `keras.Model` whose outputs
+        are probabilities. A compiled model keeps its own loss and optimizer. For masked time
+        steps it needs a layer ``keras.layers.Masking(skrnn.networks.MASKED)``. None is
         `skrnn.networks.build_rnn_classifier`.
-    optimizer : str or keras.optimizers.Optimizer, default="adam"
-        Never changed: training uses a copy.
-    learning_rate : float, default=None
-        Overrides the optimizer's own.
-    clipnorm : float, default=None
-        Clips each gradient to this norm.
-    clipvalue : float, default=None
-        Clips each number of the gradients to this size; not along with `clipnorm`.
-    epochs : int, default=50
-        Passes over the data; at most, with early stopping.
-    batch_size : int, default=32
-    chunk_length : int, default=None
-        Steps through which gradients are carried back: truncated backpropagation through time
-        [1]_, for long sequences. With ``output="sequence"`` each sequence is cut into chunks of so
-        many consecutive steps; each gradient step trains on one chunk of a batch of sequences, from
-        the state that the chunk before ended with. With ``output="last"`` all steps are read, and
-        the gradient stops so many steps before the last that is
-        not masked. None, or no fewer steps than there are,
-        carries gradients through all. Not for networks that read backwards.
+    {optimizer_parameters}
+    {chunk_length}
     early_stopping : bool, default=False
-        Whether to stop when the loss on the validation part has not fallen for
-        `n_iter_no_change` epochs, and to return to the best weights. The part is drawn class by
-        class from sequences, and the *last* in time of windows; windows before it that share
-        rows with it are left out of training.
-    validation_fraction : float in (0, 1), default=0.1
-        Share of the sequences or complete windows in the validation part.
-    n_iter_no_change : int, default=10
+        Whether to stop when the loss on a holdout has not decreased for `n_iter_no_change` epochs,
+        and to restore the best weights. The holdout is stratified by class for sequences, and the
+        *last* part in time for windows, where windows before it that share rows with it are left
+        out of training.
+    {early_stopping_parameters}
     class_weight : dict or "balanced", default=None
-        Weights of the classes; "balanced" makes all classes weigh the same. With
-        ``output="sequence"`` they weigh the steps of a class.
-    warm_start : bool, default=False
-        Whether `fit` goes on training the fitted network, with its classes. The network's
-        settings and optimizer must be those of the first fit; learning_rate may change.
-    random_state : int, RandomState instance or None, default=None
-        Seeds weights, dropout, the validation part and the order of the batches. The same int
-        gives the same bits. No global random state is read or changed.
-    callbacks : list of keras.callbacks.Callback, default=None
-        `sklearn.callback` ones go to `set_callbacks`, where scikit-learn has it.
-    verbose : int, default=0
-        Keras' verbosity: 0 silent, 1 a progress bar, 2 a line an epoch.
+        Weights of the classes. "balanced" gives all classes the same total weight. With
+        ``output="sequence"`` they are weights of the time steps.
+    {fit_parameters}
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
     model_ : keras.Model
-        The fitted network, a plain Keras model: sequences, with `skrnn.networks.MASKED` in all
-        features of masked steps, to probabilities.
+        The fitted network, a plain Keras model from sequences, with `skrnn.networks.MASKED` in all
+        features of masked time steps, to probabilities.
     loss_curve_ : list of float
-        Training loss of each epoch, the mean cross entropy in nats. With ``output="sequence"``
-        each batch's is the mean over its steps that are not masked, as in Keras.
+        Training loss of each epoch, the mean cross entropy in nats. With ``output="sequence"`` the
+        loss of a batch is the mean over the time steps that are not masked, as in Keras.
     validation_loss_curve_, validation_scores_ : lists of float
-        Loss and accuracy on the validation part after each epoch, with `early_stopping`.
+        Loss and accuracy on the holdout after each epoch, with `early_stopping`.
     n_iter_ : int
-        Epochs trained in total.
+        Total number of training epochs.
     n_outputs_ : int
         Number of classes.
     input_shape_ : tuple (n_timesteps, n_features)
-        The shape of the longest sequence in `fit`. Others may be longer.
+        Shape of the longest sequence in `fit`. Sequences to predict may be longer.
     n_features_in_ : int
-        Columns of a 2-D X; features of any other.
+        Number of columns of a 2-D X, of features otherwise.
 
     See Also
     --------
-    RNNRegressor : Predicts numbers.
-    CharLSTMClassifier : Reads characters and words.
+    RNNRegressor : Regression on windows of a time series.
+    CharLSTMClassifier : Classification and language models of characters and words.
 
     Notes
     -----
-    Probabilities have the network's dtype, float32 unless Keras is set otherwise. Sample weights
-    are scaled to mean 1. A sequence without any step that is not NaN raises an error. Ctrl-C ends
-    training with KeyboardInterrupt and leaves the estimator fitted with what was learnt.
-
-    Predictions, and the losses and scores on the validation part, are of whole sequences whatever
-    `chunk_length`. `recurrent_dropout` draws anew for each chunk. A builder of your own gets an
-    `input_shape` of (None, n_features) with ``output="sequence"`` and a `chunk_length`, and is to
-    treat each step by itself between its recurrent layers.
+    Probabilities have the dtype of the network, float32 unless Keras is configured otherwise.
+    Sample weights are scaled to mean 1. A fully masked sequence raises an error. Ctrl-C stops
+    training with a KeyboardInterrupt and leaves the estimator fitted with the weights reached so
+    far.
 
     References
     ----------
@@ -200,85 +130,26 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     array(['up', 'down', 'up'], dtype='<U4')
     """
 
-    _parameter_constraints = NETWORK | {
-        "output": [StrOptions({"last", "sequence"})],
-        "network": [callable, None],
-        "chunk_length": [Interval(Integral, 1, None, closed="left"), None],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
-        **TRAINING,
-    }
+    _: KW_ONLY
+    class_weight: dict[Any, float] | str | None = None
 
-    def __init__(
-        self,
-        cell="lstm",
-        units=64,
-        *,
-        output="last",
-        activation="tanh",
-        bidirectional=False,
-        dropout=0.0,
-        recurrent_dropout=0.0,
-        recurrent_initializer="orthogonal",
-        l1=0.0,
-        l2=0.0,
-        recurrent_l2=0.0,
-        network=None,
-        optimizer="adam",
-        learning_rate=None,
-        clipnorm=None,
-        clipvalue=None,
-        epochs=50,
-        batch_size=32,
-        chunk_length=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        class_weight=None,
-        warm_start=False,
-        random_state=None,
-        callbacks=None,
-        verbose=0,
-    ):
-        self.cell = cell
-        self.units = units
-        self.output = output
-        self.activation = activation
-        self.bidirectional = bidirectional
-        self.dropout = dropout
-        self.recurrent_dropout = recurrent_dropout
-        self.recurrent_initializer = recurrent_initializer
-        self.l1 = l1
-        self.l2 = l2
-        self.recurrent_l2 = recurrent_l2
-        self.network = network
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.clipnorm = clipnorm
-        self.clipvalue = clipvalue
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.chunk_length = chunk_length
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.class_weight = class_weight
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.callbacks = callbacks
-        self.verbose = verbose
+    _parameter_constraints = BaseSequenceRNN._parameter_constraints | {
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+    _fixed_parameters = ("output", "network")
 
     @fit_context
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: Any, y: ArrayLike, sample_weight: Any = None) -> Self:
         """Train the network.
 
         Parameters
         ----------
         X : array-like, list of arrays, DataFrame of series, or WindowArray
-            Sequences, as the class describes.
+            Sequences, as described in the class docstring.
         y : array-like of shape (n_samples,)
-            Labels; with ``output="sequence"`` of shape (n_samples, n_timesteps).
+            Labels. With ``output="sequence"`` of shape (n_samples, n_timesteps).
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the sequences, scaled to mean 1; with ``output="sequence"`` also of shape
+            Sample weights, scaled to mean 1. With ``output="sequence"`` also of shape
             (n_samples, n_timesteps).
 
         Returns
@@ -288,28 +159,29 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there are fewer than two classes, a sequence of nothing but NaN, or a parameter is
-            off.
+            If there are fewer than two classes, a sequence is fully masked, or a parameter is
+            invalid.
         KeyboardInterrupt
-            On Ctrl-C; the estimator is then fitted with what was learnt.
+            On Ctrl-C. The estimator is then fitted with the weights reached so far.
         """
-        go_on = self.warm_start and hasattr(self, "_network")
-        return self._fit(X, y, sample_weight, epochs=self.epochs, go_on=go_on)
+        return self._fit(X, y, sample_weight)
 
     @fit_context
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
-        """Train for one epoch more. The classes are those of the first call.
+    def partial_fit(
+        self, X: Any, y: ArrayLike, classes: Any = None, sample_weight: Any = None
+    ) -> Self:
+        """Train for one epoch.
 
         Parameters
         ----------
         X : array-like, list of arrays, DataFrame of series, or WindowArray
-            Sequences of the same features as before.
+            Sequences with the same features as in previous calls.
         y : array-like of shape (n_samples,)
-            Labels; with ``output="sequence"`` of shape (n_samples, n_timesteps).
+            Labels. With ``output="sequence"`` of shape (n_samples, n_timesteps).
         classes : array-like of shape (n_classes,), default=None
-            All labels that will ever come, in the first call. None is those in its y.
+            All labels of all calls, for the first call. None is the labels in its y.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the sequences, scaled to mean 1; with ``output="sequence"`` also of shape
+            Sample weights, scaled to mean 1. With ``output="sequence"`` also of shape
             (n_samples, n_timesteps).
 
         Returns
@@ -319,268 +191,185 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            As `fit`, and if y holds other labels than the first, or early_stopping is set.
+            As `fit`, and if y contains labels that are not in `classes_`, or early_stopping is
+            set.
         """
-        if self.early_stopping:
-            raise ValueError(
-                "partial_fit does not support early_stopping=True: it sees one epoch only. Set "
-                "early_stopping=False."
-            )
-        go_on = hasattr(self, "_network")
-        return self._fit(X, y, sample_weight, epochs=1, go_on=go_on, classes=classes)
+        return self._fit(X, y, sample_weight, partial=True, classes=classes)
 
-    def _fit(self, X, y, sample_weight, *, epochs, go_on, classes=None):
-        progress = FitProgress(self, epochs)
-        with unchanged_on_error(self):
-            check_not_forked()
-            limit_threads_in_worker()
-            import keras
+    def _validate_input(self, X, y, sample_weight, resume, classes):
+        import keras
 
-            check_callbacks(self.callbacks)
-            check_chunk_length(self)
-            dtype, given = keras.config.floatx(), X
-            X = self._read(X, reset=not go_on, dtype=dtype)
-            labels, counted = self._labels(X, y, skip=n_incomplete(X))
-            fitted = self.classes_ if go_on else None
-            self.classes_: np.ndarray = find_classes(type(self).__name__, labels, classes, fitted)
-            places = np.full(counted.shape, _NO_CLASS, np.int32)
-            places[counted] = encode_classes(labels, self.classes_)
-            weights = self._weights(X, places, sample_weight)
-            progress.begin(given, y, sample_weight)
-            network = self._network_to_train(X, go_on, dtype)
-            self._check_loss(network, places[n_incomplete(X) :])
-            self._train(network, X, places, weights, epochs, progress, go_on)
-            progress.end(fitted_state(network))
-        return self
+        self._check_chunk_length()
+        X = self._check_sequences(X, reset=not resume, dtype=keras.config.floatx())
+        labels, valid = self._valid_labels(X, y, skip=n_incomplete(X))
+        fitted = self.classes_ if resume else None
+        self.classes_: np.ndarray = find_classes(type(self).__name__, labels, classes, fitted)
+        codes = np.full(valid.shape, NO_CLASS, np.int32)
+        codes[valid] = encode_classes(labels, self.classes_)
+        return X, codes, self._weights(X, codes, sample_weight)
 
-    def _read(self, X, *, reset, dtype):
-        in_place = self.output == "sequence"
-        return check_sequences(self, X, reset=reset, dtype=dtype, in_place=in_place)
+    def _check_sequences(self, X, *, reset, dtype):
+        return check_sequences(self, X, reset=reset, dtype=dtype, in_place=self.output != "last")
 
-    def _labels(self, X, y, skip=0):
-        """Return the labels that count, one after the other, and where they stand in y."""
+    def _valid_labels(self, X, y, skip=0):
+        """Return the labels that have a loss, in one dimension, and a mask of their positions."""
         if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None. Pass "
-                "the classes of the sequences or windows."
-            )
-        if num_samples(y) != len(X):
-            raise ValueError(
-                "Found input variables with inconsistent numbers of samples: X has "
-                f"{len(X)} rows and y has {len(y)}. Each row of X needs its row of y."
-            )
-        counted = ~masked_steps(X) if self.output == "sequence" else np.ones(len(X), bool)
-        counted[:skip] = False
-        labels = (
-            sequence_labels(y, counted)
-            if self.output == "sequence"
-            else check_labels(y, skip=skip, estimator=self)
-        )
+            raise missing_target(self, ". Pass the classes of the sequences or windows.")
+        check_n_samples(X, y)
+        if self.output == "sequence":
+            valid = ~masked_steps(X)
+            valid[:skip] = False
+            labels = sequence_labels(y, valid)
+        else:
+            valid = np.arange(len(X)) >= skip
+            labels = check_y(y if skip == 0 else np.asarray(y)[skip:], estimator=self)
         check_classification_targets(labels)
-        return labels, counted
+        return labels, valid
 
-    def _weights(self, X, places, sample_weight):
-        """Return weights of mean 1 over what counts, or None where all weigh the same."""
+    def _weights(self, X, codes, sample_weight):
+        """Return weights of mean 1 where there is a loss, or None for equal weights."""
         weights = check_weights(X, sample_weight, of_steps=self.output == "sequence")
-        counted = places != _NO_CLASS
+        valid = codes != NO_CLASS
         if self.class_weight is not None:
-            of_classes = class_weights(self.class_weight, self.classes_, places[counted])
-            weights = of_classes[places] * (1 if weights is None else weights)
-        return normalize_weights(weights, range(n_incomplete(X), len(X)), counted=counted)
+            by_class = class_weights(self.class_weight, self.classes_, codes[valid])
+            weights = by_class[codes] * (1 if weights is None else weights)
+        return normalize_weights(weights, range(n_incomplete(X), len(X)), mask=valid)
 
-    def _network_to_train(self, X, go_on, dtype):
-        """Return the network to train, compiled: the fitted one to go on with, or a new one."""
-        from ._engine.network import build_network
+    def _build_network(self, X, y, data, seed, settings):
         from .networks.builders import build_rnn_classifier
 
-        settings = {name: getattr(self, name) for name in _KEPT_SETTINGS}
-        if go_on:
-            network = self._network
-            check_same_settings(network, settings)
-            self._check_masks(network, X)
-        else:
-            options = {"output_activation": "softmax"} if self.network is not None else {}
-            network = build_network(
-                self.network,
-                build_rnn_classifier,
-                None,
-                draw_seed(self.random_state),
-                settings,
-                dtype,
-                sequence=self.output == "sequence",
-                probabilities=True,
-                input_shape=build_shape(self),
-                n_outputs=len(self.classes_),
-                **{name: settings[name] for name in _BUILDER_OPTIONS},
-                **options,
-            )
-            self._check_masks(network, X)
-        network.compile(
-            optimizer=self.optimizer,
-            loss=self._loss(),
-            learning_rate=self.learning_rate,
-            clipnorm=self.clipnorm,
-            clipvalue=self.clipvalue,
+        options = {} if self.network is None else {"output_activation": "softmax"}
+        n_classes = len(self.classes_)
+        network = self._build(
+            build_rnn_classifier, None, seed, settings, n_classes, probabilities=True, **options
         )
+        self._check_resumed(network, data)
         return network
+
+    def _check_resumed(self, network, data):
+        """Raise a ValueError if the network or its loss does not support the masked time steps."""
+        from ._engine.eligibility import ignored_class, per_sample_loss
+
+        X, codes, _ = data
+        _check_masks(network, X)
+        if not network.is_precompiled or not (codes[n_incomplete(X) :] == NO_CLASS).any():
+            return
+        loss = network.loss()
+        is_single = isinstance(loss, str) or callable(loss)
+        if is_single and per_sample_loss(loss) is not None and ignored_class(loss) != NO_CLASS:
+            raise ValueError(
+                f"X contains masked time steps, which have class {NO_CLASS}, but the network was "
+                f"compiled with loss={loss!r}, which does not ignore them. Compile it with "
+                f"keras.losses.SparseCategoricalCrossentropy(ignore_class={NO_CLASS}), or pad or "
+                "truncate the sequences."
+            )
 
     def _loss(self):
         import keras
 
         if self.output == "last":
             return "sparse_categorical_crossentropy"
-        return keras.losses.SparseCategoricalCrossentropy(ignore_class=_NO_CLASS)
+        return keras.losses.SparseCategoricalCrossentropy(ignore_class=NO_CLASS)
 
-    @staticmethod
-    def _check_masks(network, X):
-        """Raise a ValueError if there are masked steps that a network of the user's would read."""
-        if not network.masks and masked_steps(X.series[:, None] if is_windows(X) else X).any():
-            raise ValueError(
-                "X holds masked steps (NaN, or sequences of different lengths), but the network "
-                "has no layer that masks them. Begin it with "
-                "keras.layers.Masking(skrnn.networks.MASKED), or fill or cut the sequences."
-            )
+    def _split_holdout(self, X, y, weights, rows, seed):
+        if is_windows(X):
+            return super()._split_holdout(X, y, weights, rows, seed)
+        return stratified_holdout(X, y, weights, self.validation_fraction, seed)
 
-    @staticmethod
-    def _check_loss(network, places):
-        """Raise a ValueError if masked steps have no class that a loss of Keras' can tell."""
-        from ._engine.eligibility import ignored_class, per_sample_loss
+    def _loss_mask(self, y):
+        return y != NO_CLASS
 
-        if not network.own_compile or not (places == _NO_CLASS).any():
-            return
-        loss = network.loss()
-        is_one = isinstance(loss, str) or callable(loss)
-        if is_one and per_sample_loss(loss) is not None and ignored_class(loss) != _NO_CLASS:
-            raise ValueError(
-                f"X holds masked steps, which are of class {_NO_CLASS}, but the network was "
-                f"compiled with loss={loss!r}, which does not leave them out. Compile it with "
-                f"keras.losses.SparseCategoricalCrossentropy(ignore_class={_NO_CLASS}), or fill "
-                "or cut the sequences."
-            )
+    def _select_trainer(self, X):
+        if self.chunk_length is not None and self.output == "last" and not is_windows(X):
+            X = right_align(X)  # gradients are truncated before the last time steps
+        return super()._select_trainer(X)
 
-    def _train(self, network, X, places, weights, epochs, progress, go_on):
-        """Train `network` on all sequences or complete windows, but for those held out."""
-        from ._engine.tbptt import select_tbptt_trainer
+    def _score_holdout(self, y, y_pred, sample_weight):
+        valid = y != NO_CLASS
+        return _accuracy(y[valid], y_pred.argmax(axis=-1), valid, sample_weight)
 
-        rows, validation = range(n_incomplete(X), len(X)), None
-        if self.early_stopping:
-            if is_windows(X):
-                rows, held_out = purged_time_split(X, rows, self.validation_fraction)
-            else:
-                strata = places if places.ndim == 1 else np.zeros(len(X), int)
-                order, n_train = stratified_holdout(strata, self.validation_fraction, network.seed)
-                X, places = X[order], places[order]
-                weights = None if weights is None else weights[order]
-                rows, held_out = range(n_train), range(n_train, len(X))
-            weights = normalize_weights(weights, rows, held_out, counted=places != _NO_CLASS)
-            validation = self._validation(network, X, places, weights, held_out)
-        to_learn, trainer_class = select_tbptt_trainer(X, self.chunk_length, self.output)
-        train(
-            self,
-            network,
-            (to_learn, places, as_type(weights, X.dtype)),
-            rows=rows,
-            validation=validation,
-            epochs=epochs,
-            progress=progress,
-            go_on=go_on,
-            trainer_class=trainer_class,
-        )
-
-    @staticmethod
-    def _validation(network, X, places, weights, rows):
-        """Return a function that gives the loss and accuracy on some consecutive rows."""
-        from ._engine.fit import evaluate_loss
-
-        rows = slice(rows.start, rows.stop)
-        X, places = X.part(rows) if is_windows(X) else X[rows], places[rows]
-        weights = None if weights is None else weights[rows]
-
-        def validate():
-            probabilities = network.predict(X)
-            counted = places != _NO_CLASS
-            hits = _accuracy(places[counted], probabilities.argmax(axis=-1), counted, weights)
-            return evaluate_loss(network, places, probabilities, weights), hits
-
-        return validate
-
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probabilities of the classes.
 
         Parameters
         ----------
         X : array-like, list of arrays, DataFrame of series, or WindowArray
-            Sequences of the features seen in `fit`, of any lengths.
+            Sequences with the fitted features, of any lengths.
 
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`, of the network's dtype. With ``output="sequence"`` of
-            shape (n_samples, n_timesteps, n_classes); at a masked step, the states are those of
-            the step before, and of the step after for the backward direction.
+            In the order of `classes_`, in the dtype of the network. With ``output="sequence"`` of
+            shape (n_samples, n_timesteps, n_classes). At a masked time step the states are those
+            of the previous time step, and of the next one in the backward direction.
 
         Raises
         ------
         ValueError
-            If X has other features than in `fit`, inf, or a sequence of nothing but NaN.
+            If X has other features than in `fit`, contains inf, or a sequence is fully masked.
         NotFittedError
-            Before `fit`.
+            If the estimator is not fitted.
         """
         check_is_fitted(self)
-        return self._predict(self._read(X, reset=False, dtype=self._network.input_dtype))
+        X = self._check_sequences(X, reset=False, dtype=self._network.input_dtype)
+        return self._predict_probabilities(X)
 
-    def _predict(self, X):
-        n_timesteps, fixed = X.shape[1], self._network.n_timesteps
-        may_fill_up = self._network.masks and not is_windows(X)
-        if fixed is not None and n_timesteps != fixed and not (may_fill_up and n_timesteps < fixed):
+    def _predict_probabilities(self, X):
+        """Return the probabilities of validated sequences."""
+        network = self._network
+        n_timesteps, fixed = X.shape[1], network.n_timesteps
+        can_pad = network.has_masking and not is_windows(X)
+        if fixed is not None and n_timesteps != fixed and not (can_pad and n_timesteps < fixed):
             raise ValueError(
                 f"X has sequences of {n_timesteps} time steps, but the network takes {fixed}. "
-                "Pass as many, or build it on (None, n_features)."
+                "Pass sequences of that length, or build the network on (None, n_features)."
             )
-        self._check_masks(self._network, X)
-        if may_fill_up:
+        _check_masks(network, X)
+        if can_pad:
             X = pad_to_bucket(X, self.input_shape_[0])
-        probabilities = self._network.predict(X)
+        probabilities = network.predict(X)
         return probabilities[:, :n_timesteps] if probabilities.ndim == 3 else probabilities
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Any) -> np.ndarray:
         """Return the logarithms of `predict_proba`.
 
         Parameters
         ----------
         X : array-like, list of arrays, DataFrame of series, or WindowArray
+            Sequences with the fitted features, of any lengths.
 
         Returns
         -------
         log_probabilities : ndarray of shape (n_samples, n_classes)
+            With ``output="sequence"`` of shape (n_samples, n_timesteps, n_classes).
         """
-        probabilities = self.predict_proba(X)
         with np.errstate(divide="ignore"):
-            return np.log(probabilities)
+            return np.log(self.predict_proba(X))
 
-    def predict(self, X):
-        """Return the most probable class of each sequence.
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict the class of each sequence.
 
         Parameters
         ----------
         X : array-like, list of arrays, DataFrame of series, or WindowArray
-            Sequences of the features seen in `fit`, of any lengths.
+            Sequences with the fitted features, of any lengths.
 
         Returns
         -------
         y : ndarray of shape (n_samples,)
             With ``output="sequence"`` of shape (n_samples, n_timesteps).
         """
-        probabilities = self.predict_proba(X)
-        return self.classes_[probabilities.argmax(axis=-1)]
+        return self.classes_[self.predict_proba(X).argmax(axis=-1)]
 
-    def score(self, X, y, sample_weight=None):
-        """Return the accuracy; with ``output="sequence"``, over all steps that are not masked.
+    def score(self, X: Any, y: ArrayLike, sample_weight: Any = None) -> float:
+        """Return the accuracy.
 
         Parameters
         ----------
         X : array-like, list of arrays, DataFrame of series, or WindowArray
+            Sequences with the fitted features, of any lengths.
         y : array-like of shape (n_samples,) or (n_samples, n_timesteps)
+            Labels. With ``output="sequence"`` masked time steps are ignored.
         sample_weight : array-like of shape (n_samples,), default=None
             With ``output="sequence"`` also of shape (n_samples, n_timesteps).
 
@@ -591,41 +380,31 @@ class RNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if self.output == "last":
             return super().score(X, y, sample_weight)
         check_is_fitted(self)
-        X = self._read(X, reset=False, dtype=self._network.input_dtype)
-        labels, counted = self._labels(X, y)
+        X = self._check_sequences(X, reset=False, dtype=self._network.input_dtype)
+        labels, valid = self._valid_labels(X, y)
         if sample_weight is not None:
             sample_weight = check_step_weights(X, sample_weight)
-        y_pred = self.classes_[self._predict(X).argmax(axis=-1)]
-        return _accuracy(labels, y_pred, counted, sample_weight)
-
-    @property
-    def model_(self):
-        """The fitted `keras.Model`."""
-        if not hasattr(self, "_network"):
-            raise NotFittedError(
-                f"This {type(self).__name__} is not fitted yet, so it has no model_. Call fit."
-            )
-        return self._network.model
-
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "_network")
+        y_pred = self.classes_[self._predict_probabilities(X).argmax(axis=-1)]
+        return _accuracy(labels, y_pred, valid, sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = True
-        tags.non_deterministic = False
         return tags
 
 
-def _accuracy(labels, y_pred, counted, weights):
-    """Return the accuracy over what counts, which `labels` are of; weights are of all."""
+def _check_masks(network, X):
+    """Raise a ValueError if there are masked time steps that a user-defined network would read."""
+    if not network.has_masking and masked_steps(X.series[:, None] if is_windows(X) else X).any():
+        raise ValueError(
+            "X contains masked time steps (NaN, or sequences of unequal lengths), but the network "
+            "has no layer that masks them. Begin it with "
+            "keras.layers.Masking(skrnn.networks.MASKED), or pad or truncate the sequences."
+        )
+
+
+def _accuracy(labels, y_pred, valid, weights):
+    """Return the accuracy where `valid`; `labels` are the valid ones only."""
     if weights is not None:
-        weights = np.broadcast_to(weights, counted.shape)[counted]
-    return float(accuracy_score(labels, y_pred[counted], sample_weight=weights))
-
-
-_BUILDER_OPTIONS = (*NETWORK, "output")
-
-
-_KEPT_SETTINGS = (*_BUILDER_OPTIONS, "network", "optimizer", "clipnorm", "clipvalue")
+        weights = np.broadcast_to(weights, valid.shape)[valid]
+    return float(accuracy_score(labels, y_pred[valid], sample_weight=weights))

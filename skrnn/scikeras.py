@@ -1,62 +1,75 @@
-"""The networks of skrnn as scikeras estimators, with scikeras' routed parameters.
+"""Using scikeras: estimators with scikeras' routed parameters.
 
-`SciKerasRNNRegressor` and `SciKerasRNNClassifier` subclass scikeras' wrappers [1]_ around
-`build_rnn`: ``model__units``, ``optimizer__learning_rate``, ``callbacks__patience`` and the like
-can be set and searched over. Behind a `WindowTransformer` they learn from the complete windows
-alone, as `RNNRegressor` does. What they do not share is its memory and speed: scikeras hands the
-windows to Keras as one array of n_samples * window_length * n_features values, and trains with
+`SciKerasRNNRegressor` and `SciKerasRNNClassifier` are scikeras wrappers [1]_ around `build_rnn`.
+Parameters such as ``model__units``, ``optimizer__learning_rate`` and ``callbacks__patience`` can be
+set and searched over. After a `WindowTransformer` they are trained only on the complete windows, as
+`RNNRegressor` is. They are slower and need more memory than `RNNRegressor`: scikeras passes the
+windows to Keras as a single array of n_samples * window_length * n_features values, and trains with
 `keras.Model.fit`.
 
-Importing scikeras, and thus this module, replaces how Keras pickles models, losses, metrics and
-optimizers, for the whole process. Nothing else in skrnn imports it.
+This module requires scikeras, which ``pip install skrnn[scikeras]`` installs. Importing scikeras
+replaces how Keras pickles models, losses, metrics and optimizers in the whole process. No other
+module of skrnn imports it.
 
 Notes
 -----
-``scikeras.wrappers.KerasRegressor(model=build_rnn, loss="mse", model__units=32)`` itself also
-works as the last step behind a `WindowTransformer`, in a `Pipeline`, in a search and in a
-`TransformedTargetRegressor`. What is different there, with scikeras 0.13 and scikit-learn 1.7 or
-later, and is mended here:
+``scikeras.wrappers.KerasRegressor(model=build_rnn, loss="mse", model__units=32)`` also works as the
+last step after a `WindowTransformer`, in a `Pipeline`, in a search and in a
+`TransformedTargetRegressor`. The classes of this module fix the following limitations of scikeras
+0.13 with scikit-learn 1.7 or later:
 
-- It has lost its tags: `is_regressor`, and for a `KerasClassifier` `is_classifier`, are false. A
-  search does not stratify a `KerasClassifier`'s folds, the scorer ``"roc_auc"`` fails, and
-  `VotingRegressor`, `StackingRegressor` and their kin refuse both.
-- It trains on the incomplete windows too, needs y, and has ``n_features_in_`` count time steps.
-- After a fit on float32 it refuses float64, and `score` wants y with the dimensions seen in
-  `fit`.
-- An optimizer object serves one fit only, and every RandomState instance stands for seed 0.
-  `build_rnn` takes its seed as ``model__seed``, apart from `random_state`.
-- ``callbacks__patience`` can be given, but not set again later, as a search does.
-- `KerasClassifier.predict_proba` returns one row without its first axis.
-- The first fit with `random_state` leaves TensorFlow's op determinism on, and training without
-  `random_state` then fails, in the whole process, unless this module was imported before.
+- The estimators have lost their tags: `is_regressor` and `is_classifier` return False. A search
+  does not stratify the folds of a `KerasClassifier`, the scorer ``"roc_auc"`` fails, and ensembles
+  such as `VotingRegressor` and `StackingRegressor` do not accept them.
+- They are also trained on incomplete windows, require y, and set ``n_features_in_`` to the number
+  of time steps.
+- After a fit on float32 they do not accept float64, and `score` requires y to have the same number
+  of dimensions as in `fit`.
+- An optimizer object can only be used for one fit, and all RandomState instances mean seed 0.
+  `build_rnn` takes its seed from ``model__seed`` instead of `random_state`.
+- ``callbacks__patience`` can be set in the constructor, but not with `set_params`, as in a search.
+- `KerasClassifier.predict_proba` of a single row returns an array of one dimension.
+- The first fit with a `random_state` permanently enables TensorFlow's op determinism, which makes
+  training without a `random_state` fail in the whole process, unless this module was imported
+  before.
 
-What remains in the subclasses too: scikeras' classes define ``_more_tags`` and put the mixins
-behind `BaseEstimator`, which two of scikit-learn's estimator checks object to
-(``check_estimator_tags_renamed``, ``check_mixin_order``). And `keras.Model.predict` compiles anew
-for other batch sizes, so that the last bit of a ``"rnn"`` cell's predictions can depend on how
-many rows were predicted before.
+Two limitations remain. The classes of scikeras define ``_more_tags`` and have mixins after
+`BaseEstimator`, so that two of scikit-learn's estimator checks fail
+(``check_estimator_tags_renamed`` and ``check_mixin_order``). `keras.Model.predict` compiles the
+network for each batch size, so that the last bit of the predictions with ``model__cell="rnn"`` can
+depend on the number of rows of previous predictions.
 
 References
 ----------
 .. [1] https://www.adriangb.com/scikeras, source: https://github.com/adriangb/scikeras
 """
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any, Self, TypeAlias
 
 import keras
 import numpy as np
-from scikeras.utils import loss_name
-from scikeras.wrappers import KerasClassifier, KerasRegressor
+from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 from sklearn.utils import ClassifierTags, RegressorTags, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
-from tensorflow.python.framework import config as tf_config
+
+try:
+    from scikeras.utils import loss_name, random_state
+    from scikeras.wrappers import BaseWrapper, KerasClassifier, KerasRegressor
+except ImportError as error:
+    raise ImportError(
+        "skrnn.scikeras requires scikeras. Install it with: pip install skrnn[scikeras]"
+    ) from error
 
 from ._checks import unchanged_on_error
+from ._docstrings import PARAMETERS, substitute_docs
 from ._inputs.weights import check_weights
 from ._inputs.windows import (
     check_inputs,
     check_outputs,
+    missing_target,
     n_incomplete,
     score_windows,
     window_regressor_tags,
@@ -64,75 +77,218 @@ from ._inputs.windows import (
 from ._process import check_not_forked
 from ._sklearn_compat import check_array, check_is_fitted
 from .networks.builders import build_rnn
+from .networks.stack import expand_keywords
 
 __all__ = ["SciKerasRNNClassifier", "SciKerasRNNRegressor"]
 
-# TensorFlow reads TF_DETERMINISTIC_OPS when it is first asked. scikeras sets that variable before
-# it asks, and so would leave op determinism on for good, where unseeded training is an error.
-tf_config.is_op_determinism_enabled()
+_Array: TypeAlias = ArrayLike | None
+
+# TensorFlow reads TF_DETERMINISTIC_OPS only once. scikeras sets this variable temporarily, and
+# would otherwise enable op determinism permanently, with which unseeded training is an error.
+random_state.config.is_op_determinism_enabled()
+
+_substitute_docs = substitute_docs(
+    model_parameters="\n".join(
+        f"model__{PARAMETERS.get(name, name)}"  # python -OO removes the entries
+        for name in ("cell", "units", "activation", "bidirectional", "dropout")
+    ),
+    kwargs="""**kwargs : dict
+    Other parameters of the wrapper of scikeras, such as ``callbacks``, ``validation_split`` and
+    ``warm_start``, and routed parameters, such as ``model__recurrent_dropout``,
+    ``optimizer__learning_rate`` and ``callbacks__patience``.""",
+    attributes="""model_ : keras.Model
+    The fitted network.
+history_ : dict of str to list of float
+    Losses and metrics of each epoch.
+input_shape_ : tuple (n_timesteps, n_features)
+    Shape of a window.
+n_features_in_ : int
+    Number of columns of a 2-D X, or of features of a 3-D X.""",
+)
 
 
-def with_probabilities(model):
-    """Turn the linear outputs of a network into probabilities.
+def with_probabilities(model: keras.Model) -> keras.Model:
+    """Add the activation that turns the linear outputs of a network into probabilities.
 
     Parameters
     ----------
     model : keras.Model
-        One output is the log-odds of the second of two classes; several have a class each.
+        A single output is the log-odds of the second of two classes; several outputs are the
+        logits of the classes.
 
     Returns
     -------
     model : keras.Model
-        The same layers, then a sigmoid (one output) or a softmax (several).
+        The same layers followed by a sigmoid (one output) or a softmax (several outputs).
     """
     activation = "sigmoid" if model.output_shape[-1] == 1 else "softmax"
     return keras.Model(model.input, keras.layers.Activation(activation)(model.output))
 
 
-class SciKerasRNNRegressor(KerasRegressor):
+class _WindowNetwork(BaseWrapper):
+    """Validation, training and prediction of both estimators. Subclasses validate the target."""
+
+    n_features_in_: int
+    _routing_prefixes = BaseWrapper._routing_prefixes | {"callbacks"}
+
+    def __init__(
+        self,
+        *,
+        model__cell: str | Callable[..., Any] = "lstm",
+        model__units: int | tuple[int, ...] = 64,
+        model__activation: str | Callable[..., Any] = "tanh",
+        model__bidirectional: bool = False,
+        model__dropout: float = 0.0,
+        loss: Any = "mse",
+        optimizer: Any = "adam",
+        epochs: int = 50,
+        batch_size: int = 32,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            model__cell=model__cell,
+            model__units=model__units,
+            model__activation=model__activation,
+            model__bidirectional=model__bidirectional,
+            model__dropout=model__dropout,
+            loss=loss,
+            optimizer=optimizer,
+            epochs=epochs,
+            batch_size=batch_size,
+            random_state=random_state,
+            verbose=verbose,
+            **kwargs,
+        )
+
+    def fit(
+        self, X: ArrayLike, y: _Array = None, sample_weight: _Array = None, **kwargs: Any
+    ) -> Self:
+        """Train a new network on the complete windows of X.
+
+        Parameters
+        ----------
+        X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
+            Windows. 2-D means one feature.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Target values, or the labels of a classifier. None is the series that a WindowArray was
+            made from, for a regressor only.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights, which are scaled to mean 1. Samples of weight 0 are left out.
+        **kwargs : dict
+            Arguments of `keras.Model.fit`.
+
+        Returns
+        -------
+        self : estimator
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If no window is complete, a value is not finite, the labels of a classifier are
+            missing or continuous, or a parameter is invalid.
+        """
+        reset = not (self.warm_start and self.initialized_)
+        return self._train(super().fit, X, y, sample_weight, reset=reset, **kwargs)
+
+    def predict(self, X: ArrayLike, **kwargs: Any) -> np.ndarray:
+        """Predict the target of each window.
+
+        Parameters
+        ----------
+        X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
+            Windows of the same shape as in `fit`. Incomplete windows are predicted too.
+        **kwargs : dict
+            Arguments of `keras.Model.predict`.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predicted values, in the shape of the y of `fit` and the dtype of the network, or the
+            predicted labels.
+
+        Raises
+        ------
+        ValueError
+            If a window contains NaN or inf, or has another shape than in `fit`.
+        NotFittedError
+            If the estimator is not fitted.
+        """
+        return super().predict(self._check_windows(X), **kwargs)
+
+    def _check_windows(self, X):
+        check_is_fitted(self)
+        check_not_forked()
+        return np.asarray(check_inputs(self, X, reset=False, dtype=keras.config.floatx()))
+
+    def _train(self, train, X, y, sample_weight, *, reset, **kwargs):
+        """Call a method of scikeras on the complete windows. Errors leave the estimator as is."""
+        with unchanged_on_error(self):
+            check_not_forked()
+            X = check_inputs(self, X, reset=reset, dtype=keras.config.floatx())
+            n_features_in = self.n_features_in_
+            y = self._check_target(X, y)
+            weights = check_weights(X, sample_weight)
+            rows = slice(n_incomplete(X), None)
+            if weights is not None:
+                # scikeras leaves out rows of weight 0: the others must have mean 1.
+                weights = weights[rows] * (np.count_nonzero(weights[rows]) / len(weights[rows]))
+            try:
+                train(X[rows], y[rows], sample_weight=weights, **kwargs)
+            finally:
+                self.n_features_in_ = n_features_in  # scikeras counts the time steps
+        return self
+
+    def _build_keras_model(self):
+        # scikeras replaces any RandomState with 0, and does not accept integers of NumPy.
+        seed = self.random_state
+        if isinstance(seed, np.random.RandomState):
+            seed = seed.randint(2**31 - 1)
+        self._random_state = None if seed is None else int(seed)
+        return super()._build_keras_model()
+
+    def _get_compile_kwargs(self):
+        settings = super()._get_compile_kwargs()
+        # An optimizer belongs to the first network it trains, and scikeras passes the user's.
+        optimizer = settings["optimizer"]
+        settings["optimizer"] = type(optimizer).from_config(optimizer.get_config())
+        # Compiling small networks with XLA takes longer than training them.
+        return {"jit_compile": False} | settings
+
+    def __sklearn_is_fitted__(self):
+        return self.initialized_
+
+
+@_substitute_docs
+class SciKerasRNNRegressor(_WindowNetwork, KerasRegressor):
     """Recurrent network that predicts numbers from windows, as a scikeras estimator.
 
     Parameters
     ----------
-    model__cell : {"lstm", "gru", "rnn"}, default="lstm"
-        The recurrent cell.
-    model__units : int or tuple of int, default=64
-        Units of the recurrent layer; a tuple stacks layers.
-    model__activation : str, default="tanh"
-        Activation of the cells' output.
-    model__bidirectional : bool, default=False
-        Whether each layer also reads the window backwards.
-    model__dropout : float in [0, 1), default=0.0
-        Share of each recurrent layer's outputs dropped in training.
+    {model_parameters}
     loss : str, keras.losses.Loss or its class, or callable, default="mse"
+        The loss.
     optimizer : str, keras.optimizers.Optimizer or its class, default="adam"
-    epochs : int, default=50
+        The optimizer. An instance is copied, never changed.
+    {epochs}
     batch_size : int, default=32
-        -1 takes all rows at once.
+        Number of samples in a batch. -1 means all samples.
     random_state : int, RandomState instance or None, default=None
-        Seeds weights, dropout and the order of the batches. The same int gives the same bits.
-    verbose : int, default=0
-    **kwargs : dict
-        Any other parameter of `scikeras.wrappers.KerasRegressor`, such as ``callbacks``,
-        ``validation_split`` and ``warm_start``, and routed ones, such as
-        ``optimizer__learning_rate`` and ``callbacks__patience``. They can be set later as well.
+        Seed of the weights, dropout and the order of the batches. The same int gives the same bits.
+    {verbose}
+    {kwargs}
 
     Attributes
     ----------
-    model_ : keras.Model
-        The fitted network.
-    history_ : dict of str to list of float
-        Losses and metrics of each epoch.
-    input_shape_ : tuple (n_timesteps, n_features)
-        The shape of one window.
-    n_features_in_ : int
-        Columns of a 2-D X; features of a 3-D X.
+    {attributes}
     n_outputs_ : int
-        Values predicted a row.
+        Number of outputs.
 
     See Also
     --------
-    RNNRegressor : The same networks, faster, in less memory, and without scikeras.
+    RNNRegressor : The same networks without scikeras, faster and with less memory.
     SciKerasRNNClassifier : Predicts classes.
     build_rnn : Builds the network from the ``model__`` parameters.
 
@@ -154,204 +310,108 @@ class SciKerasRNNRegressor(KerasRegressor):
     True
     """
 
-    _routing_prefixes = KerasRegressor._routing_prefixes | {"callbacks"}
-
-    def __init__(
-        self,
-        *,
-        model__cell="lstm",
-        model__units=64,
-        model__activation="tanh",
-        model__bidirectional=False,
-        model__dropout=0.0,
-        loss="mse",
-        optimizer="adam",
-        epochs=50,
-        batch_size=32,
-        random_state=None,
-        verbose=0,
-        **kwargs,
-    ):
-        super().__init__(
-            loss=loss,
-            optimizer=optimizer,
-            epochs=epochs,
-            batch_size=batch_size,
-            random_state=random_state,
-            verbose=verbose,
-            **kwargs,
-        )
-        self.model__cell = model__cell
-        self.model__units = model__units
-        self.model__activation = model__activation
-        self.model__bidirectional = model__bidirectional
-        self.model__dropout = model__dropout
-
-    def fit(self, X, y=None, sample_weight=None, **kwargs):
-        """Train a new network on the complete windows of X.
+    def partial_fit(
+        self, X: ArrayLike, y: _Array = None, sample_weight: _Array = None, **kwargs: Any
+    ) -> Self:
+        """Train for one more epoch on the complete windows of X.
 
         Parameters
         ----------
         X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
-            Windows. 2-D means one feature.
+            Windows of the same shape as in previous calls.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Target; None stands for the series that a WindowArray was made from.
+            Target values. None is the series that a WindowArray was made from.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, scaled to mean 1. Rows of weight 0 are left out.
+            Sample weights, which are scaled to mean 1. Samples of weight 0 are left out.
         **kwargs : dict
-            For `keras.Model.fit`.
+            Arguments of `keras.Model.fit`.
 
         Returns
         -------
         self : SciKerasRNNRegressor
+            The fitted estimator.
 
         Raises
         ------
         ValueError
-            If no window is complete, a value inside one is not finite, or a parameter is off.
-        """
-        go_on = self.warm_start and self.initialized_
-        return _train(self, super().fit, _numbers, X, y, sample_weight, not go_on, **kwargs)
-
-    def partial_fit(self, X, y=None, sample_weight=None, **kwargs):
-        """Train for one epoch more on the complete windows of X.
-
-        Parameters
-        ----------
-        X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
-            Windows like those before.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Target; None stands for the series that a WindowArray was made from.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, scaled to mean 1. Rows of weight 0 are left out.
-        **kwargs : dict
-            For `keras.Model.fit`.
-
-        Returns
-        -------
-        self : SciKerasRNNRegressor
-
-        Raises
-        ------
-        ValueError
-            As `fit`, and if X or y has another shape than before.
+            As for `fit`, or if the shape of X or y differs from that of previous calls.
         """
         reset = not self.initialized_
-        return _train(self, super().partial_fit, _numbers, X, y, sample_weight, reset, **kwargs)
+        return self._train(super().partial_fit, X, y, sample_weight, reset=reset, **kwargs)
 
-    def predict(self, X, **kwargs):
-        """Predict the row that each window comes before.
-
-        Parameters
-        ----------
-        X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
-            Windows like those seen in `fit`. Incomplete ones are answered too.
-        **kwargs : dict
-            For `keras.Model.predict`.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            In the shape of the y seen in `fit`, and the network's dtype.
-
-        Raises
-        ------
-        ValueError
-            If a window holds NaN or inf, or has another length or other features than in `fit`.
-        NotFittedError
-            Before `fit`.
-        """
-        return super().predict(_windows(self, X), **kwargs)
-
-    def score(self, X, y=None, sample_weight=None):
-        """Return R² of the prediction; without y, on the complete windows of the series itself.
+    def score(self, X: ArrayLike, y: _Array = None, sample_weight: _Array = None) -> float:
+        """Return the coefficient of determination R² of the predictions.
 
         Parameters
         ----------
         X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
+            Windows of the same shape as in `fit`.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Target values. None scores the complete windows on the series that a WindowArray was
+            made from.
         sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights.
 
         Returns
         -------
         score : float
+            R² of the predictions.
         """
         return score_windows(self, X, y, sample_weight)
+
+    def _check_target(self, X, y):
+        y, ndim = check_outputs(self, X, y)
+        y = y.astype(keras.config.floatx())
+        return y[:, 0] if ndim == 1 else y
 
     @property
     def _keras_build_fn(self):
         return partial(build_rnn, n_outputs=self.n_outputs_, seed=self._random_state)
 
-    def _build_keras_model(self):
-        self._random_state = _seed(self.random_state)
-        return super()._build_keras_model()
-
-    def _get_compile_kwargs(self):
-        return _to_compile(super()._get_compile_kwargs())
-
-    def __sklearn_is_fitted__(self):
-        return self.initialized_
-
     def __sklearn_tags__(self):
-        # scikeras' order of base classes hides the tags of RegressorMixin.
+        # The order of the base classes in scikeras hides the tags of RegressorMixin.
         tags = super().__sklearn_tags__()
         tags.estimator_type = "regressor"
         tags.regressor_tags = RegressorTags()
         return window_regressor_tags(tags)
 
 
-class SciKerasRNNClassifier(KerasClassifier):
-    """Recurrent network that tells the class of windows, as a scikeras estimator.
+@_substitute_docs
+class SciKerasRNNClassifier(_WindowNetwork, KerasClassifier):
+    """Recurrent network that predicts the class of windows, as a scikeras estimator.
 
-    Two classes share one sigmoid output, more have a softmax output each.
+    The output layer is a single sigmoid unit for two classes, and a softmax for more.
 
     Parameters
     ----------
-    model__cell : {"lstm", "gru", "rnn"}, default="lstm"
-        The recurrent cell.
-    model__units : int or tuple of int, default=64
-        Units of the recurrent layer; a tuple stacks layers.
-    model__activation : str, default="tanh"
-        Activation of the cells' output.
-    model__bidirectional : bool, default=False
-        Whether each layer also reads the window backwards.
-    model__dropout : float in [0, 1), default=0.0
-        Share of each recurrent layer's outputs dropped in training.
+    {model_parameters}
     loss : str, keras.losses.Loss or its class, or callable, default=None
-        None is ``"binary_crossentropy"`` for two classes and
-        ``"sparse_categorical_crossentropy"`` for more. With the latter by name, two classes have
-        two softmax outputs.
+        The loss. None is ``"binary_crossentropy"`` for two classes and
+        ``"sparse_categorical_crossentropy"`` for more. If the latter is set explicitly, the output
+        layer is a softmax for two classes too.
     optimizer : str, keras.optimizers.Optimizer or its class, default="adam"
-    epochs : int, default=50
+        The optimizer. An instance is copied, never changed.
+    {epochs}
     batch_size : int, default=32
-        -1 takes all rows at once.
+        Number of samples in a batch. -1 means all samples.
     class_weight : dict or "balanced", default=None
-        Weights of the classes, by label; they multiply those of the rows.
+        Weights of the classes by label, which are multiplied with the sample weights.
     random_state : int, RandomState instance or None, default=None
-        Seeds weights, dropout and the order of the batches. The same int gives the same bits.
-    verbose : int, default=0
-    **kwargs : dict
-        Any other parameter of `scikeras.wrappers.KerasClassifier`, such as ``callbacks``,
-        ``validation_split`` and ``warm_start``, and routed ones, such as
-        ``optimizer__learning_rate`` and ``callbacks__patience``. They can be set later as well.
+        Seed of the weights, dropout and the order of the batches. The same int gives the same bits.
+    {verbose}
+    {kwargs}
 
     Attributes
     ----------
-    model_ : keras.Model
-        The fitted network.
-    history_ : dict of str to list of float
-        Losses and metrics of each epoch.
+    {attributes}
     classes_ : ndarray of shape (n_classes,)
-        The labels, sorted.
+        The sorted labels.
     n_classes_ : int
-        How many they are.
-    input_shape_ : tuple (n_timesteps, n_features)
-        The shape of one window.
-    n_features_in_ : int
-        Columns of a 2-D X; features of a 3-D X.
+        Number of classes.
 
     See Also
     --------
+    RNNClassifier : Similar networks without scikeras, for sequences of different lengths too.
     SciKerasRNNRegressor : Predicts numbers.
     build_rnn : Builds the network from the ``model__`` parameters.
 
@@ -374,189 +434,136 @@ class SciKerasRNNClassifier(KerasClassifier):
     True
     """
 
-    _routing_prefixes = KerasClassifier._routing_prefixes | {"callbacks"}
-
     def __init__(
         self,
         *,
-        model__cell="lstm",
-        model__units=64,
-        model__activation="tanh",
-        model__bidirectional=False,
-        model__dropout=0.0,
-        loss=None,
-        optimizer="adam",
-        epochs=50,
-        batch_size=32,
-        class_weight=None,
-        random_state=None,
-        verbose=0,
-        **kwargs,
-    ):
-        super().__init__(
-            loss=loss,
-            optimizer=optimizer,
-            epochs=epochs,
-            batch_size=batch_size,
-            class_weight=class_weight,
-            random_state=random_state,
-            verbose=verbose,
-            **kwargs,
-        )
-        self.model__cell = model__cell
-        self.model__units = model__units
-        self.model__activation = model__activation
-        self.model__bidirectional = model__bidirectional
-        self.model__dropout = model__dropout
+        loss: Any = None,
+        class_weight: dict[Any, float] | str | None = None,
+        **parameters: Any,
+    ) -> None:
+        super().__init__(loss=loss, class_weight=class_weight, **parameters)
 
-    def fit(self, X, y, sample_weight=None, **kwargs):
-        """Train a new network on the complete windows of X.
+    expand_keywords(__init__, _WindowNetwork.__init__)
+
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: _Array = None,
+        sample_weight: _Array = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Train for one more epoch on the complete windows of X.
 
         Parameters
         ----------
         X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
-            Windows. 2-D means one feature.
+            Windows of the same shape as in previous calls.
         y : array-like of shape (n_samples,)
-            The label of each row: int, str or bool.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, scaled to mean 1. Rows of weight 0 are left out.
-        **kwargs : dict
-            For `keras.Model.fit`.
-
-        Returns
-        -------
-        self : SciKerasRNNClassifier
-
-        Raises
-        ------
-        ValueError
-            If no window is complete, a value inside one is not finite, y holds no labels, or a
-            parameter is off.
-        """
-        go_on = self.warm_start and self.initialized_
-        _train(self, super().fit, _labels, X, y, sample_weight, not go_on, **kwargs)
-        self.classes_ = self.target_encoder_.classes_  # scikeras forgets them on a warm start
-        return self
-
-    def partial_fit(self, X, y, classes=None, sample_weight=None, **kwargs):
-        """Train for one epoch more on the complete windows of X.
-
-        Parameters
-        ----------
-        X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
-            Windows like those before.
-        y : array-like of shape (n_samples,)
-            The label of each row.
+            Labels: int, str or bool.
         classes : array-like of shape (n_classes,), default=None
-            All labels there will be, for the first call. None takes those in y.
+            All classes that can occur in later calls. It is only used in the first call, where
+            None means the classes in y.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, scaled to mean 1. Rows of weight 0 are left out.
+            Sample weights, which are scaled to mean 1. Samples of weight 0 are left out.
         **kwargs : dict
-            For `keras.Model.fit`.
+            Arguments of `keras.Model.fit`.
 
         Returns
         -------
         self : SciKerasRNNClassifier
+            The fitted estimator.
 
         Raises
         ------
         ValueError
-            As `fit`, and if X has another shape than before or y a label not in `classes_`.
+            As for `fit`, or if the shape of X differs from that of previous calls, or y contains a
+            label that is not in `classes_`.
         """
         if classes is not None:
             kwargs["classes"] = np.unique(classes)
         reset = not self.initialized_
-        return _train(self, super().partial_fit, _labels, X, y, sample_weight, reset, **kwargs)
+        return self._train(super().partial_fit, X, y, sample_weight, reset=reset, **kwargs)
 
-    def predict(self, X, **kwargs):
-        """Tell the likeliest class of each window.
-
-        Parameters
-        ----------
-        X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
-            Windows like those seen in `fit`. Incomplete ones are answered too.
-        **kwargs : dict
-            For `keras.Model.predict`.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
-            Labels.
-
-        Raises
-        ------
-        ValueError
-            If a window holds NaN or inf, or has another length or other features than in `fit`.
-        NotFittedError
-            Before `fit`.
-        """
-        return super().predict(_windows(self, X), **kwargs)
-
-    def predict_proba(self, X, **kwargs):
-        """Return the probability of each class.
+    def predict_proba(self, X: ArrayLike, **kwargs: Any) -> np.ndarray:
+        """Predict the probabilities of the classes.
 
         Parameters
         ----------
         X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
-            Windows like those seen in `fit`. Incomplete ones are answered too.
+            Windows of the same shape as in `fit`. Incomplete windows are predicted too.
         **kwargs : dict
-            For `keras.Model.predict`.
+            Arguments of `keras.Model.predict`.
 
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`.
+            Probabilities in the order of `classes_`.
 
         Raises
         ------
         ValueError
-            As `predict`.
+            As for `predict`.
         NotFittedError
-            Before `fit`.
+            If the estimator is not fitted.
         """
-        X = _windows(self, X)
-        # scikeras drops the axis of a single row.
-        return super().predict_proba(X, **kwargs).reshape(len(X), -1)
+        windows = self._check_windows(X)
+        # scikeras drops the first axis if there is only one row.
+        return super().predict_proba(windows, **kwargs).reshape(len(windows), -1)
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: _Array = None) -> float:
         """Return the accuracy of the predicted labels.
 
         Parameters
         ----------
         X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
+            Windows of the same shape as in `fit`.
         y : array-like of shape (n_samples,)
+            Labels.
         sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights.
 
         Returns
         -------
         score : float
+            Accuracy of the predictions.
         """
         return ClassifierMixin.score(self, X, y, sample_weight)
 
-    @property
-    def _n_logits(self):
-        sparse = self.loss is not None and loss_name(self.loss) == _SPARSE
-        return 1 if self.n_classes_ == 2 and not sparse else self.n_classes_
+    def _train(self, train, X, y, sample_weight, *, reset, **kwargs):
+        super()._train(train, X, y, sample_weight, reset=reset, **kwargs)
+        self.classes_ = self.target_encoder_.classes_  # scikeras loses them in a warm start
+        return self
+
+    def _check_target(self, X, y):
+        if y is None:
+            raise missing_target(self, ": pass the label of each window.")
+        y = column_or_1d(y, warn=True)
+        check_consistent_length(X, y)
+        labels = check_array(
+            y[n_incomplete(X) :], ensure_2d=False, dtype=None, input_name="y", estimator=self
+        )
+        check_classification_targets(labels)
+        return y
 
     @property
     def _keras_build_fn(self):
-        return partial(build_rnn, n_outputs=self._n_logits, seed=self._random_state)
+        is_sparse = self.loss is not None and loss_name(self.loss) == _SPARSE_CROSSENTROPY
+        n_outputs = 1 if self.n_classes_ == 2 and not is_sparse else self.n_classes_
+        return partial(build_rnn, n_outputs=n_outputs, seed=self._random_state)
 
     def _build_keras_model(self):
-        self._random_state = _seed(self.random_state)
         return with_probabilities(super()._build_keras_model())
 
     def _get_compile_kwargs(self):
-        settings = _to_compile(super()._get_compile_kwargs())
+        settings = super()._get_compile_kwargs()
         if self.loss is None:
-            settings["loss"] = "binary_crossentropy" if self._n_logits == 1 else _SPARSE
+            is_binary = self.n_classes_ == 2
+            settings["loss"] = "binary_crossentropy" if is_binary else _SPARSE_CROSSENTROPY
         return settings
 
-    def __sklearn_is_fitted__(self):
-        return self.initialized_
-
     def __sklearn_tags__(self):
-        # scikeras' order of base classes hides the tags of ClassifierMixin.
+        # The order of the base classes in scikeras hides the tags of ClassifierMixin.
         tags = super().__sklearn_tags__()
         tags.estimator_type = "classifier"
         tags.classifier_tags = ClassifierTags()
@@ -565,68 +572,4 @@ class SciKerasRNNClassifier(KerasClassifier):
         return tags
 
 
-_SPARSE = "sparse_categorical_crossentropy"
-
-
-def _to_compile(settings):
-    """Return scikeras' arguments of `keras.Model.compile` with a copy of the optimizer.
-
-    An optimizer belongs to the first network it trains, and scikeras hands on the user's own.
-    """
-    optimizer = settings["optimizer"]
-    copy = type(optimizer).from_config(optimizer.get_config())
-    # XLA compiles for longer than networks of this size train.
-    return {"jit_compile": False} | settings | {"optimizer": copy}
-
-
-def _train(estimator, train, check_y, X, y, sample_weight, reset, **kwargs):
-    """Call scikeras' `train` on the complete windows; errors leave `estimator` as it was."""
-    with unchanged_on_error(estimator):
-        check_not_forked()
-        X = check_inputs(estimator, X, reset=reset, dtype=keras.config.floatx())
-        n_features_in = estimator.n_features_in_
-        y = check_y(estimator, X, y)
-        weights = check_weights(X, sample_weight)
-        rows = slice(n_incomplete(X), None)
-        if weights is not None:
-            # scikeras leaves out rows of weight 0: the mean of 1 is that of the others.
-            weights = weights[rows] * (np.count_nonzero(weights[rows]) / len(weights[rows]))
-        try:
-            train(X[rows], y[rows], sample_weight=weights, **kwargs)
-        finally:
-            estimator.n_features_in_ = n_features_in  # scikeras puts the time steps there
-    return estimator
-
-
-def _windows(estimator, X):
-    check_is_fitted(estimator)
-    check_not_forked()
-    return np.asarray(check_inputs(estimator, X, reset=False, dtype=keras.config.floatx()))
-
-
-def _numbers(estimator, X, y):
-    y, ndim = check_outputs(estimator, X, y)
-    y = y.astype(keras.config.floatx())
-    return y[:, 0] if ndim == 1 else y
-
-
-def _labels(estimator, X, y):
-    if y is None:
-        raise ValueError(
-            f"{type(estimator).__name__} requires y to be passed, but the target y is None: pass "
-            "the label of each row."
-        )
-    y = column_or_1d(y, warn=True)
-    check_consistent_length(X, y)
-    known = check_array(
-        y[n_incomplete(X) :], ensure_2d=False, dtype=None, input_name="y", estimator=estimator
-    )
-    check_classification_targets(known)
-    return y
-
-
-def _seed(random_state):
-    """Return an int or None: scikeras takes any RandomState for 0, and chokes on NumPy's ints."""
-    if isinstance(random_state, np.random.RandomState):
-        return int(random_state.randint(2**31 - 1))
-    return None if random_state is None else int(random_state)
+_SPARSE_CROSSENTROPY = "sparse_categorical_crossentropy"

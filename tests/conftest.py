@@ -1,9 +1,10 @@
-"""Series and small networks that several test modules use."""
+"""Fixtures and small models that several test modules share."""
 
 import os
 import re
+from pathlib import Path
 
-# Tests run side by side, each in a process of its own: one thread is the fair share.
+# Tests run in parallel processes: one thread each uses the cores best.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
@@ -15,16 +16,19 @@ from sklearn.preprocessing import MinMaxScaler
 
 from skrnn import RNNRegressor, WindowTransformer
 
+DATA = Path(__file__).parents[2] / "shared" / "data"
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no data in {DATA}")
+
 
 @pytest.fixture
 def wave():
-    """A sine of 120 rows around 50, with an amplitude of 10."""
+    """Return a sine wave of 120 rows with mean 50 and amplitude 10."""
     return 50 + 10 * np.sin(np.arange(120) / 4).reshape(-1, 1)
 
 
 @pytest.fixture
 def small_rnn():
-    """Return a function that makes networks that train in an instant."""
+    """Return a function that creates networks that train in milliseconds."""
 
     def make(cell="rnn", units=4, **parameters):
         defaults = {"epochs": 2, "batch_size": 16, "learning_rate": 0.01, "random_state": 0}
@@ -35,7 +39,7 @@ def small_rnn():
 
 @pytest.fixture
 def small_model(small_rnn):
-    """Return a function that makes the whole model: scaled, windowed, learnt, scaled back."""
+    """Return a function that creates pipelines of scalers, windows and a small network."""
 
     def make(rnn=None, window_length=6, horizon=1):
         steps = [
@@ -49,5 +53,5 @@ def small_model(small_rnn):
 
 
 def label(value):
-    """Name a test by its parameter, the same in every process."""
+    """Return the name of a test parameter, which is the same in every process."""
     return re.sub(r" at 0x[0-9a-f]+", "", str(value))

@@ -1,4 +1,4 @@
-"""NaiveRegressor, skill_score and backtest against computations by hand."""
+"""NaiveRegressor, skill_score and backtest against manual computations."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skrnn import NaiveRegressor, WindowTransformer, backtest, skill_score, sliding_windows
-from skrnn._target import fit_affine_target
 
 
 @pytest.fixture
@@ -20,7 +19,7 @@ def walk():
 
 
 @pytest.mark.parametrize("horizon", [1, 3])
-def test_last_value(horizon, walk):
+def test_last_value_is_repeated(horizon, walk):
     model = make_pipeline(WindowTransformer(5, horizon), NaiveRegressor()).fit(walk[:60])
     expected = walk[60 - horizon : 80 - horizon]
     np.testing.assert_array_equal(model.predict(walk[60:]), expected)
@@ -29,13 +28,13 @@ def test_last_value(horizon, walk):
 @pytest.mark.parametrize(
     ("horizon", "season_length", "lag"), [(1, 4, 4), (4, 4, 4), (5, 4, 8), (3, 1, 3), (1, 12, 12)]
 )
-def test_last_season(horizon, season_length, lag, walk):
+def test_value_of_the_last_season_is_repeated(horizon, season_length, lag, walk):
     naive = NaiveRegressor("seasonal", season_length=season_length)
     model = make_pipeline(WindowTransformer(12, horizon), naive).fit(walk[:60])
     np.testing.assert_array_equal(model.predict(walk[60:]), walk[60 - lag : 80 - lag])
 
 
-def test_target_scaled_apart_from_the_windows(walk):
+def test_target_scaled_separately_from_the_windows(walk):
     model = TransformedTargetRegressor(
         regressor=make_pipeline(StandardScaler(), WindowTransformer(5), NaiveRegressor()),
         transformer=MinMaxScaler(),
@@ -44,15 +43,17 @@ def test_target_scaled_apart_from_the_windows(walk):
     assert model.regressor_[-1].columns_ == [1]
 
 
-def test_named_columns(walk):
+def test_columns_parameter(walk):
     windows = sliding_windows(walk, 5)
     swapped = NaiveRegressor(columns=[1, 0]).fit(windows, walk[:, ::-1])
     np.testing.assert_allclose(swapped.predict(windows)[1:], walk[:-1, ::-1])
-    one = NaiveRegressor(columns=1).fit(windows[5:], walk[5:, 0])  # a plain array is trusted
+    one = NaiveRegressor(columns=1).fit(
+        windows[5:], walk[5:, 0]
+    )  # of a plain array, y is not compared
     np.testing.assert_array_equal(one.predict(windows[5:]), walk[4:-1, 1])
 
 
-def test_score_leaves_out_incomplete_windows(walk):
+def test_score_excludes_incomplete_windows(walk):
     windows = sliding_windows(walk, 5)
     naive = NaiveRegressor().fit(windows)
     assert naive.score(windows) == pytest.approx(naive.score(windows[5:], walk[5:]))
@@ -70,42 +71,20 @@ def test_score_leaves_out_incomplete_windows(walk):
         (NaiveRegressor(columns=[0]), "columns=.*for each of 2 outputs"),
     ],
 )
-def test_bad_parameters(naive, message, walk):
+def test_invalid_parameters_raise(naive, message, walk):
     with pytest.raises(ValueError, match=message):
         naive.fit(sliding_windows(walk, 5))
     with pytest.raises(NotFittedError):
         naive.predict(sliding_windows(walk, 5))
 
 
-def test_plain_arrays_of_several_features_need_a_column(walk):
+def test_plain_arrays_of_several_features_require_columns(walk):
     windows = sliding_windows(walk, 5)[5:]
-    with pytest.raises(ValueError, match="y has 1 outputs and X 2 features: name the column"):
+    with pytest.raises(ValueError, match=r"y has 1 outputs and X 2 features\. Set the column"):
         NaiveRegressor().fit(windows, walk[5:, 0])
 
 
-def test_match_target_by_hand(walk):
-    y = np.column_stack([5 - 2 * walk[:, 1], walk[:, 0] / 10])
-    columns, scales, shifts = fit_affine_target(walk, y)
-    assert columns == [1, 0]
-    np.testing.assert_allclose(scales, [-2, 0.1])
-    np.testing.assert_allclose(shifts, [5, 0], atol=1e-12)
-
-
-def test_match_target_wants_the_column_itself(walk):
-    near = walk[:, :1] + 1e-2 * np.random.default_rng(1).normal(size=(80, 1))
-    with pytest.raises(ValueError, match="Output 0 of y is no column of the series"):
-        fit_affine_target(walk, near)
-    with pytest.raises(ValueError, match="is not column 1 of the series"):
-        fit_affine_target(walk, walk[:, :1], [1])
-
-
-def test_two_rows_do_not_tell_columns_apart(walk):
-    assert fit_affine_target(walk[:2], walk[:2, 1:])[0] == [1]
-    with pytest.raises(ValueError, match="no column of the series"):
-        fit_affine_target(walk[:2], 3 * walk[:2, 1:])
-
-
-def test_skill_score_by_hand():
+def test_skill_score():
     y, p, n = [1.0, 2.0, 4.0], [1.0, 2.0, 3.0], [0.0, 1.0, 2.0]
     assert skill_score(y, p, n) == pytest.approx(1 - np.sqrt(1 / 3) / np.sqrt(6 / 3))
     assert skill_score(y, n, n) == 0
@@ -116,7 +95,7 @@ def test_skill_score_by_hand():
     assert weighted == pytest.approx(0.5)
 
 
-def test_backtest_aligns_everything(walk):
+def test_backtest_aligns_predictions_with_rows(walk):
     model = make_pipeline(WindowTransformer(3, flatten=True), Ridge())
     result = backtest(model, walk, walk[:, 0], cv=TimeSeriesSplit(4))
     rows = np.concatenate([test for _, test in TimeSeriesSplit(4).split(walk)])
@@ -132,7 +111,7 @@ def test_backtest_aligns_everything(walk):
     assert result.skill == pytest.approx(1 - result.rmse / result.rmse_naive)
 
 
-def test_backtest_of_the_naive_forecast_has_no_skill(walk):
+def test_backtest_of_naive_forecasts_has_zero_skill(walk):
     model = make_pipeline(WindowTransformer(3, horizon=2), NaiveRegressor())
     assert backtest(model, walk, cv=3).skill == pytest.approx(0)
     seasonal = make_pipeline(
@@ -141,12 +120,12 @@ def test_backtest_of_the_naive_forecast_has_no_skill(walk):
     assert backtest(seasonal, walk, walk, cv=3, season_length=4).skill == pytest.approx(0)
 
 
-def test_backtest_in_two_jobs(walk):
+def test_backtest_with_two_jobs_returns_the_same_predictions(walk):
     model = make_pipeline(WindowTransformer(3, flatten=True), Ridge())
     one, two = (backtest(model, walk, walk, n_jobs=n_jobs).y_pred for n_jobs in (1, 2))
     np.testing.assert_array_equal(one, two)
 
 
-def test_backtest_refuses_rows_without_a_naive_forecast(walk):
+def test_backtest_of_rows_without_naive_forecast_raises(walk):
     with pytest.raises(ValueError, match="cv predicts rows before row 1"):
         backtest(make_pipeline(WindowTransformer(3), NaiveRegressor()), walk, cv=KFold(3))

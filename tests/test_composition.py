@@ -1,6 +1,5 @@
-"""The estimators in scikit-learn's own machinery: pipelines, target scaling, searches, caches."""
+"""Estimators in pipelines, target scaling, searches and caches of scikit-learn."""
 
-import os
 import subprocess
 import sys
 import textwrap
@@ -8,7 +7,7 @@ import textwrap
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import randint
+from scipy.stats import loguniform
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -31,7 +30,7 @@ from skrnn import (
 )
 
 
-def test_pipeline_with_y_left_out(wave, small_rnn):
+def test_pipeline_without_y(wave, small_rnn):
     train, test = wave[:90], wave[90:]
     steps = [("scale", MinMaxScaler()), ("window", WindowTransformer(6)), ("rnn", small_rnn())]
     model = Pipeline(steps).fit(train)
@@ -43,7 +42,7 @@ def test_pipeline_with_y_left_out(wave, small_rnn):
     assert model.score(test) == pytest.approx(model[-1].score(windows, scaled[90:]))
 
 
-def test_target_scaling_around_the_pipeline(wave, small_model):
+def test_target_scaling_of_a_pipeline(wave, small_model):
     model = small_model().fit(wave[:90], wave[:90])
     inner = model.regressor_
     scaled = inner.predict(wave[90:])
@@ -51,7 +50,7 @@ def test_target_scaling_around_the_pipeline(wave, small_model):
     np.testing.assert_allclose(model.predict(wave[90:]), expected)
 
 
-def test_target_scaling_inside_the_pipeline(wave, small_rnn, small_model):
+def test_target_scaling_inside_a_pipeline(wave, small_rnn, small_model):
     inside = TransformedTargetRegressor(regressor=small_rnn(), transformer=MinMaxScaler())
     model = make_pipeline(MinMaxScaler(), WindowTransformer(6), inside).fit(wave[:90], wave[:90])
     around = small_model().fit(wave[:90], wave[:90])
@@ -59,7 +58,7 @@ def test_target_scaling_inside_the_pipeline(wave, small_rnn, small_model):
 
 
 @pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
-def test_as_many_predictions_as_rows_in_the_shape_of_y(shape, wave, small_model):
+def test_predictions_have_one_row_per_input_row_and_the_shape_of_y(shape, wave, small_model):
     model = small_model().fit(wave[:90], wave[:90].reshape(shape))
     for n_rows in (30, 2, 1):
         expected = (n_rows,) if len(shape) == 1 else (n_rows, 1)
@@ -67,21 +66,21 @@ def test_as_many_predictions_as_rows_in_the_shape_of_y(shape, wave, small_model)
     assert len(model.predict(wave[:90])) == 90
 
 
-def test_a_row_alone_is_predicted_as_among_others(wave, small_model):
+def test_prediction_of_a_single_row_equals_that_in_a_batch(wave, small_model):
     model = small_model().fit(wave[:90], wave[:90])
-    alone, among = model.predict(wave[90:91]), model.predict(wave[90:])[:1]
-    np.testing.assert_allclose(alone, among, rtol=1e-5)
+    single, batch = model.predict(wave[90:91]), model.predict(wave[90:])[:1]
+    np.testing.assert_allclose(single, batch, rtol=1e-5)
 
 
-def test_the_next_days_not_yet_seen(wave, small_model):
+def test_prediction_of_unobserved_rows(wave, small_model):
     model = small_model(horizon=5).fit(wave[:90], wave[:90])
-    unseen = model.predict(np.full((5, 1), np.nan))
-    np.testing.assert_array_equal(unseen, model.predict(wave[90:95]))
+    unobserved = model.predict(np.full((5, 1), np.nan))
+    np.testing.assert_array_equal(unobserved, model.predict(wave[90:95]))
     with pytest.raises(ValueError, match="X contains nan in row 0"):
         model.predict(np.full((6, 1), np.nan))
 
 
-def test_a_frame_with_dates_all_the_way(wave, small_rnn):
+def test_data_frame_with_dates(wave, small_rnn):
     dates = pd.date_range("2020-01-01", periods=120, freq="D")
     frame = pd.DataFrame({"level": wave.ravel()}, index=dates)
     model = make_pipeline(WindowTransformer(6), small_rnn()).fit(frame[:90])
@@ -91,13 +90,12 @@ def test_a_frame_with_dates_all_the_way(wave, small_rnn):
         model.fit(frame[::-1])
 
 
-GRID = {
-    "regressor__window__window_length": [4, 8],
-    "regressor__rnn__cell": ["rnn", "gru"],
-}
+GRID = [
+    {"regressor__window__window_length": [4, 6]},
+    {"regressor__rnn__cell": ["gru"]},
+]
 
 
-@pytest.mark.filterwarnings("error")
 def test_grid_search(wave, small_model):
     search = GridSearchCV(
         small_model(),
@@ -107,38 +105,40 @@ def test_grid_search(wave, small_model):
         return_train_score=True,
     ).fit(wave, wave)
     results = search.cv_results_
-    assert len(results["params"]) == 4
+    assert len(results["params"]) == 3
     assert np.isfinite(results["mean_train_score"]).all()
     train, test = next(TimeSeriesSplit(2).split(wave))
     model = small_model().set_params(**results["params"][0]).fit(wave[train], wave[train])
     rmse = np.sqrt(np.mean((model.predict(wave[test]) - wave[test]) ** 2))
     assert results["split0_test_score"][0] == pytest.approx(-rmse)
     assert search.predict(wave[-1:]).shape == (1, 1)
-    assert search.best_estimator_.regressor_[-1].cell == search.best_params_["regressor__rnn__cell"]
+    best = search.best_estimator_.get_params()
+    assert search.best_params_.items() <= best.items()
 
 
 @pytest.mark.slow
-def test_two_jobs_give_the_scores_of_one_bit_for_bit(wave, small_model):
-    one, two = (
+def test_grid_search_with_two_jobs_returns_identical_scores(wave, small_model):
+    scores = [
         GridSearchCV(small_model(), GRID, cv=TimeSeriesSplit(2), n_jobs=n_jobs, refit=False)
         .fit(wave, wave)
         .cv_results_
         for n_jobs in (1, 2)
-    )
+    ]
     for key in ("split0_test_score", "split1_test_score"):
-        np.testing.assert_array_equal(one[key], two[key])
+        np.testing.assert_array_equal(scores[0][key], scores[1][key])
 
 
 def test_randomized_search(wave, small_model):
-    grid = {
-        "regressor__rnn__units": randint(2, 5),
-        "regressor__rnn__learning_rate": [0.001, 0.01],
-        "regressor__rnn__epochs": [1],
+    distributions = {
+        "regressor__rnn__learning_rate": loguniform(0.001, 0.1),
+        "regressor__rnn__epochs": [1, 2],
     }
     search = RandomizedSearchCV(
-        small_model(), grid, n_iter=2, cv=TimeSeriesSplit(2), random_state=0, scoring="r2"
+        small_model(), distributions, n_iter=2, cv=TimeSeriesSplit(2), random_state=0, scoring="r2"
     ).fit(wave, wave)
-    assert search.best_estimator_.regressor_[-1].units in (2, 3, 4)
+    best = search.best_estimator_.regressor_[-1]
+    assert best.learning_rate == search.best_params_["regressor__rnn__learning_rate"]
+    assert best.n_iter_ == search.best_params_["regressor__rnn__epochs"]
 
 
 def test_halving_search_over_epochs(wave, small_model):
@@ -147,7 +147,7 @@ def test_halving_search_over_epochs(wave, small_model):
 
     search = HalvingGridSearchCV(
         small_model(),
-        {"regressor__rnn__units": [2, 3]},
+        {"regressor__rnn__learning_rate": [0.001, 0.01]},
         resource="regressor__rnn__epochs",
         min_resources=1,
         max_resources=2,
@@ -158,7 +158,7 @@ def test_halving_search_over_epochs(wave, small_model):
     assert search.best_estimator_.regressor_[-1].n_iter_ == 2
 
 
-def test_every_kind_of_regressor_in_one_search(wave, small_rnn):
+def test_grid_search_over_types_of_regressors(wave, small_rnn):
     model = Pipeline([("window", WindowTransformer(6)), ("regressor", NaiveRegressor())])
     tabular = {"window__flatten": [True]}
     grid = [
@@ -174,7 +174,7 @@ def test_every_kind_of_regressor_in_one_search(wave, small_rnn):
     assert isinstance(search.best_estimator_[-1], CompleteWindowsRegressor)
 
 
-def test_ctrl_c_stops_a_search(wave, small_model, small_rnn):
+def test_keyboard_interrupt_stops_a_search(wave, small_model, small_rnn):
     calls = []
 
     def builder(input_shape, n_outputs):
@@ -202,7 +202,7 @@ def test_backtest_of_a_network(wave, small_model):
 def test_pipeline_memory(wave, small_rnn, tmp_path):
     steps = [("scale", MinMaxScaler()), ("window", WindowTransformer(6)), ("rnn", small_rnn())]
     plain = Pipeline(steps).fit(wave[:90]).predict(wave[90:])
-    for _ in range(2):  # the second takes the windows out of the cache
+    for _ in range(2):  # the second fit takes the windows from the cache
         cached = Pipeline(steps, memory=str(tmp_path)).fit(wave[:90])
         np.testing.assert_array_equal(cached.predict(wave[90:]), plain)
 
@@ -226,42 +226,24 @@ def test_nested_set_params_and_clone(small_model):
     assert set(copied) == set(model.get_params())
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-@pytest.mark.parametrize("way", ["search", "predict"])
-def test_a_fork_after_tensorflow_has_started_gets_an_error(way):
+def test_imports_are_lazy():
+    """TensorFlow takes seconds to import, and scikeras modifies Keras globally."""
     code = """
-        import multiprocessing, sys, warnings
-        warnings.simplefilter("ignore")
-        import joblib, numpy as np
-        from sklearn.model_selection import cross_val_score, TimeSeriesSplit
-        from sklearn.pipeline import make_pipeline
-        from skrnn import RNNRegressor, WindowTransformer
-        series = np.sin(np.arange(60.0))[:, None]
-        model = make_pipeline(WindowTransformer(4), RNNRegressor("rnn", 2, epochs=1)).fit(series)
-        if sys.argv[1] == "search":
-            with joblib.parallel_config("multiprocessing"):
-                cross_val_score(model, series, series, cv=TimeSeriesSplit(2), n_jobs=2,
-                                error_score="raise")
-        else:
-            multiprocessing.get_context("fork").Pool(1).map(model.predict, [series])
+        import sys
+
+        def check(*names):
+            loaded = set(names) & set(sys.modules)
+            assert not loaded, loaded
+
+        import skrnn
+        check("tensorflow", "keras", "sklearn", "pandas", "matplotlib")
+        import skrnn.datasets
+        from skrnn import RNNRegressor, WindowTransformer, NaiveRegressor, ForecastDisplay
+        RNNRegressor()
+        WindowTransformer(2).fit_transform([[1.0], [2.0]])
+        skrnn.ReservoirTransformer(3).fit_transform([[1.0], [2.0]])
+        ForecastDisplay([1.0], [2.0])
+        skrnn.LossCurveDisplay([1.0])
+        check("tensorflow", "keras", "scikeras", "sktime", "matplotlib")
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), way],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 1
-    assert "forked from one in which TensorFlow had already started" in done.stderr
-
-
-def test_importing_skrnn_imports_no_tensorflow():
-    code = (
-        "import sys; before = set(sys.modules); import skrnn; "
-        "from skrnn import RNNRegressor, WindowTransformer, NaiveRegressor, ForecastDisplay; "
-        "RNNRegressor(); "
-        "print({'tensorflow', 'keras', 'scikeras', 'matplotlib', 'sktime'} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)

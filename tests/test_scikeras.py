@@ -1,3 +1,5 @@
+import importlib
+import inspect
 import pickle
 import subprocess
 import sys
@@ -21,14 +23,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils import get_tags
 
-from skrnn import RNNRegressor, WindowTransformer, build_rnn, sliding_windows
+from skrnn import WindowTransformer, build_rnn, sliding_windows
 from skrnn.scikeras import SciKerasRNNClassifier, SciKerasRNNRegressor, with_probabilities
 
 SERIES = np.sin(np.arange(60) / 3).reshape(-1, 1)
 LABELS = np.where(np.diff(SERIES[:, 0], prepend=-1) > 0, "up", "down")
 TINY = {"model__cell": "rnn", "model__units": 3, "epochs": 1}
 
-# Keras' own `Model.save` converts its variables in a way that NumPy 2 warns of.
+# `keras.Model.save` converts variables in a way that NumPy 2 warns about.
 keras_saves = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
 )
@@ -42,7 +44,7 @@ def classifier(**params):
     return SciKerasRNNClassifier(**(TINY | {"random_state": 0} | params))
 
 
-def stock_regressor(**params):
+def scikeras_regressor(**params):
     settings = {"loss": "mse", "optimizer": "adam", "verbose": 0, "random_state": 0}
     return KerasRegressor(model=build_rnn, model__seed=0, **(settings | TINY | params))
 
@@ -58,9 +60,16 @@ def fitted():
     }
 
 
-@pytest.mark.parametrize("make", [regressor, stock_regressor])
-@pytest.mark.parametrize("y", [SERIES[:, 0], SERIES, np.hstack([SERIES, -SERIES])], ids=np.shape)
-def test_last_step_predicts_a_row_for_each_row_in_the_shape_of_y(make, y):
+@pytest.mark.parametrize(
+    ("make", "y"),
+    [
+        (regressor, SERIES[:, 0]),
+        (regressor, np.hstack([SERIES, -SERIES])),
+        (scikeras_regressor, SERIES),
+    ],
+    ids=["1-D", "two columns", "wrapper of scikeras"],
+)
+def test_predictions_have_the_shape_of_y(make, y):
     model = make_pipeline(WindowTransformer(5), make()).fit(SERIES[:50], y[:50])
     assert model.predict(SERIES[50:]).shape == y[50:].shape
     assert model.predict(SERIES[50:51]).shape == y[50:51].shape
@@ -72,13 +81,17 @@ def test_regressor_learns_the_series():
         regressor(model__units=8, epochs=20, batch_size=8, optimizer__learning_rate=0.02),
     ).fit(SERIES)
     assert model.score(SERIES) > 0.9
+    network = model[-1].model_
+    assert network.layers[1].units == 8
+    assert float(network.optimizer.learning_rate) == pytest.approx(0.02)
 
 
-@pytest.mark.parametrize("make", [regressor, stock_regressor])
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [regressor, scikeras_regressor])
 def test_search_over_routed_parameters(make):
     model = make_pipeline(WindowTransformer(5), make(epochs=3, batch_size=8))
     step = model.steps[-1][0]
-    # A network that hardly moves from its random weights loses to one that learns.
+    # With a learning rate of almost zero the network keeps its random weights.
     grid = [
         {f"{step}__model__units": [units], f"{step}__optimizer__learning_rate": [learning_rate]}
         for units, learning_rate in ((2, 1e-7), (4, 0.05))
@@ -96,7 +109,7 @@ def test_callbacks_are_routed():
         epochs=9,
         callbacks=keras.callbacks.EarlyStopping,
         callbacks__monitor="loss",
-        callbacks__min_delta=1e9,  # no fall of the loss is enough
+        callbacks__min_delta=1e9,  # no decrease of the loss is large enough
         callbacks__patience=1,
     )
     X = sliding_windows(SERIES, 5)
@@ -104,27 +117,45 @@ def test_callbacks_are_routed():
     assert len(model.set_params(callbacks__patience=3).fit(X).history_["loss"]) == 4
 
 
-def test_parameter_counts():
+def test_number_of_parameters():
     X, u, d = np.zeros((4, 5, 2)), 3, 2
     lstm, y = {"model__cell": "lstm", "model__units": u}, np.array([0, 1, 2, 0])
     counts = [
         model.model_.count_params()
         for model in (
-            regressor(**lstm).fit(X, y),
-            regressor(**lstm | {"model__units": (u, u)}).fit(X, np.c_[y, y]),
-            classifier(**lstm).fit(X, y),
-            classifier(**lstm).fit(X, y > 0),
-            classifier(**lstm, loss="sparse_categorical_crossentropy").fit(X, y > 0),
+            regressor(**lstm).initialize(X, y),  # builds the network without training
+            regressor(**lstm | {"model__units": (u, u)}).initialize(X, np.c_[y, y]),
+            regressor(**lstm, model__recurrent_dropout=0.1).initialize(X, y),
+            classifier(**lstm).initialize(X, y),
+            classifier(**lstm).initialize(X, y > 0),
+            classifier(**lstm, loss="sparse_categorical_crossentropy").initialize(X, y > 0),
         )
     ]
     layer = 4 * u * (d + u + 1)
     assert counts == [
         layer + u + 1,
         layer + 4 * u * (u + u + 1) + 2 * (u + 1),
+        layer + u + 1,
         layer + 3 * (u + 1),
         layer + u + 1,
         layer + 2 * (u + 1),
     ]
+
+
+def test_network_is_that_of_build_rnn(fitted):
+    network, expected = fitted["regressor"][-1].model_, build_rnn((5, 1), 1, "gru", 3)
+    assert [type(layer) for layer in network.layers] == [type(layer) for layer in expected.layers]
+    assert network.count_params() == expected.count_params()
+
+
+def test_signatures_and_docstrings_list_all_parameters():
+    for estimator in (SciKerasRNNRegressor, SciKerasRNNClassifier):
+        names = list(inspect.signature(estimator).parameters)
+        lines = inspect.getdoc(estimator).splitlines()
+        section = lines[lines.index("Parameters") + 2 : lines.index("Attributes")]
+        entries = [line.split(" :")[0] for line in section if line and not line.startswith(" ")]
+        assert sorted(entries) == sorted([*names[:-1], "**kwargs"])
+        assert {*names[:-1]} <= {*estimator().get_params()}
 
 
 def test_tags():
@@ -139,15 +170,16 @@ def test_tags():
     assert isinstance(cv, StratifiedKFold)
 
 
+@pytest.mark.slow
 def test_stratified_folds_and_probability_scorers():
-    # The labels are sorted: an unstratified fold would lack one, and "roc_auc" be nan.
+    # The labels are sorted: folds that are not stratified would contain only one of them.
     X, y = np.random.default_rng(0).normal(size=(20, 4)), np.repeat([0, 1], 10)
     scores = cross_val_score(classifier(), X, y, cv=2, scoring="roc_auc", error_score="raise")
     assert np.isfinite(scores).all()
 
 
-@pytest.mark.parametrize("make", [regressor, classifier])
-def test_incomplete_rows_are_not_trained_on(make):
+@pytest.mark.parametrize("make", [regressor, pytest.param(classifier, marks=pytest.mark.slow)])
+def test_incomplete_windows_are_not_trained_on(make):
     windows = sliding_windows(SERIES, 5)
     y = SERIES[:, 0].copy() if make is regressor else (LABELS == "up").astype(float)
     weights = np.linspace(1.0, 2.0, len(y))
@@ -159,7 +191,7 @@ def test_incomplete_rows_are_not_trained_on(make):
     assert model.n_features_in_ == 1
 
 
-def test_y_none_is_the_series_itself(fitted):
+def test_y_none_is_the_series(fitted):
     model = clone(fitted["regressor"]).fit(SERIES[:50])
     expected = fitted["regressor"].predict(SERIES[50:])
     np.testing.assert_array_equal(model.predict(SERIES[50:]), expected)
@@ -172,12 +204,12 @@ def test_y_none_is_the_series_itself(fitted):
         classifier().fit(sliding_windows(SERIES, 5), None)
 
 
-def test_weights_of_zero_and_of_another_scale():
+def test_samples_of_weight_zero_are_left_out_and_weights_are_normalized():
     X = np.random.default_rng(0).normal(size=(16, 4))
     y = X[:, 0]
-    some = np.arange(16) < 8
-    expected = regressor().fit(X[some], y[some]).predict(X)
-    np.testing.assert_array_equal(regressor().fit(X, y, 7.0 * some).predict(X), expected)
+    rows = np.arange(16) < 8
+    expected = regressor().fit(X[rows], y[rows]).predict(X)
+    np.testing.assert_array_equal(regressor().fit(X, y, 7.0 * rows).predict(X), expected)
 
 
 @pytest.mark.parametrize("make", [regressor, classifier])
@@ -193,7 +225,7 @@ def test_too_few_rows(make):
         model.predict(sliding_windows(SERIES, 24, 6))
 
 
-def test_bad_input(fitted):
+def test_invalid_input(fitted):
     windows = sliding_windows(SERIES, 5)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         classifier().fit(windows, LABELS[:-1])
@@ -205,7 +237,7 @@ def test_bad_input(fitted):
         fitted["regressor"][-1].predict(sliding_windows(SERIES, 6))
 
 
-def test_a_failed_fit_changes_nothing(fitted):
+def test_failed_fit_leaves_the_estimator_unchanged(fitted):
     model = fitted["classifier"][-1]
     before = model.__dict__.copy()
     with pytest.raises(ValueError, match="Unknown label type"):
@@ -223,7 +255,8 @@ def test_with_probabilities(n_outputs, expected):
     np.testing.assert_allclose(model(np.zeros((1, 2, 1))), expected, rtol=1e-6)
 
 
-def test_inside_a_transformed_target():
+@pytest.mark.slow
+def test_transformed_target():
     series = 500 + 100 * SERIES
     model = TransformedTargetRegressor(
         make_pipeline(MinMaxScaler(), WindowTransformer(5), regressor()),
@@ -274,22 +307,25 @@ def test_pickle_predicts_the_same_bits(fitted):
 
 def test_random_state(fitted):
     X = sliding_windows(SERIES[:50], 5)
-    weights = fitted["regressor"][-1].model_.get_weights()
 
-    def refit(random_state):
+    def kernel(random_state):
         model = regressor(model__cell="gru", random_state=random_state)
-        return model.fit(X).model_.get_weights()
+        return model.initialize(np.asarray(X), SERIES[:50]).model_.get_weights()[0]
 
-    numpys = np.random.get_state()[1].copy()  # noqa: NPY002
-    np.testing.assert_array_equal(refit(np.int64(0))[0], weights[0])
-    others = [
-        refit(random_state)[0] for random_state in (None, *map(np.random.RandomState, (1, 2)))
-    ]
-    np.testing.assert_array_equal(np.random.get_state()[1], numpys)  # noqa: NPY002
-    assert len({kernel.tobytes() for kernel in [weights[0], *others]}) == 4
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
+    trained = regressor(model__cell="gru", random_state=np.int64(0)).fit(X).model_.get_weights()
+    expected = fitted["regressor"][-1].model_.get_weights()
+    for weights, expected_weights in zip(trained, expected, strict=True):
+        np.testing.assert_array_equal(weights, expected_weights)
+    seeds = [0, None, *map(np.random.RandomState, (1, 2))]
+    assert len({kernel(random_state).tobytes() for random_state in seeds}) == 4
+    np.testing.assert_array_equal(
+        kernel(np.random.RandomState(1)), kernel(np.random.RandomState(1))
+    )
+    np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
 
 
-def test_optimizer_objects_are_not_used_up():
+def test_optimizer_objects_can_be_used_for_several_fits():
     optimizer = keras.optimizers.SGD(0.5)
     model = regressor(optimizer=optimizer)
     X = sliding_windows(SERIES, 5)
@@ -299,38 +335,47 @@ def test_optimizer_objects_are_not_used_up():
     assert float(model.model_.optimizer.learning_rate) == 0.5
 
 
-def run_alone(code):
-    """Run `code` in a process of its own, where nothing has been imported yet."""
-    done = subprocess.run(
+def test_error_without_scikeras(monkeypatch):
+    for name in ("scikeras", "scikeras.utils", "scikeras.wrappers"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, "skrnn.scikeras")
+    with pytest.raises(ImportError, match=r"requires scikeras.*pip install skrnn\[scikeras\]$"):
+        importlib.import_module("skrnn.scikeras")
+
+
+def run_in_new_process(code):
+    completed = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
+    assert completed.returncode == 0, completed.stderr
 
 
-def test_our_own_estimators_leave_scikeras_unloaded():
-    run_alone(
+@pytest.mark.slow
+def test_other_estimators_do_not_import_scikeras():
+    run_in_new_process(
         """
         import pickle, sys
         import keras
-        reducers = [c.__reduce__ for c in (keras.Model, keras.losses.Loss, keras.Optimizer)]
+        classes = keras.Model, keras.losses.Loss, keras.Optimizer
+        reducers = [keras_class.__reduce__ for keras_class in classes]
         import numpy as np
         from skrnn import RNNRegressor, WindowTransformer
         from sklearn.pipeline import make_pipeline
         series = np.arange(20.0)[:, None]
         model = make_pipeline(WindowTransformer(3), RNNRegressor(units=2, epochs=1)).fit(series)
-        again = pickle.loads(pickle.dumps(model))
-        assert np.array_equal(again.predict(series), model.predict(series))
+        loaded = pickle.loads(pickle.dumps(model))
+        assert np.array_equal(loaded.predict(series), model.predict(series))
         assert not [name for name in sys.modules if name.split(".")[0] == "scikeras"]
         assert "skrnn.scikeras" not in sys.modules
-        now = [c.__reduce__ for c in (keras.Model, keras.losses.Loss, keras.Optimizer)]
-        assert now == reducers
+        assert [keras_class.__reduce__ for keras_class in classes] == reducers
         """
     )
 
 
-def test_a_seeded_fit_leaves_no_determinism_behind():
-    # Training without a seed is an error while TensorFlow's op determinism is on.
-    run_alone(
+@pytest.mark.slow
+def test_seeded_fit_does_not_enable_op_determinism():
+    # Training without a seed is an error while TensorFlow's op determinism is enabled.
+    run_in_new_process(
         """
         import numpy as np
         from skrnn.scikeras import SciKerasRNNRegressor
@@ -339,12 +384,3 @@ def test_a_seeded_fit_leaves_no_determinism_behind():
             SciKerasRNNRegressor(model__units=2, epochs=1, random_state=random_state).fit(X, y)
         """
     )
-
-
-def test_same_networks_as_our_own(fitted):
-    ours = RNNRegressor("gru", units=3, epochs=1).fit(sliding_windows(SERIES, 5))
-    theirs = fitted["regressor"][-1]
-    assert [type(layer) for layer in ours.model_.layers] == [
-        type(layer) for layer in theirs.model_.layers
-    ]
-    assert ours.model_.count_params() == theirs.model_.count_params()

@@ -1,4 +1,4 @@
-"""CompleteWindowsRegressor: the complete windows alone, in every shape they come in."""
+"""CompleteWindowsRegressor against regressors fitted on the complete windows."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from skrnn import CompleteWindowsRegressor, WindowTransformer, sliding_windows
 
 @pytest.mark.parametrize("flatten", [True, False])
 @pytest.mark.parametrize("output", ["default", "pandas"])
-def test_complete_windows_regressor_leaves_out_incomplete_rows(flatten, output, wave):
+def test_incomplete_rows_are_excluded_from_fit(flatten, output, wave):
     window = WindowTransformer(6, horizon=2, flatten=flatten).set_output(transform=output)
     model = make_pipeline(window, CompleteWindowsRegressor(Ridge())).fit(wave, wave)
     plain = sliding_windows(wave, 6, 2, flatten=True)[7:]
@@ -21,7 +21,7 @@ def test_complete_windows_regressor_leaves_out_incomplete_rows(flatten, output, 
     assert model[-1].n_features_in_ == 6
 
 
-def test_complete_windows_regressor_without_y_and_with_weights(wave):
+def test_fit_without_y_and_with_weights(wave):
     windows = sliding_windows(wave, 6, flatten=True)
     weight = np.linspace(1, 2, 120)
     model = CompleteWindowsRegressor(Ridge()).fit(windows, sample_weight=weight)
@@ -30,13 +30,13 @@ def test_complete_windows_regressor_without_y_and_with_weights(wave):
     assert model.score(windows) == pytest.approx(expected.score(windows[6:], wave[6:]))
 
 
-def test_complete_windows_regressor_takes_a_gradient_booster(wave):
+def test_gradient_boosting_regressor(wave):
     boosting = CompleteWindowsRegressor(HistGradientBoostingRegressor(max_iter=20))
     model = make_pipeline(WindowTransformer(6, flatten=True), boosting)
     assert model.fit(wave[:90], wave[:90].ravel()).score(wave[90:], wave[90:]) > 0.8
 
 
-def test_complete_windows_regressor_after_a_failed_fit(wave):
+def test_failed_refit_does_not_change_the_regressor(wave):
     windows = sliding_windows(wave, 6)
     model = CompleteWindowsRegressor(Ridge()).fit(windows, wave.ravel())
     with pytest.raises(ValueError, match=r"sample_weight.shape == \(3,\), expected \(120,\)"):
@@ -44,7 +44,7 @@ def test_complete_windows_regressor_after_a_failed_fit(wave):
     assert model.predict(windows).shape == (120,)
 
 
-def test_complete_windows_regressor_with_no_complete_window():
+def test_fit_without_complete_windows_raises():
     windows = sliding_windows(np.zeros((4, 1)), 6, flatten=True)
     with pytest.raises(ValueError, match="None of the 4 windows is complete"):
         CompleteWindowsRegressor(Ridge()).fit(windows, np.zeros(4))

@@ -1,6 +1,7 @@
 """Validation and encoding of class labels, class weights, and stratified holdouts."""
 
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,138 +10,142 @@ from sklearn.utils.class_weight import compute_class_weight
 
 
 def find_classes(name, y, classes=None, fitted=None):
-    """Return the classes of a fit, sorted: those it goes on with, those named, or those in y.
+    """Return the sorted classes of a fit.
 
     Parameters
     ----------
     name : str
         Of the estimator.
     y : ndarray of shape (n_samples,)
-        The labels to learn from.
+        The labels to train on.
     classes : array-like of shape (n_classes,), default=None
-        What `partial_fit` was given.
+        The classes that were passed to `partial_fit`. None finds them in y.
     fitted : ndarray of shape (n_classes,), default=None
-        The classes of the fit before.
+        The classes of the previous fit, if it is resumed.
 
     Raises
     ------
     ValueError
-        If there is only one, or `classes` are not those `fitted`.
+        If there is only one class, or `classes` differ from `fitted`.
     """
-    found = np.unique(y if classes is None else classes)
-    if fitted is None:
-        if len(found) < 2:
-            raise ValueError(
-                f"{name} needs at least 2 classes to tell apart, but "
-                f"{'y holds' if classes is None else 'classes names'} one class, "
-                f"{found.tolist()[0]!r}."
-            )
-        return found
-    if classes is not None and not np.array_equal(found, fitted):
+    labels = np.unique(y if classes is None else classes)
+    if fitted is None and len(labels) < 2:
+        source = "y holds" if classes is None else "classes contains"
         raise ValueError(
-            f"classes={found[:10].tolist()} are not those of the first fit, "
-            f"{fitted[:10].tolist()}. Leave classes out, or fit anew."
+            f"{name} needs at least 2 classes, but {source} one class, {labels.tolist()[0]!r}."
+        )
+    if fitted is None:
+        return labels
+    if classes is not None and not np.array_equal(labels, fitted):
+        raise ValueError(
+            f"classes={labels[:10].tolist()} are not those of the first fit, "
+            f"{fitted[:10].tolist()}. Leave classes out, or fit a new estimator."
         )
     return fitted
 
 
-def sequence_labels(y, counted):
-    """Return the labels of the steps that count, one after the other.
+def sequence_labels(y: Any, valid: np.ndarray) -> np.ndarray:
+    """Return the labels of the valid time steps in one dimension.
 
     Parameters
     ----------
     y : array-like of shape (n_samples, n_timesteps), or list of lists
-        Lists may end where a sequence does, before those that are longer.
-    counted : ndarray of bool of shape (n_samples, n_timesteps)
+        The lists of shorter sequences may end where the sequence does.
+    valid : ndarray of bool of shape (n_samples, n_timesteps)
+        The time steps that are not masked.
 
     Returns
     -------
-    labels : ndarray of shape (n_counted,)
+    labels : ndarray of shape (n_valid,)
 
     Raises
     ------
     ValueError
-        If y is of another shape, or a label that counts is missing.
+        If y has another shape, or the label of a valid time step is missing.
     """
-    y = _filled_up(y, counted)
+    y = _pad_labels(y, valid)
     if y.ndim != 2:
-        raise ValueError(f"y must have 2 dimensions, a label for each step, got shape {y.shape}.")
-    if y.shape != counted.shape:
         raise ValueError(
-            f"output='sequence' needs a label for each of the {counted.shape[1]} time steps of X, "
-            f"got y of shape {y.shape}. Fill it up at masked steps with any label."
+            f"y must have 2 dimensions, a label for each time step, got shape {y.shape}."
         )
-    missing = counted & (pd.isna(y) | (np.isinf(y) if y.dtype.kind == "f" else False))
+    if y.shape != valid.shape:
+        raise ValueError(
+            f"output='sequence' needs a label for each of the {valid.shape[1]} time steps of X, "
+            f"got y of shape {y.shape}. Pad it with any label at masked time steps."
+        )
+    missing = valid & (pd.isna(y) | (np.isinf(y) if y.dtype.kind == "f" else False))
     if missing.any():
         row, step = np.argwhere(missing)[0]
         raise ValueError(
-            f"y holds {y[row, step]} at step {step} of row {row}, which is not masked in X: every "
-            "such step needs a label. Put NaN into X there to leave the step out."
+            f"y holds {y[row, step]} at time step {step} of row {row}, which is not masked in X: "
+            "every such time step needs a label. Set X to NaN there to mask the time step."
         )
-    labels = y[counted]
-    # Numbers are of their own type again, where others stand at masked steps.
+    labels = y[valid]
+    # Numbers in an object array, padded with another type, become numbers again.
     is_text = labels.dtype != object or isinstance(labels.flat[0], str)
     return labels if is_text else np.array(labels.tolist())
 
 
-def _filled_up(y, counted):
-    """Return y as an array, with rows that are shorter filled up behind what counts."""
+def _pad_labels(y, valid):
+    """Return y as an array, with shorter rows padded by their last label."""
     lengths = {np.size(row) for row in y} if isinstance(y, (list, tuple)) else set()
     if len(lengths) < 2:
         return np.asarray(y)
-    n_steps = counted.shape[1]
-    filled = []
-    for row, labels in enumerate(y):
-        given = np.asarray(labels).tolist()
-        needed = int(np.flatnonzero(counted[row]).max(initial=-1)) + 1
-        if not needed <= len(given) <= n_steps:
+    n_timesteps = valid.shape[1]
+    padded = []
+    for row, row_labels in enumerate(y):
+        labels = np.asarray(row_labels).tolist()
+        n_needed = int(np.flatnonzero(valid[row]).max(initial=-1)) + 1
+        if not n_needed <= len(labels) <= n_timesteps:
             raise ValueError(
-                f"Row {row} of y has {len(given)} labels, but its sequence in X has {needed} time "
-                "steps. Pass a label for each step."
+                f"Row {row} of y has {len(labels)} labels, but its sequence in X has {n_needed} "
+                "time steps. Pass a label for each time step."
             )
-        filled.append(given + given[-1:] * (n_steps - len(given)))
-    return np.asarray(filled)
+        padded.append(labels + labels[-1:] * (n_timesteps - len(labels)))
+    return np.asarray(padded)
 
 
-def encode_classes(y, classes, skip=0):
-    """Return labels as places in `classes`; of the first `skip` rows they may be anything.
+def encode_classes(y: np.ndarray, classes: np.ndarray, skip: int = 0) -> np.ndarray:
+    """Encode labels as indices of `classes`.
 
     Parameters
     ----------
     y : ndarray of shape (n_samples,)
-    classes : ndarray of shape (n_classes,), sorted
+    classes : ndarray of shape (n_classes,)
+        Sorted.
     skip : int, default=0
+        Leading rows that may hold anything. Their code is 0.
 
     Returns
     -------
-    places : ndarray of int32 of shape (n_samples,)
+    codes : ndarray of int32 of shape (n_samples,)
 
     Raises
     ------
     ValueError
-        If a label is not among the classes.
+        If a label is not in `classes`.
     """
-    places = np.zeros(len(y), np.int32)
+    codes = np.zeros(len(y), np.int32)
     labels, inverse = np.unique(y[skip:], return_inverse=True)
     unknown = np.setdiff1d(labels, classes)
     if len(unknown):
         raise ValueError(
-            f"y contains labels that were not in the first fit: {unknown[:10].tolist()}. Name all "
-            "classes in the first partial_fit(X, y, classes=...), or fit anew."
+            f"y contains labels that were not in the first fit: {unknown[:10].tolist()}. Pass all "
+            "classes to the first partial_fit(X, y, classes=...), or fit a new estimator."
         )
-    places[skip:] = np.searchsorted(classes, labels)[inverse]
-    return places
+    codes[skip:] = np.searchsorted(classes, labels)[inverse]
+    return codes
 
 
-def class_weights(class_weight, classes, places):
-    """Return a weight for each class, as scikit-learn's classifiers understand `class_weight`.
+def class_weights(class_weight: Any, classes: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return the weight of each class, with the semantics of scikit-learn's `class_weight`.
 
     Parameters
     ----------
     class_weight : dict, "balanced" or None
     classes : ndarray of shape (n_classes,)
-    places : ndarray of int of shape (n_samples,)
-        The class of each sample, which "balanced" counts. A class without any weighs 1.
+    codes : ndarray of int of shape (n_samples,)
+        The class of each sample, counted by "balanced". A class without samples has weight 1.
 
     Returns
     -------
@@ -149,53 +154,61 @@ def class_weights(class_weight, classes, places):
     weights = np.ones(len(classes))
     if class_weight is None:
         return weights
-    refused = ValueError(
-        f"class_weight={class_weight!r} must be finite numbers that are not negative."
-    )
+    labels = classes.tolist()
     if isinstance(class_weight, dict):
-        missing = [label for label in class_weight if label not in set(classes.tolist())]
         if not all(isinstance(weight, Real) for weight in class_weight.values()):
-            raise refused
-        if missing:
+            raise _invalid_class_weight(class_weight)
+        if unknown := [label for label in class_weight if label not in set(labels)]:
             raise ValueError(
-                f"class_weight names {missing[:10]}, which are not among the classes "
-                f"{classes[:10].tolist()}. Remove them, or fit on data that has them."
+                f"class_weight contains {unknown[:10]}, which are not among the classes "
+                f"{labels[:10]}. Remove them, or fit on data that has them."
             )
-        present = np.arange(len(classes))
+        weights[:] = [class_weight.get(label, 1.0) for label in labels]
     else:
-        present = np.unique(places)
-    by_place = (
-        {place: class_weight.get(classes[place].item(), 1.0) for place in present}
-        if isinstance(class_weight, dict)
-        else class_weight
-    )
-    y = places if class_weight == "balanced" else present
-    weights[present] = compute_class_weight(by_place, classes=present, y=y)
+        present = np.unique(codes)
+        weights[present] = compute_class_weight(class_weight, classes=present, y=codes)
     if not (np.isfinite(weights).all() and (weights >= 0).all()):
-        raise refused
+        raise _invalid_class_weight(class_weight)
     return weights
 
 
-def stratified_holdout(places, fraction, seed):
-    """Draw the samples to hold out, class by class where each class has enough.
+def _invalid_class_weight(class_weight):
+    return ValueError(f"class_weight={class_weight!r} must be finite, non-negative numbers.")
+
+
+def stratified_holdout(X, codes, weights, fraction, seed):
+    """Draw the samples to hold out, stratified by class if each class has enough samples.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, ...)
+    codes : ndarray of int of shape (n_samples,) or (n_samples, n_timesteps)
+        Codes of time steps are not stratified.
+    weights : ndarray of shape (n_samples, ...), or None
+    fraction : float
+    seed : int
 
     Returns
     -------
-    order : ndarray of int of shape (n_samples,)
-        The samples to train on, then those held out.
-    n_train : int
+    X, codes, weights : ndarrays, or None for no weights
+        The samples to train on, followed by the holdout.
+    train, holdout : ranges
+        Their rows.
     """
-    rows = np.arange(len(places))
-    n_held_out = max(1, round(fraction * len(rows)))
-    if n_held_out >= len(rows):
+    strata = codes if codes.ndim == 1 else np.zeros(len(codes), int)
+    rows = np.arange(len(codes))
+    n_holdout = max(1, round(fraction * len(rows)))
+    n_train = len(rows) - n_holdout
+    if n_train < 1:
         raise ValueError(
             f"early_stopping with validation_fraction={fraction} leaves none of {len(rows)} "
             "samples to train on. Fit on more, or set early_stopping=False."
         )
-    counts = np.bincount(places)
-    counts = counts[counts > 0]
-    enough = counts.min() >= 2 and min(n_held_out, len(rows) - n_held_out) >= len(counts)
-    train, held_out = train_test_split(
-        rows, test_size=n_held_out, random_state=seed, stratify=places if enough else None
+    counts = np.unique(strata, return_counts=True)[1]
+    is_stratified = counts.min() >= 2 and min(n_holdout, n_train) >= len(counts)
+    train, holdout = train_test_split(
+        rows, test_size=n_holdout, random_state=seed, stratify=strata if is_stratified else None
     )
-    return np.concatenate([np.sort(train), np.sort(held_out)]), len(train)
+    order = np.concatenate([np.sort(train), np.sort(holdout)])
+    weights = None if weights is None else weights[order]
+    return X[order], codes[order], weights, range(n_train), range(n_train, len(rows))

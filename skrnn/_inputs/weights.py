@@ -1,80 +1,89 @@
 """Validation and normalization of sample weights."""
 
+from typing import Any
+
 import numpy as np
 
 from .._sklearn_compat import check_array, check_sample_weight
 from .windows import n_incomplete
 
 
-def check_weights(X, sample_weight, *, of_steps=False):
-    """Return weights of mean 1 over the complete windows, or None where none were given.
+def check_weights(X: Any, sample_weight: Any, *, of_steps: bool = False) -> np.ndarray | None:
+    """Validate sample weights, and scale them to mean 1 over the complete windows.
 
-    With `of_steps` they are of shape (n_samples, n_timesteps), or (n_samples, 1) where each step
-    weighs as its row does.
+    Parameters
+    ----------
+    X : WindowArray, array-like of shape (n_samples, n_timesteps, ...), or list of length n_samples
+    sample_weight : array-like or None
+        Of shape (n_samples,), and with `of_steps` also (n_samples, n_timesteps).
+    of_steps : bool, default=False
+        Whether there is a loss for each time step.
+
+    Returns
+    -------
+    weights : ndarray of shape (n_samples,), or None
+        With `of_steps` of shape (n_samples, n_timesteps), or (n_samples, 1) if all time steps of a
+        sample have the same weight.
     """
     if sample_weight is None:
         return None
-    weights = (
-        check_step_weights(X, sample_weight)
-        if of_steps
-        else check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    )
+    check = check_step_weights if of_steps else _check_row_weights
+    weights = check(X, sample_weight)
     mean = weights[n_incomplete(X) :].mean()
     if mean == 0:
         raise ValueError(
-            "Sample weights cannot all be zero: no complete window would count. Give at least one "
-            "a positive weight."
+            "Sample weights cannot all be zero: no complete window would have a weight. Pass at "
+            "least one positive weight."
         )
     return weights / mean
 
 
-def check_step_weights(X, sample_weight):
-    """Return weights of steps, (n_samples, n_timesteps), or of rows, (n_samples, 1).
-
-    X is windows or sequences of shape (n_samples, n_timesteps, n_features).
-    """
+def check_step_weights(X: Any, sample_weight: Any) -> np.ndarray:
+    """Return weights of time steps, (n_samples, n_timesteps), or of samples, (n_samples, 1)."""
     if np.ndim(sample_weight) < 2:
-        rows = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        return rows[:, None]
+        return _check_row_weights(X, sample_weight)[:, None]
     weights = check_array(sample_weight, dtype=np.float64, input_name="sample_weight")
     if weights.shape != X.shape[:2]:
         n_samples, n_timesteps = X.shape[:2]
         raise ValueError(
-            f"output='sequence' needs a sample_weight of shape ({n_samples},), or of each step "
-            f"({n_samples}, {n_timesteps}), got {weights.shape}."
+            f"output='sequence' needs a sample_weight of shape ({n_samples},), or of each time "
+            f"step ({n_samples}, {n_timesteps}), got {weights.shape}."
         )
     if (weights < 0).any():
         raise ValueError("Negative values in data passed to `sample_weight`.")
     return weights
 
 
-def normalize_weights(weights, *parts, counted=None):
-    """Return weights of mean 1 in each of one or two ranges of rows, over those that are counted.
+def _check_row_weights(X, sample_weight):
+    rows = np.zeros((len(X), 1))  # X may be a list of texts
+    return check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
+
+
+def normalize_weights(weights, *ranges, mask=None):
+    """Scale weights to mean 1 in each of one or two ranges of rows.
 
     Parameters
     ----------
     weights : ndarray of shape (n_samples,), (n_samples, 1) or (n_samples, n_timesteps), or None
-    *parts : ranges
+    *ranges : range
         The rows to train on, and those held out.
-    counted : ndarray of bool of shape (n_samples,) or (n_samples, n_timesteps), default=None
-        What there are losses of. None is everything.
+    mask : ndarray of bool of shape (n_samples,) or (n_samples, n_timesteps), default=None
+        Where there is a loss. None is everywhere.
     """
     if weights is None:
         return None
     weights = weights.copy()
-    for part, name in zip(parts, ("trained on", "held out for early stopping"), strict=False):
-        rows = slice(part.start, part.stop)
-        mean = _mean(weights[rows], None if counted is None else counted[rows])
+    for rows, use in zip(ranges, ("used to train", "held out for early stopping"), strict=False):
+        part = weights[rows.start : rows.stop]
+        if mask is None:
+            mean = part.mean()
+        else:
+            part_mask = mask[rows.start : rows.stop]
+            mean = np.broadcast_to(part, part_mask.shape)[part_mask].mean()
         if mean == 0:
             raise ValueError(
-                f"The weights of samples and classes cannot all be zero in the {len(part)} samples "
-                f"that are {name}. Give at least one a positive weight."
+                f"The weights of samples and classes cannot all be zero in the {len(rows)} samples "
+                f"that are {use}. Pass at least one positive weight."
             )
-        weights[rows] /= mean
+        part /= mean
     return weights
-
-
-def _mean(weights, counted):
-    if counted is None:
-        return weights.mean()
-    return np.broadcast_to(weights, counted.shape)[counted].mean()

@@ -1,6 +1,7 @@
 """Validation of windows and of their targets."""
 
 import re
+from typing import Any
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -13,50 +14,111 @@ from .._sklearn_compat import (
     num_samples,
     validate_data,
 )
-from ..windows._array import is_windows
+from ..windows._array import WindowArray, is_windows
 
 
-def n_incomplete(X):
-    """How many leading rows of X are incomplete windows, or states of such; 0 for plain arrays."""
+def n_incomplete(X: Any) -> int:
+    """Return how many leading rows of X are incomplete windows; 0 for arrays without windows."""
     return getattr(X, "n_incomplete", 0)
 
 
-def check_inputs(estimator, X, *, reset, dtype, any_length=False):
-    """Return X as windows (n_samples, n_timesteps, n_features), a WindowArray where it was one.
+def check_n_samples(X: Any, y: Any) -> None:
+    """Raise a ValueError if X and y differ in length."""
+    n_samples, n_targets = num_samples(X), num_samples(y)
+    if n_samples != n_targets:
+        raise ValueError(
+            "Found input variables with inconsistent numbers of samples: X has "
+            f"{n_samples} rows and y has {n_targets}. Pass one row of y for each row of X."
+        )
 
-    In `fit` (``reset=True``) there must be a complete window, and only complete windows must be
-    finite; in `predict` all must be, and of the shape seen in `fit`, but for the number of time
-    steps with `any_length`.
+
+def check_enough_rows(X: Any) -> None:
+    """Raise a ValueError if no window is complete, so that there is nothing to fit."""
+    if is_windows(X) and X.n_incomplete >= len(X):
+        raise ValueError(
+            f"window_length={X.window_length} and horizon={X.horizon} need at least "
+            f"{X.window_length + X.horizon} rows to fit, got {len(X)}. Fit on more rows or use a "
+            "shorter window."
+        )
+
+
+def check_complete_windows(n_samples: int, n_incomplete: int) -> None:
+    """Raise a ValueError if no window is complete, so that there is nothing to score."""
+    if n_incomplete and n_incomplete >= n_samples:
+        raise ValueError(
+            f"None of the {n_samples} windows is complete, so there is nothing to score. "
+            "Score more rows, or rows that follow the fitted ones."
+        )
+
+
+def missing_target(estimator: Any, hint: str) -> ValueError:
+    """Return the error for y=None where y is required."""
+    return ValueError(
+        f"{type(estimator).__name__} requires y to be passed, but the target y is None{hint}"
+    )
+
+
+def series_target(estimator: Any, X: Any) -> np.ndarray:
+    """Return the series that windows were made from, the target if y is None."""
+    if not is_windows(X):
+        raise missing_target(
+            estimator,
+            ": only windows made by WindowTransformer contain the series they were made from. "
+            "Pass y.",
+        )
+    if X.horizon == 0:
+        raise ValueError(
+            "With horizon=0 each window contains the row that y=None would predict. Pass y, "
+            "another variable of the same time step, or use horizon >= 1."
+        )
+    return X.target
+
+
+def check_inputs(estimator, X, *, reset, dtype, any_length=False):
+    """Validate windows of numbers.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With ``reset=True`` it gets `input_shape_` and `n_features_in_`.
+    X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
+    reset : bool
+        Whether to validate for `fit`, where at least one window must be complete and incomplete
+        windows may hold NaN. Otherwise all windows must be finite and of the fitted shape.
+    dtype : dtype or list of dtype
+        Of the result. Of a list, the first that X is not cast from.
+    any_length : bool, default=False
+        Whether the number of time steps may differ from the fitted one.
+
+    Returns
+    -------
+    X : WindowArray or ndarray of shape (n_samples, n_timesteps, n_features)
+
+    Raises
+    ------
+    ValueError
+        If X has another shape or holds a value that is not finite.
     """
     name = type(estimator).__name__
     n_columns = None
     if is_windows(X):
         X = _check_windows(name, X.stacked(), reset=reset, dtype=dtype)
-    elif getattr(X, "ndim", None) == 3 or (isinstance(X, (list, tuple)) and np.ndim(X) == 3):
+    elif np.ndim(X) == 3:
         X = check_array(X, dtype=dtype, allow_nd=True, input_name="X", estimator=estimator)
     elif not reset and (
         estimator.n_features_in_ != estimator.input_shape_[0]
         or (any_length and np.ndim(X) == 2 and np.shape(X)[1] != estimator.n_features_in_)
     ):
-        # Fitted on three dimensions, where the columns were not counted, or they do not count.
+        # Fitted on three dimensions, or of another length: the columns are not features.
         X = check_array(X, dtype=dtype, input_name="X", estimator=estimator)[:, :, None]
     else:
         check_no_lag_columns(name, X)
         X = validate_data(estimator, X, dtype=dtype, allow_nd=True, reset=reset)
-        if X.ndim != 2:
-            raise ValueError(
-                f"{name} expects X of shape (n_samples, n_timesteps, n_features), or (n_samples, "
-                f"window_length) for one feature, got shape {X.shape}."
-            )
         n_columns = X.shape[1]
-        X = X[:, :, None]
-    if 0 in X.shape[1:]:
-        raise ValueError(f"{name} needs time steps and features, got X of shape {X.shape}.")
+        X = to_three_dimensions(name, X, "window_length")
+    check_not_empty(name, X)
     if reset:
-        estimator.input_shape_ = X.shape[1:]
-        estimator.n_features_in_ = X.shape[2] if n_columns is None else n_columns
-        if n_columns is None:
-            vars(estimator).pop("feature_names_in_", None)
+        store_input_shape(estimator, X, n_columns)
     elif X.shape[2:] != estimator.input_shape_[1:] or not (
         any_length or X.shape[1] == estimator.input_shape_[0]
     ):
@@ -68,112 +130,129 @@ def check_inputs(estimator, X, *, reset, dtype, any_length=False):
     return X
 
 
-def n_rows_before(X):
-    """How many rows come before the first complete window, by a frame's columns: close_lag60."""
+def to_three_dimensions(name: str, X: np.ndarray, steps: str) -> np.ndarray:
+    """Return an array of two or three dimensions as three; `steps` names the second one."""
+    if X.ndim not in (2, 3):
+        raise ValueError(
+            f"{name} expects X of shape (n_samples, n_timesteps, n_features), or (n_samples, "
+            f"{steps}) for one feature, got shape {X.shape}."
+        )
+    return X if X.ndim == 3 else X[:, :, None]
+
+
+def check_not_empty(name: str, X: np.ndarray) -> None:
+    """Raise a ValueError if X has no time steps or no features."""
+    if 0 in X.shape[1:]:
+        raise ValueError(f"{name} needs time steps and features, got X of shape {X.shape}.")
+
+
+def store_input_shape(estimator: Any, X: np.ndarray, n_columns: int | None) -> None:
+    """Set the fitted attributes of X, of which `n_columns` is the number of columns of a 2-D X."""
+    estimator.input_shape_ = X.shape[1:]
+    estimator.n_features_in_ = X.shape[2] if n_columns is None else n_columns
+    if n_columns is None:
+        vars(estimator).pop("feature_names_in_", None)
+
+
+def n_rows_before(X: Any) -> int:
+    """Return the largest lag in the column names of a frame of lags (close_lag60), else 0."""
     names = getattr(X, "columns", [])
     lags = [lag for name in names if (lag := re.fullmatch(r".*_lag(\d+)", str(name)))]
     return max(int(lag[1]) for lag in lags) if lags and len(lags) == len(names) else 0
 
 
-def check_no_lag_columns(name, X):
+def check_no_lag_columns(name: str, X: Any) -> None:
+    """Raise a ValueError if X is a frame of lags, which does not contain the shape of a window."""
     if n_rows_before(X):
         raise ValueError(
-            f"X is a DataFrame of lags ({X.columns[0]}, ...), which says neither how many features "
-            f"a window has nor which windows are complete. Give {name} the windows themselves: "
-            "WindowTransformer(flatten=False), or set_output(transform='default'); or pass "
+            f"X is a DataFrame of lags ({X.columns[0]}, ...), which contains neither the number of "
+            f"features of a window nor which windows are complete. Pass the windows to {name}: "
+            "use WindowTransformer(flatten=False) or set_output(transform='default'); or pass "
             "X.to_numpy() if each row is a window of one feature, oldest value first."
         )
 
 
-def _check_windows(name, X, *, reset, dtype):
+def check_numeric_windows(name: str, X: WindowArray, advice: str) -> None:
+    """Raise a ValueError if windows hold strings."""
     if X.dtype.kind not in "fiub":
         raise ValueError(
-            f"{name} learns from numbers, but the windows hold symbols such as "
-            f"{str(X.series.flat[-1])!r}. Convert the series' columns to numbers first."
+            f"{name} requires numbers, but the windows hold strings such as "
+            f"{str(X.series.flat[-1])!r}. {advice}"
         )
-    known = [np.dtype(kind) for kind in np.atleast_1d(dtype)]
-    X = X.astype(X.dtype if X.dtype in known else known[0])
+
+
+def _check_windows(name, X, *, reset, dtype):
+    check_numeric_windows(name, X, "Convert the columns of the series to numbers first.")
+    dtypes = [np.dtype(candidate) for candidate in np.atleast_1d(dtype)]
+    X = X.astype(X.dtype if X.dtype in dtypes else dtypes[0])
+    if reset:
+        check_enough_rows(X)
     n_samples, reach = len(X), X.window_length + X.horizon - 1
-    if reset and X.n_incomplete >= n_samples:
-        raise ValueError(
-            f"window_length={X.window_length} and horizon={X.horizon} need at least {reach + 1} "
-            f"rows to fit, got {n_samples}. Fit on more rows or take a shorter window."
-        )
     first = X.n_incomplete if reset else 0
-    inside = X.series[first : n_samples + X.window_length - 1]
+    series = X.series[first : n_samples + X.window_length - 1]
     with np.errstate(invalid="ignore", over="ignore"):
-        sound = np.isfinite(inside.sum())  # takes no memory
-    if not sound and len(faults := np.argwhere(~np.isfinite(inside))):
-        row, column = faults[0] + (first, 0)
+        is_finite = np.isfinite(series.sum())  # without a temporary array
+    if not is_finite and len(positions := np.argwhere(~np.isfinite(series))):
+        row, column = positions[0] + (first, 0)
         value = X.series[row, column]
         where = f"row {row - reach}" if row >= reach else f"the row {reach - row} before X"
         raise ValueError(
             f"X contains {value} in {where} of the series (column {column}), inside the windows "
             f"of the rows that follow it; {name} needs finite numbers there. Fill or drop such "
-            "rows before the WindowTransformer (NaN is for the last rows, not yet observed, which "
-            "no window reads)."
+            "rows before the WindowTransformer (NaN is allowed in the last rows, not yet observed, "
+            "which no window contains)."
         )
     return X
 
 
-def check_outputs(estimator, X, y):
-    """Return y as (n_samples, n_outputs) and its own number of dimensions.
+def check_outputs(estimator: Any, X: Any, y: Any) -> tuple[np.ndarray, int]:
+    """Validate the targets of windows.
 
-    y=None stands for the series itself, which only a WindowArray knows. The rows whose windows
-    are incomplete may hold anything, as nothing is learnt from them.
+    Parameters
+    ----------
+    estimator : estimator
+    X : WindowArray, or array-like of shape (n_samples, ...)
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs), or None
+        None is the series that a WindowArray was made from. The targets of incomplete windows may
+        be missing.
+
+    Returns
+    -------
+    y : ndarray of shape (n_samples, n_outputs)
+    ndim : int
+        Number of dimensions of the y that was passed.
     """
-    name = type(estimator).__name__
-    if y is None:
-        if not is_windows(X):
-            raise ValueError(
-                f"{name} requires y to be passed, but the target y is None: only windows made by "
-                "WindowTransformer know the series they came from. Pass y."
-            )
-        if X.horizon == 0:
-            raise ValueError(
-                "With horizon=0 each window holds the row that y=None would have it predict. Pass "
-                "y, another variable of the same moment, or take horizon >= 1."
-            )
-        y = X.target
-    skip = n_incomplete(X)
-    y = check_array(
-        y,
-        dtype=[np.float64, np.float32],
-        ensure_2d=False,
-        ensure_all_finite=False,
-        allow_nd=True,
-        input_name="y",
-    )
-    n_samples = num_samples(X)
-    if len(y) != n_samples:
-        raise ValueError(
-            "Found input variables with inconsistent numbers of samples: X has "
-            f"{n_samples} rows and y has {len(y)}. Each row of X needs its row of y."
-        )
+    y = series_target(estimator, X) if y is None else y
+    y = _check_float_targets(y, ensure_2d=False)
+    check_n_samples(X, y)
     if y.ndim not in (1, 2) or y.size == 0:
         raise ValueError(f"y must be of shape (n,) or (n, n_outputs), got {y.shape}.")
-    check_array(y[skip:], ensure_2d=False, input_name="y", estimator=estimator)
+    check_array(y[n_incomplete(X) :], ensure_2d=False, input_name="y", estimator=estimator)
     return y.reshape(len(y), -1), y.ndim
 
 
-def check_sequence_targets(estimator, X, y):
-    """Return y as (n_samples, n_timesteps, n_outputs) and its own number of dimensions.
+def check_sequence_targets(estimator: Any, X: Any, y: Any) -> tuple[np.ndarray, int]:
+    """Validate the targets of all time steps.
 
-    X is windows or sequences of shape (n_samples, n_timesteps[, n_features]).
+    Parameters
+    ----------
+    estimator : estimator
+    X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
+    y : array-like of shape (n_samples, n_timesteps[, n_outputs])
+
+    Returns
+    -------
+    y : ndarray of shape (n_samples, n_timesteps, n_outputs)
+    ndim : int
+        Number of dimensions of the y that was passed.
     """
-    name = type(estimator).__name__
     if y is None:
-        raise ValueError(
-            f"{name} requires y to be passed, but the target y is None: with output='sequence' "
-            "it is a value for each time step, of shape (n_samples, n_timesteps)."
+        raise missing_target(
+            estimator,
+            ": with output='sequence' it is a value for each time step, of shape (n_samples, "
+            "n_timesteps).",
         )
-    y = check_array(
-        y,
-        dtype=[np.float64, np.float32],
-        ensure_all_finite=False,
-        allow_nd=True,
-        input_name="y",
-    )
+    y = _check_float_targets(y)
     n_samples, n_timesteps = num_samples(X), np.shape(X)[1]
     if y.ndim not in (2, 3) or y.shape[:2] != (n_samples, n_timesteps) or y.size == 0:
         raise ValueError(
@@ -184,46 +263,61 @@ def check_sequence_targets(estimator, X, y):
     return y.reshape(n_samples, n_timesteps, -1), y.ndim
 
 
-def score_windows(estimator, X, y=None, sample_weight=None):
-    """R² of `estimator` on X; without y, of the complete windows against their own series."""
+def _check_float_targets(y, ensure_2d=True):
+    return check_array(
+        y,
+        dtype=[np.float64, np.float32],
+        ensure_2d=ensure_2d,
+        ensure_all_finite=False,
+        allow_nd=True,
+        input_name="y",
+    )
+
+
+def score_windows(estimator: Any, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+    """Return R² of `estimator` on X; if y is None, on the complete windows of the series itself."""
     if y is not None:
         return RegressorMixin.score(estimator, X, y, sample_weight)
     check_is_fitted(estimator)
     skip = n_incomplete(X)
-    if skip and skip >= len(X):
-        raise ValueError(
-            f"None of the {len(X)} windows is complete, so there is nothing to score. "
-            "Score more rows, or rows that follow the fitted ones."
-        )
+    check_complete_windows(num_samples(X), skip)
     y, _ = check_outputs(estimator, X, y)
     weights = None if sample_weight is None else check_sample_weight(sample_weight, X)[skip:]
     y_pred = np.asarray(estimator.predict(X)).reshape(len(y), -1)
     return r2_score(y[skip:], y_pred[skip:], sample_weight=weights)
 
 
-def window_regressor_tags(tags):
-    """Set what is true of every regressor that takes windows."""
+def window_regressor_tags(tags: Any) -> Any:
+    """Set the tags of regressors of windows."""
     tags.input_tags.three_d_array = True
     tags.target_tags.required = False
     tags.target_tags.multi_output = True
     return tags
 
 
-def purged_time_split(X, rows, fraction):
-    """Part a range of rows in time, and leave out those whose windows share rows with both.
+def purged_time_split(X: Any, rows: range, fraction: float) -> tuple[range, range]:
+    """Split a range of rows in time, and purge the windows that share rows with the holdout.
+
+    Parameters
+    ----------
+    X : WindowArray or ndarray
+        Nothing is purged from an array, whose rows are unrelated.
+    rows : range
+    fraction : float
+        Of the rows that are held out.
 
     Returns
     -------
-    train, held_out : ranges
+    train, holdout : ranges
     """
-    n_held_out = max(1, round(fraction * len(rows)))
-    n_shared = X.window_length + X.horizon - 1 if is_windows(X) else 0
-    n_train = len(rows) - n_held_out - n_shared
+    n_holdout = max(1, round(fraction * len(rows)))
+    n_purged = X.window_length + X.horizon - 1 if is_windows(X) else 0
+    n_train = len(rows) - n_holdout - n_purged
     if n_train < 1:
         raise ValueError(
-            f"early_stopping with validation_fraction={fraction} holds out {n_held_out} of "
-            f"{len(rows)} complete windows, and {n_shared} more share rows with them: "
+            f"early_stopping with validation_fraction={fraction} holds out {n_holdout} of "
+            f"{len(rows)} complete windows, and {n_purged} more share rows with them: "
             f"{max(0, n_train)} are left to train on. Fit on more rows, or set "
             "early_stopping=False."
         )
-    return rows[:n_train], rows[-n_held_out:]
+    return rows[:n_train], rows[-n_holdout:]

@@ -1,30 +1,30 @@
-"""X and y as the classifier of texts takes them: which kind they are, as symbols and as numbers."""
+"""Validation and encoding of the input of CharLSTMClassifier."""
+
+from typing import Any
 
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
-from .._inputs.windows import n_incomplete
-from .._sklearn_compat import check_sample_weight
-from ..windows._array import is_windows
+from .._inputs.windows import check_n_samples, series_target
+from ..windows._array import WindowArray, is_windows
 from ._tokens import check_texts, check_vocabulary, encode, split
 
+# The kinds of input, and how errors refer to them.
 KINDS = {
     "strings": "strings and their labels",
     "language": "text alone",
     "windows": "windows of symbols",
 }
 
-
-# One-hot vectors are as long as there are symbols: beyond this, they take more than 64 MB.
-_MAX_ONE_HOT_TOKENS = 4096
-
-
-# Texts are filled up to a multiple of this: fits of like texts then share a compiled network.
-_LENGTHS = 8
+# One-hot vectors have the length of the vocabulary: beyond this, they take more than 64 MB.
+_MAX_ONE_HOT_SYMBOLS = 4096
+# Texts are padded to a multiple of this length, so that fits of similar texts share a compiled
+# network.
+_LENGTH_MULTIPLE = 8
 
 
-def read(estimator, X, y):
-    """Return which of the three kinds X and y are, X as symbols, and y."""
+def read_input(estimator: Any, X: Any, y: Any) -> tuple[str, Any, Any]:
+    """Return the kind of input that X and y are, X as symbols, and y."""
     name = type(estimator).__name__
     if is_windows(X) or getattr(X, "ndim", 1) in (2, 3):
         return "windows", check_symbols(name, X), y
@@ -32,50 +32,46 @@ def read(estimator, X, y):
     if y is not None:
         if isinstance(X, str):
             raise ValueError(
-                f"X is one str, so y={y!r} would label a single text. Pass a list of texts and "
-                "as many labels, or leave y out to model the text."
+                f"X is one str, so y={y!r} would label a single text. Pass a list of texts with a "
+                "label for each, or leave out y to fit a language model."
             )
-        if len(y) != len(texts):
-            raise ValueError(
-                "Found input variables with inconsistent numbers of samples: X has "
-                f"{len(texts)} texts and y has {len(y)}. Each text needs its label."
-            )
+        check_n_samples(texts, y)
         return "strings", texts, y
     if len(texts) > 1 and max(map(len, texts)) <= 1:
         raise ValueError(
-            f"All {len(texts)} texts are one symbol long, as when a splitter cuts a str into "
-            "its characters: there is nothing to learn from. To search over a text, pass "
+            f"All {len(texts)} texts are one symbol long, as if a splitter had split a str into "
+            "its characters: there is nothing to train on. To search over a text, pass "
             "np.array(list(text))[:, None] to a Pipeline of a WindowTransformer and "
             f"{name}; or pass longer texts."
         )
     return "language", texts, None
 
 
-def build_vocabulary(estimator, data):
-    """Return the vocabulary of a fit: from symbols to their places in sorted order."""
+def build_vocabulary(estimator: Any, symbols: Any) -> dict[str, int]:
+    """Return the vocabulary of a fit, from symbols to their indices in sorted order."""
     if estimator.vocabulary is not None:
-        symbols = check_vocabulary(estimator.vocabulary)
-    elif is_windows(data):
-        symbols = sorted(set(data.series.ravel().tolist()))
+        distinct = check_vocabulary(estimator.vocabulary)
+    elif isinstance(symbols, np.ndarray):
+        cells = symbols.series if is_windows(symbols) else symbols
+        distinct = sorted(set(cells.ravel().tolist()))
     else:
-        parts = data.reshape(len(data), -1).tolist() if isinstance(data, np.ndarray) else data
-        symbols = sorted(set().union(*parts))
-    if not symbols:
+        distinct = sorted(set().union(*symbols))
+    if not distinct:
         raise ValueError(
             f"{type(estimator).__name__} found no symbol: every text is empty. Pass texts with "
             f"at least one {'word' if estimator.analyzer == 'word' else 'character'}."
         )
-    if estimator.embedding is None and len(symbols) > _MAX_ONE_HOT_TOKENS:
+    if estimator.embedding is None and len(distinct) > _MAX_ONE_HOT_SYMBOLS:
         raise ValueError(
-            f"embedding=None makes one-hot vectors as long as the vocabulary, {len(symbols)} "
-            f"symbols; beyond {_MAX_ONE_HOT_TOKENS} that takes too much memory. Set embedding=128 "
-            "or another number."
+            f"embedding=None uses one-hot vectors of the length of the vocabulary, {len(distinct)} "
+            f"symbols; beyond {_MAX_ONE_HOT_SYMBOLS} that takes too much memory. Set embedding=128 "
+            "or another dimension."
         )
-    return {symbol: place for place, symbol in enumerate(symbols)}
+    return {symbol: index for index, symbol in enumerate(distinct)}
 
 
-def check_symbols(name, X):
-    """Return windows of symbols, a WindowArray where they were one, else (n, n_timesteps)."""
+def check_symbols(name: str, X: Any) -> WindowArray | np.ndarray:
+    """Validate windows of symbols: a WindowArray or an array of shape (n_samples, n_timesteps)."""
     if not is_windows(X) and (hasattr(X, "columns") or np.shape(X)[1:] == (1,)):
         raise ValueError(
             f"{name} takes texts as a sequence of str, got a table of shape {np.shape(X)}. Pass "
@@ -84,81 +80,67 @@ def check_symbols(name, X):
     X = X.stacked() if is_windows(X) else np.asarray(X)
     if X.ndim not in (2, 3) or (X.ndim == 3 and X.shape[2] != 1):
         raise ValueError(
-            f"{name} reads windows of one column of symbols, got shape {X.shape}. Pass "
+            f"{name} takes windows of one column of symbols, got shape {X.shape}. Pass "
             "np.array(list(text))[:, None] to the WindowTransformer."
         )
     cells = X.series if is_windows(X) else X
     if cells.dtype.kind not in "UO":
         raise ValueError(
-            f"{name} reads symbols, but the windows hold numbers such as {cells.flat[-1]!r}. Use "
-            "RNNClassifier or RNNRegressor for numbers, or convert them with astype(str)."
+            f"{name} requires symbols, but the windows hold numbers such as {cells.flat[-1]!r}. "
+            "Use RNNClassifier or RNNRegressor for numbers, or convert them with astype(str)."
         )
     if cells.dtype.kind == "O":
-        for place, symbol in enumerate(cells.ravel().tolist()):
+        for position, symbol in enumerate(cells.ravel().tolist()):
             if not isinstance(symbol, str):
                 raise TypeError(
-                    f"X holds {symbol!r} ({type(symbol).__name__}) at place {place}, not a str. "
-                    "Fill, drop or convert it first."
+                    f"X holds {symbol!r} ({type(symbol).__name__}) at position {position}, not a "
+                    "str. Fill, drop or convert it first."
                 )
     return X
 
 
-def check_text_weights(X, sample_weight):
-    """Return weights of mean 1 over the rows that count."""
-    rows = np.zeros((len(X), 1))
-    weights = check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
-    mean = weights[n_incomplete(X) :].mean()
-    if not mean > 0:
-        raise ValueError(
-            "Sample weights cannot all be zero: nothing would count. Give at least one a positive "
-            "weight."
-        )
-    return weights / mean
-
-
-def labels_of(estimator, X, y):
+def check_labels(estimator: Any, X: Any, y: Any) -> np.ndarray:
     """Return the labels of windows or strings as an array of shape (n_samples,)."""
-    if y is None:
-        if not is_windows(X):
-            raise ValueError(
-                f"{type(estimator).__name__} requires y to be passed, but the target y is None: "
-                "these windows do not know the series they came from. Pass y."
-            )
-        if X.horizon == 0:
-            raise ValueError(
-                "With horizon=0 each window ends in the symbol that y=None would have it name. "
-                "Pass y, or take horizon >= 1."
-            )
-        y = X.target
-    y = np.asarray(y)
+    y = np.asarray(series_target(estimator, X) if y is None else y)
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1:
         raise ValueError(f"y must be of shape (n_samples,), got {y.shape}.")
-    if len(y) != len(X):
-        raise ValueError(
-            "Found input variables with inconsistent numbers of samples: X has "
-            f"{len(X)} rows and y has {len(y)}. Each row of X needs its label."
-        )
-    if y.dtype.kind == "f":  # of symbols there may be nearly as many as rows: no warning
+    check_n_samples(X, y)
+    if y.dtype.kind == "f":  # not for symbols: many distinct ones would raise a warning
         check_classification_targets(y)
     return y
 
 
-def encode_tokens(estimator, X):
-    """Return windows or texts as numbers."""
+def encode_tokens(estimator: Any, X: Any) -> Any:
+    """Return windows or texts with the codes of their symbols."""
+    vocabulary = estimator.vocabulary_
     if is_windows(X):
-        series = encode(X.series.ravel().tolist(), estimator.vocabulary_)
-        return type(X)(series[:, None], X.window_length, X.horizon, X.n_incomplete)
+        series = encode(X.series.ravel().tolist(), vocabulary)
+        return WindowArray(series[:, None], X.window_length, X.horizon, X.n_incomplete)
     if isinstance(X, np.ndarray):
-        return encode(X.ravel().tolist(), estimator.vocabulary_).reshape(X.shape[:2])
-    if estimator.analyzer == "char":  # which `encode` takes fastest as str
+        return encode(X.ravel().tolist(), vocabulary).reshape(X.shape[:2])
+    if estimator.analyzer == "char":  # `encode` is fastest on str
         X = ["".join(text) for text in X]
-    return [encode(text, estimator.vocabulary_) for text in X]
+    return [encode(text, vocabulary) for text in X]
 
 
 def holdout_tail(texts, weights, fraction):
-    """Cut the last symbols off some texts, to hold them out; weights stay with the rest."""
+    """Hold out the last symbols of encoded texts.
+
+    Parameters
+    ----------
+    texts : list of ndarray of int
+    weights : ndarray of shape (n_texts,) or None
+    fraction : float
+        Of the symbols of all texts together.
+
+    Returns
+    -------
+    train, holdout : lists of ndarray of int
+        Texts, the one that is split in both.
+    weights : ndarray of shape (n_train,) or None
+    """
     n_symbols = sum(map(len, texts))
     n_train = n_symbols - max(1, round(fraction * n_symbols))
     if n_train < 1:
@@ -166,25 +148,24 @@ def holdout_tail(texts, weights, fraction):
             f"early_stopping with validation_fraction={fraction} leaves none of {n_symbols} "
             "symbols to train on. Fit on more text, or set early_stopping=False."
         )
-    kept, held_out, left = [], [], n_train
+    train, holdout, remaining = [], [], n_train
     for text in texts:
-        kept.append(text[:left])
-        held_out.append(text[left:])
-        left = max(0, left - len(text))
-    rows = [row for row, text in enumerate(kept) if len(text)]
+        train.append(text[:remaining])
+        holdout.append(text[remaining:])
+        remaining = max(0, remaining - len(text))
+    rows = [row for row, text in enumerate(train) if len(text)]
     weights = None if weights is None else weights[rows]
-    return [kept[row] for row in rows], [text for text in held_out if len(text)], weights
+    return [train[row] for row in rows], [text for text in holdout if len(text)], weights
 
 
-def rounded_up(length):
-    """Return the length that texts are filled up to in fit."""
-    return -(-length // _LENGTHS) * _LENGTHS
+def round_up_length(length: int) -> int:
+    """Return the length that texts are padded to in fit, a multiple of 8."""
+    return -(-max(length, 1) // _LENGTH_MULTIPLE) * _LENGTH_MULTIPLE
 
 
-def bucket_length(length):
-    """Return to how many symbols texts of a length are filled up: 8, 16, 24, 32, 48, 64, 96 ..."""
-    room = _LENGTHS
-    while room < length:
-        step = max(_LENGTHS, 2 ** (room.bit_length() - 1) // 2)
-        room += step
-    return room
+def bucket_length(length: int) -> int:
+    """Return the length that texts are padded to in predict: 8, 16, 24, 32, 48, 64, 96, ..."""
+    bucket = _LENGTH_MULTIPLE
+    while bucket < length:
+        bucket += max(_LENGTH_MULTIPLE, 2 ** (bucket.bit_length() - 1) // 2)
+    return bucket

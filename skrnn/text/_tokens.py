@@ -1,19 +1,21 @@
-"""Texts as symbols: characters or words, and the numbers that stand for them."""
+"""Splitting of texts into tokens, characters or words, and encoding of tokens as integers."""
 
+import re
 import unicodedata
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 
-# Marks between words that stick to the word before them, and those that stick to the one behind.
+# Punctuation marks without a blank before them, and those without a blank after them.
 _CLOSING = set(".,;:!?%)]}»”’…")
-
-
 _OPENING = set("([{«“‘¿¡")
 
 
-def check_texts(name, X):
-    """Return X as a list of str, or raise one error that says what is wrong with it.
+def check_texts(name: str, X: Any) -> list[str]:
+    """Return X as a list of str.
 
     Parameters
     ----------
@@ -21,50 +23,69 @@ def check_texts(name, X):
         Of the estimator.
     X : str or iterable of str
         One str is one text.
+
+    Raises
+    ------
+    TypeError
+        If X contains anything but str.
+    ValueError
+        If X has no text or more than one dimension, or a text contains a lone surrogate or the NUL
+        character.
     """
     if isinstance(X, (bytes, bytearray)):
-        raise TypeError(f"{name} reads str, got bytes. Decode them: X.decode('utf-8').")
-    if isinstance(X, str):
-        texts = [X]
-    elif getattr(X, "ndim", 1) != 1:
+        raise TypeError(f"{name} requires str, got bytes. Decode them: X.decode('utf-8').")
+    if getattr(X, "ndim", 1) != 1:
         raise ValueError(
             f"{name} expects texts, a 1-D sequence of str, got an array of shape "
             f"{tuple(np.shape(X))}. Pass one column, or windows of a WindowTransformer."
         )
-    else:
-        try:
-            texts = list(X)
-        except TypeError:
-            raise TypeError(
-                f"{name} expects a str or a sequence of str, got {type(X).__name__}."
-            ) from None
-    for i, text in enumerate(texts):
+    if not isinstance(X, Iterable):
+        raise TypeError(f"{name} expects a str or a sequence of str, got {type(X).__name__}.")
+    texts = [X] if isinstance(X, str) else list(X)
+    for index, text in enumerate(texts):
         if not isinstance(text, str):
-            hint = "Decode it" if isinstance(text, bytes) else "Fill, drop or convert it"
-            raise TypeError(f"X[{i}] is {text!r} ({type(text).__name__}), not a str. {hint} first.")
-        _check_characters(text, i)
+            advice = "Decode it" if isinstance(text, bytes) else "Fill, drop or convert it"
+            kind = type(text).__name__
+            raise TypeError(f"X[{index}] is {text!r} ({kind}), not a str. {advice} first.")
+        _check_characters(text, f"X[{index}]")
     if not texts:
         raise ValueError(f"Found array with 0 sample(s): {name} needs at least 1 text.")
-    return [str(text) for text in texts]
+    return [str(text) for text in texts]  # not subclasses, such as numpy.str_
 
 
-def _check_characters(text, i, name="X"):
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
+def _check_characters(text, name):
+    if surrogate := re.search("[\ud800-\udfff]", text):
         raise ValueError(
-            f"{name}[{i}] holds a lone surrogate, {text[error.start]!r} at position {error.start}, "
+            f"{name} contains a lone surrogate, {surrogate[0]!r} at position {surrogate.start()}, "
             "which is half a character. Decode the text again with errors='replace'."
-        ) from None
+        )
     if "\0" in text:
         raise ValueError(
-            f"{name}[{i}] holds the NUL character at position {text.index(chr(0))}, which arrays "
-            "of str cannot keep. Remove it: text.replace('\\0', '')."
+            f"{name} contains the NUL character at position {text.index(chr(0))}, which arrays of "
+            "str cannot store. Remove it: text.replace('\\0', '')."
         )
 
 
-def split(text, analyzer):
-    """Return the symbols of a text: its code points, or its words and punctuation marks.
+def check_vocabulary(vocabulary: Collection[str]) -> list[str]:
+    """Return the tokens of a user-defined vocabulary, sorted and distinct.
+
+    Raises
+    ------
+    ValueError
+        If it is a str, or contains anything but non-empty str that `check_texts` accepts.
+    """
+    if isinstance(vocabulary, str) or not all(isinstance(s, str) and s for s in vocabulary):
+        raise ValueError(
+            f"vocabulary={vocabulary!r} must be a sequence of symbols, each a non-empty str, such "
+            "as list('abc')."
+        )
+    for index, token in enumerate(vocabulary):
+        _check_characters(token, f"vocabulary[{index}]")
+    return sorted(set(vocabulary))
+
+
+def split(text: str, analyzer: str) -> list[str]:
+    """Split a text into tokens: code points ("char"), or words and punctuation marks ("word").
 
     Examples
     --------
@@ -73,48 +94,42 @@ def split(text, analyzer):
     """
     if analyzer == "char":
         return list(text)
-    words: list = []
-    for part in text.split():
-        for in_word, characters in groupby(_places_in_words(part), key=lambda pair: pair[0]):
-            marks = [character for _, character in characters]
-            words += ["".join(marks)] if in_word else _clusters(marks)
-    return words
+    tokens: list[str] = []
+    for chunk in text.split():
+        in_word = [_is_in_word(chunk, i) for i in range(len(chunk))]
+        for is_word, pairs in groupby(zip(in_word, chunk, strict=True), key=itemgetter(0)):
+            characters = "".join(character for _, character in pairs)
+            tokens += [characters] if is_word else _join_clusters(characters)
+    return tokens
 
 
-def _places_in_words(part):
-    """Yield for each character whether it is part of a word, and the character."""
-    for i, character in enumerate(part):
-        inside = 0 < i < len(part) - 1 and part[i - 1].isalnum() and part[i + 1].isalnum()
-        joins = inside and (character in "'’-_" or (character in ".,:" and part[i - 1].isdigit()))
-        category = unicodedata.category(character)[0]
-        yield (category in "LN" or character == "_" or joins or _extends(part, i)), character
+def _is_in_word(text, i):
+    """Return whether character i belongs to a word: letters, digits, "don't", "3.14", accents."""
+    base = i  # the character that is modified by marks, such as accents
+    while base > 0 and unicodedata.category(text[base])[0] == "M":
+        base -= 1
+    if unicodedata.category(text[base])[0] in "LN" or text[i] == "_":
+        return True
+    if not (0 < i < len(text) - 1 and text[i - 1].isalnum() and text[i + 1].isalnum()):
+        return False
+    return text[i] in "'’-_" or (text[i] in ".,:" and text[i - 1].isdigit())
 
 
-def _extends(part, i):
-    """Whether a character is a mark on a letter before it, such as an accent."""
-    while i > 0 and unicodedata.category(part[i])[0] == "M":
-        i -= 1
-        if unicodedata.category(part[i])[0] in "LN":
-            return True
-    return False
-
-
-def _clusters(marks):
-    """Put marks that modify the one before (variation selectors, joiners, skin tones) to it."""
-    clusters: list = []
-    for mark in marks:
-        modifies = (
-            unicodedata.category(mark) in ("Mn", "Me", "Mc", "Cf", "Sk") and not mark.isascii()
-        )
-        if clusters and (modifies or clusters[-1].endswith("\u200d")):
-            clusters[-1] += mark
+def _join_clusters(characters):
+    """Join characters with the modifiers that follow them, such as the skin tone of an emoji."""
+    clusters: list[str] = []
+    for character in characters:
+        is_modifier = unicodedata.category(character) in ("Mn", "Me", "Mc", "Cf", "Sk")
+        is_modifier &= not character.isascii()
+        if clusters and (is_modifier or clusters[-1].endswith("\u200d")):  # zero-width joiner
+            clusters[-1] += character
         else:
-            clusters.append(mark)
+            clusters.append(character)
     return clusters
 
 
-def join(symbols, analyzer):
-    """Return the text that symbols make up: words with a blank between them, where one belongs.
+def join(tokens: Iterable[str], analyzer: str) -> str:
+    """Join tokens to a text, words with a blank between them except around punctuation.
 
     Examples
     --------
@@ -122,55 +137,43 @@ def join(symbols, analyzer):
     "Don't ask, she said."
     """
     if analyzer == "char":
-        return "".join(symbols)
+        return "".join(tokens)
     text = ""
-    for symbol in symbols:
-        no_blank = not text or symbol in _CLOSING or text[-1] in _OPENING
-        text += symbol if no_blank else f" {symbol}"
+    for token in tokens:
+        no_blank = not text or token in _CLOSING or text[-1] in _OPENING
+        text += token if no_blank else f" {token}"
     return text
 
 
-def check_vocabulary(vocabulary):
-    """Return the symbols that a user names as a sorted list, or raise an error."""
-    if isinstance(vocabulary, str) or not all(isinstance(s, str) and s for s in vocabulary):
-        raise ValueError(
-            f"vocabulary={vocabulary!r} must be a sequence of symbols, each a non-empty str, such "
-            "as list('abc')."
-        )
-    for place, symbol in enumerate(vocabulary):
-        _check_characters(symbol, place, "vocabulary")
-    return sorted(set(vocabulary))
-
-
-def encode(symbols, vocabulary):
-    """Return the numbers of symbols, from 1 on; those not in the vocabulary get the last one.
+def encode(tokens: str | Sequence[str], vocabulary: Mapping[str, int]) -> np.ndarray:
+    """Encode tokens as integers from 1; unknown tokens get the code ``len(vocabulary) + 1``.
 
     Parameters
     ----------
-    symbols : str, or sequence of str
+    tokens : str or sequence of str
         A str is a sequence of characters.
     vocabulary : dict
-        From symbols to their places, 0 to ``len(vocabulary) - 1``, in sorted order.
+        From tokens to their indices in sorted order, from 0.
 
     Returns
     -------
-    numbers : ndarray of int32
+    codes : ndarray of int32 of shape (n_tokens,)
     """
     unknown = len(vocabulary) + 1
-    if isinstance(symbols, str):
-        known = sorted((ord(s), place) for s, place in vocabulary.items() if len(s) == 1)
-        if not symbols or not known:
-            return np.full(len(symbols), unknown, np.int32)
-        codes, places = np.array(known, np.uint32).T
-        points = np.frombuffer(symbols.encode("utf-32-le"), np.uint32)
-        found = np.minimum(np.searchsorted(codes, points), len(codes) - 1)
-        return np.where(codes[found] == points, places[found] + 1, unknown).astype(np.int32)
-    get = vocabulary.get
-    return np.array([get(symbol, unknown - 1) + 1 for symbol in symbols], np.int32)
+    if isinstance(tokens, str):
+        known = sorted((ord(s), index) for s, index in vocabulary.items() if len(s) == 1)
+        if not tokens or not known:
+            return np.full(len(tokens), unknown, np.int32)
+        known_points, indices = np.array(known, np.uint32).T
+        points = np.frombuffer(tokens.encode("utf-32-le"), np.uint32)
+        nearest = np.minimum(np.searchsorted(known_points, points), len(known) - 1)
+        is_known = known_points[nearest] == points
+        return np.where(is_known, indices[nearest] + 1, unknown).astype(np.int32)
+    return np.array([vocabulary.get(token, unknown - 1) + 1 for token in tokens], np.int32)
 
 
-def pad(texts, n_timesteps):
-    """Return texts as rows of numbers of one length, filled up with zeros."""
+def pad(texts: Sequence[np.ndarray], n_timesteps: int) -> np.ndarray:
+    """Return encoded texts as the rows of an array, padded with zeros to `n_timesteps`."""
     rows = np.zeros((len(texts), n_timesteps), np.int32)
     for row, text in zip(rows, texts, strict=True):
         row[: len(text)] = text

@@ -1,0 +1,145 @@
+"""Validation of the input of CharLSTMClassifier."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.pipeline import make_pipeline
+
+from skrnn import CharLSTMClassifier, WindowTransformer
+
+STRINGS = ["aba", "abba", "ab", "baa", "a", "xyx", "yx", "xx", "y", "yyxyx"]
+LABELS = ["left"] * 5 + ["right"] * 5
+
+
+def small(**parameters):
+    settings = {"cell": "rnn", "units": 4, "epochs": 2, "batch_size": 16, "random_state": 0}
+    return CharLSTMClassifier(**settings | parameters)
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "error", "match"),
+    [
+        ("", None, ValueError, "found no symbol: every text is empty"),
+        (["", ""], ["a", "b"], ValueError, "found no symbol: every text is empty"),
+        ("aaaa", None, ValueError, "one distinct symbol, 'a'"),
+        (list("hello"), None, ValueError, "All 5 texts are one symbol long.*WindowTransformer"),
+        ("ab", "c", ValueError, "would label a single text"),
+        (["ab", "ba"], ["x"], ValueError, "X has 2 rows and y has 1"),
+        (["ab", "ba"], ["x", "x"], ValueError, "needs at least 2 classes.*one class, 'x'"),
+        (["ab", "ba"], [0.5, 1.7], ValueError, "Unknown label type"),
+        (["ab", "ba"], [["x", "y"], ["y", "x"]], ValueError, r"y must be of shape \(n_samples,\)"),
+        (b"ab", None, TypeError, "got bytes"),
+        (["ab", None], None, TypeError, r"X\[1\] is None"),
+        (["ab", 3], [0, 1], TypeError, r"X\[1\] is 3"),
+        ([], [], ValueError, r"0 sample\(s\)"),
+        (np.array([], dtype=str), None, ValueError, r"0 sample\(s\)"),
+        (np.zeros((4, 3, 1)), [0, 1, 0, 1], ValueError, "windows hold numbers such as .*RNNClass"),
+        (np.full((4, 3, 2), "a"), [0, 1, 0, 1], ValueError, "one column of symbols"),
+        (np.array([["ab"], ["ba"]]), [0, 1], ValueError, r"got a table of shape \(2, 1\)"),
+        (pd.DataFrame({"a": ["ab", "ba"]}), [0, 1], ValueError, "one column of it: X"),
+        (np.array([["a", None]] * 2, object), [0, 1], TypeError, "X holds None"),
+        (np.full((4, 3), "a"), None, ValueError, "contain the series they were made from"),
+    ],
+)
+def test_invalid_input_raises_and_leaves_the_estimator_unfitted(X, y, error, match):
+    model = small()
+    before = vars(model).copy()
+    with pytest.raises(error, match=match):
+        model.fit(X, y)
+    assert vars(model) == before
+
+
+@pytest.mark.parametrize(
+    ("parameters", "match"),
+    [
+        ({"bidirectional": True}, "would show a language model the symbols it predicts"),
+        ({"analyzer": "letter"}, "The 'analyzer' parameter of CharLSTMClassifier"),
+        ({"vocabulary": "ab"}, "The 'vocabulary' parameter of CharLSTMClassifier"),
+        ({"vocabulary": ["a", ""]}, "each a non-empty str"),
+        ({"vocabulary": ["a", "\0"]}, r"vocabulary\[1\] contains the NUL character"),
+        ({"vocabulary": ["x", "y"]}, "Nothing to train on: no symbol of the training text"),
+        ({"class_weight": {"z": 2}}, r"class_weight contains \['z'\]"),
+        ({"class_weight": {"a": 0, "b": 0}}, "Nothing to train on"),
+        ({"class_weight": {"a": -1.0}}, "must be finite, non-negative numbers"),
+        ({"chunk_length": 0}, "The 'chunk_length' parameter of CharLSTMClassifier"),
+        ({"chunk_length": True}, "chunk_length=True must be a positive int"),
+        ({"embedding": 0}, "The 'embedding' parameter of CharLSTMClassifier"),
+    ],
+)
+def test_invalid_parameters_raise(parameters, match):
+    with pytest.raises(ValueError, match=match):
+        small(**parameters).fit("abab")
+
+
+def test_partial_fit_of_text_raises_for_classes():
+    with pytest.raises(ValueError, match="the classes of a language model are its symbols"):
+        small().partial_fit("abab", classes=["a", "b"])
+
+
+MANY_SYMBOLS = "".join(chr(0x4E00 + i) for i in range(4100))
+
+
+def test_large_vocabularies_need_an_embedding():
+    with pytest.raises(ValueError, match=r"4100 symbols; beyond 4096 .* Set embedding="):
+        small().fit(MANY_SYMBOLS)
+
+
+@pytest.mark.slow
+def test_large_vocabularies_with_an_embedding():
+    model = small(embedding=4, epochs=1).fit(MANY_SYMBOLS)
+    assert model.predict(["一"]).shape == (1,)
+
+
+def test_early_stopping_needs_text_to_train_on():
+    with pytest.raises(ValueError, match="leaves none of 2 symbols to train on"):
+        small(early_stopping=True, validation_fraction=0.9).fit("ab")
+    model = small(early_stopping=True, validation_fraction=0.5)
+    with pytest.raises(ValueError, match="Nothing to train on"):
+        model.fit(["abab" * 9, "abba" * 9], sample_weight=[0, 1])
+
+
+def test_weights_of_strings_must_not_all_be_zero():
+    with pytest.raises(ValueError, match="cannot all be zero in the 10 samples"):
+        small(class_weight={"left": 0, "right": 0}).fit(STRINGS, LABELS)
+
+
+def test_windows_need_a_complete_one():
+    symbols = np.array(list("abcd" * 30))[:, None]
+    with pytest.raises(ValueError, match="window_length=9 and horizon=1 need at least 10 rows"):
+        make_pipeline(WindowTransformer(9), small()).fit(symbols[:9])
+    model = make_pipeline(WindowTransformer(4), small()).fit(symbols)
+    windows = WindowTransformer(4).fit_transform(symbols[:4])
+    with pytest.raises(ValueError, match="None of the 4 windows is complete"):
+        model[-1].score(windows)
+
+
+def test_prediction_requires_the_fitted_kind_of_input():
+    model = small().fit(STRINGS, LABELS)
+    with pytest.raises(ValueError, match="Iterable over raw text documents expected"):
+        model.predict("aba")
+    with pytest.raises(ValueError, match=r"0 sample\(s\)"):
+        model.predict([])
+    with pytest.raises(ValueError, match="score needs the labels of the strings"):
+        model.score(STRINGS)
+    model = small().fit("abab")
+    with pytest.raises(ValueError, match="no symbol to score"):
+        model.score(["", ""])
+    with pytest.raises(ValueError, match="cross_entropy needs a symbol"):
+        model.cross_entropy("")
+
+
+@pytest.mark.parametrize(
+    ("weights", "match"),
+    [([1], "sample_weight.shape"), ([-1, 2], "Negative"), ([np.nan, 1], "NaN"), ([0, 0], "zero")],
+    ids=str,
+)
+def test_score_validates_sample_weights(weights, match):
+    with pytest.raises(ValueError, match=match):
+        small().fit("abab").score(["abb", "aba"], sample_weight=weights)
+
+
+def test_training_resumes_on_the_same_kind_of_input_only():
+    model = small(warm_start=True).fit("abab")
+    match = "fitted on text alone, and training cannot be resumed on strings and their labels"
+    with pytest.raises(ValueError, match=match):
+        model.fit(["ab", "ba"], [0, 1])
