@@ -1,6 +1,5 @@
-"""TensorFlow in several processes: an error after a fork, the number of threads in a worker."""
+"""TensorFlow in multiple processes: detection of forks, and the number of threads in workers."""
 
-import contextlib
 import gc
 import multiprocessing
 import os
@@ -8,17 +7,21 @@ import sys
 
 _started_in_parent = False
 
+# TensorFlow reads these when it is initialized.
+_THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
-def _note_fork():
+
+def _detect_fork():
+    """Record in a forked process whether TensorFlow had been initialized before the fork."""
     global _started_in_parent
     eager = sys.modules.get("tensorflow.python.eager.context")
-    started = getattr(eager, "context_safe", lambda: None)()
-    if started is not None and getattr(started, "_initialized", True):
+    context = getattr(eager, "context_safe", lambda: None)()
+    if context is not None and getattr(context, "_initialized", True):
         _started_in_parent = True
 
 
-def check_not_forked():
-    """Raise a RuntimeError in a process that was forked after TensorFlow had started."""
+def check_not_forked() -> None:
+    """Raise a RuntimeError in a process that was forked after TensorFlow was initialized."""
     if _started_in_parent:
         raise RuntimeError(
             "This process was forked from one in which TensorFlow had already started, and "
@@ -29,43 +32,35 @@ def check_not_forked():
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_note_fork)
+    os.register_at_fork(after_in_child=_detect_fork)
 
 
 def _import_keras_in_worker():
-    """Import TensorFlow where the whole process is there for it.
+    """Import Keras with garbage collection disabled, and exclude its objects from later runs.
 
-    Half a million objects come with it and stay: looking for garbage among them, while they come
-    and ever after, would take a quarter of the import's time and a tenth of each compilation's.
+    The import creates half a million permanent objects. Traversing them would take a quarter of
+    the time of the import and a tenth of the time of each compilation. In the main process, garbage
+    collection is left to the user.
     """
     if "tensorflow" in sys.modules or not gc.isenabled():
         return
     gc.disable()
     try:
-        import keras  # noqa: F401  and TensorFlow with it
+        import keras  # noqa: F401
     finally:
         gc.freeze()
         gc.enable()
 
 
-def limit_threads_in_worker():
-    """In a worker of joblib's, let TensorFlow start with no more threads than its share of cores.
+def limit_threads_in_worker() -> None:
+    """In a joblib worker, limit the threads of TensorFlow to the worker's share of the cores.
 
-    joblib says what that is by OMP_NUM_THREADS. A TensorFlow that has started, or was told its
-    number of threads, keeps it.
+    The share is read from OMP_NUM_THREADS, which joblib sets. Environment variables that already
+    configure the threads of TensorFlow are not changed, and `tf.config.threading` has precedence.
     """
-    share = os.environ.get("OMP_NUM_THREADS", "")
     if type(multiprocessing.current_process()).__name__ != "LokyProcess":
         return
+    n_threads = os.environ.get("OMP_NUM_THREADS", "")
+    if n_threads.isdigit() and not any(name in os.environ for name in _THREAD_VARIABLES):
+        os.environ.update(dict.fromkeys(_THREAD_VARIABLES, n_threads))
     _import_keras_in_worker()
-    told = {"TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"} & set(os.environ)
-    if not share.isdigit() or told:
-        return
-    import tensorflow as tf
-
-    threads = tf.config.threading
-    if threads.get_intra_op_parallelism_threads() or threads.get_inter_op_parallelism_threads():
-        return
-    with contextlib.suppress(RuntimeError):  # it has started
-        threads.set_intra_op_parallelism_threads(int(share))
-        threads.set_inter_op_parallelism_threads(int(share))

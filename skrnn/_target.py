@@ -1,95 +1,96 @@
-"""The column of a series that a target is, and the naive forecast from a window."""
+"""The column of a series that a target consists of, and its naive forecast."""
 
 import numpy as np
 
 from .windows._array import is_windows
 
+# Relative error up to which a target equals a column of the series. Related columns, such as the
+# prices of one asset, differ by more; rounding errors are smaller.
+_MAX_ERROR = 1e-4
+
 
 def fit_affine_target(target, y, columns=None):
-    """Find for each column of y the column of `target` that it is, up to scale and shift.
+    """Find the column of the series that each output is equal to, up to scale and shift.
 
-    y may have been scaled apart from X, as `TransformedTargetRegressor` does.
+    Scale and shift differ from 1 and 0 if y was scaled separately from X, such as by
+    `TransformedTargetRegressor`.
 
     Parameters
     ----------
     target : ndarray of shape (n_samples, n_features)
-        The rows that the windows are there to predict.
+        Rows of the series that the windows predict.
     y : ndarray of shape (n_samples, n_outputs)
     columns : sequence of int, default=None
-        The column of each output; any, by default.
+        The column of each output. By default the best column is searched for.
 
     Returns
     -------
     columns : list of int
-    scales, shifts : lists of float
+    scales, shifts : list of float
         ``y[:, j] == scales[j] * target[:, columns[j]] + shifts[j]``.
 
     Raises
     ------
     ValueError
-        If a column of y is no column of `target`.
+        If an output is not equal to any column of `target`.
     """
-    matches = []
+    fits = []
     for output in range(y.shape[1]):
         candidates = range(target.shape[1]) if columns is None else [columns[output]]
-        # Any two rows lie on a line: there, only equal values tell one column from another.
+        # A line fits any two rows exactly, so with two rows only equal values identify a column.
         only_equal = len(candidates) > 1 and len(y) < 3
-        fits = [
-            (*_line(target[:, column], y[:, output], only_equal), column) for column in candidates
-        ]
-        error, scale, shift, column = min(fits)
-        # Other columns of the same asset follow y closely too, but not to within rounding.
-        if not error <= 1e-4:
+        error, scale, shift, column = min(
+            (*_fit_line(target[:, column], y[:, output], only_equal), column)
+            for column in candidates
+        )
+        if not error <= _MAX_ERROR:
             which = "no column" if columns is None else f"not column {column}"
             raise ValueError(
                 f"Output {output} of y is {which} of the series in the windows, up to scale and "
-                f"shift (the best match leaves {error:.1%} of its spread), so there is no last "
-                "value to start from. Put the target's column into X, or name it."
+                f"shift (the best fit has an error of {error:.1%} of its standard deviation), so "
+                "its last value is not known. Add the column of the target to X, or name it."
             )
-        matches.append((column, scale, shift))
-    return tuple(list(part) for part in zip(*matches, strict=True))
+        fits.append((column, scale, shift))
+    return [list(values) for values in zip(*fits, strict=True)]
 
 
 def check_columns(name, columns, n_outputs, n_features):
-    """Return `columns` as a list of ints, one for each output, or None."""
+    """Return the parameter `columns` as a list of one int per output, or None."""
     if columns is None:
         return None
-    chosen = [int(column) for column in np.atleast_1d(columns)]
-    if len(chosen) != n_outputs or not all(0 <= column < n_features for column in chosen):
+    indices = [int(column) for column in np.atleast_1d(columns)]
+    if len(indices) != n_outputs or not all(0 <= column < n_features for column in indices):
         raise ValueError(
             f"{name}={columns!r} must name one of the columns 0 to {n_features - 1} for each of "
             f"{n_outputs} outputs."
         )
-    return chosen
+    return indices
 
 
-def _line(x, y, only_equal=False):
-    """Return the relative error, scale and shift of the line from x to y by least squares."""
+def _fit_line(x, y, only_equal):
+    """Return the relative error, scale and shift of the least-squares line from x to y."""
     known = np.isfinite(x) & np.isfinite(y)
     x, y = x[known].astype(np.float64), y[known].astype(np.float64)
-    if not len(x):
-        return np.inf, 1.0, 0.0
-    if np.array_equal(x, y) or only_equal:
-        return (0.0 if np.array_equal(x, y) else np.inf), 1.0, 0.0
-    x_mean, y_mean = x.mean(), y.mean()
-    spread, y_spread = np.std(x), np.std(y)
-    if spread == 0:
-        return (0.0 if y_spread == 0 else np.inf), 1.0, y_mean - x_mean
-    scale = np.mean((x - x_mean) * (y - y_mean)) / spread**2
-    shift = y_mean - scale * x_mean
-    error = np.std(y - scale * x) / y_spread if y_spread else np.inf
-    return error, scale, shift
+    equal = len(x) > 0 and np.array_equal(x, y)
+    if equal or only_equal or not len(x):
+        return (0.0 if equal else np.inf), 1.0, 0.0
+    x_mean, y_mean, x_std, y_std = x.mean(), y.mean(), x.std(), y.std()
+    if x_std == 0 or y_std == 0:
+        return (0.0 if x_std == y_std else np.inf), 1.0, y_mean - x_mean
+    scale = np.mean((x - x_mean) * (y - y_mean)) / x_std**2
+    return np.std(y - scale * x) / y_std, scale, y_mean - scale * x_mean
 
 
 def window_value(X, columns, season_length=None):
-    """Return from each window the naive forecast of its row: the last value, or last season's.
+    """Return the naive forecast of each window: its last value, or that of the last season.
 
     Parameters
     ----------
     X : WindowArray or ndarray of shape (n_samples, n_timesteps, n_features)
     columns : sequence of int
+        The columns to forecast.
     season_length : int, default=None
-        Rows in a season; None stands for the window's last row.
+        Number of rows in a season. None repeats the last row of the window.
 
     Returns
     -------
@@ -98,18 +99,18 @@ def window_value(X, columns, season_length=None):
     Raises
     ------
     ValueError
-        If the window does not reach back one season.
+        If the window is shorter than a season.
     """
-    n_timesteps, position = X.shape[1], X.shape[1] - 1
+    position = X.shape[1] - 1
     if season_length is not None:
-        # The latest row of the same season that lies inside the window: for horizons longer
-        # than a season, more than one season back.
+        # The latest row of the same season inside the window. If the horizon is longer than a
+        # season, it is more than one season earlier.
         horizon = X.horizon if is_windows(X) else 1
-        seasons = max(1, -(-horizon // season_length))
-        position = n_timesteps - 1 + horizon - seasons * season_length
+        n_seasons = max(1, -(-horizon // season_length))
+        position += horizon - n_seasons * season_length
         if position < 0:
             raise ValueError(
                 f"strategy='seasonal' with season_length={season_length} and horizon={horizon} "
-                f"needs window_length >= {n_timesteps - position}, got {n_timesteps}."
+                f"needs window_length >= {X.shape[1] - position}, got {X.shape[1]}."
             )
     return np.asarray(X)[:, position, :][:, columns]

@@ -1,10 +1,13 @@
-"""Naive forecasts, and the score that says whether a model beats them."""
+"""Naive forecasts, the skill score relative to them, and backtesting."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.metrics import root_mean_squared_error
 from sklearn.model_selection import TimeSeriesSplit, check_cv
@@ -20,24 +23,29 @@ from .windows._transformer import WindowTransformer
 
 __all__ = ["Backtest", "NaiveRegressor", "backtest", "skill_score"]
 
+_Columns = int | Sequence[int] | None
 
-def skill_score(y_true, y_pred, y_naive, *, sample_weight=None):
-    """Score a forecast against a naive one: ``1 - RMSE / RMSE_naive`` [1]_.
 
-    1 is perfect, 0 no better than the naive forecast, negative worse.
+def skill_score(
+    y_true: ArrayLike, y_pred: ArrayLike, y_naive: ArrayLike, *, sample_weight: Any = None
+) -> float:
+    """Return the skill of a forecast relative to a naive one, ``1 - RMSE / RMSE_naive`` [1]_.
+
+    The best possible score is 1. A score of 0 means that the forecast is no better than the naive
+    one, and a negative score that it is worse.
 
     Parameters
     ----------
     y_true, y_pred, y_naive : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        Observed, predicted and naively predicted values.
+        Observed values, forecasts and naive forecasts.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the rows.
+        Sample weights.
 
     Returns
     -------
     skill : float
-        Over several outputs, RMSE is their mean. Where the naive forecast is perfect, 0.0 if the
-        prediction is too and -inf if not.
+        The RMSE of several outputs is averaged over them. If the naive forecast has no error, the
+        score is 0.0 for a forecast without error and -inf otherwise.
 
     References
     ----------
@@ -58,28 +66,29 @@ def skill_score(y_true, y_pred, y_naive, *, sample_weight=None):
 
 
 class NaiveRegressor(RegressorMixin, BaseEstimator):
-    """Predict that a window's last value, or last season's, comes again.
+    """Predict the last value of each window, or the value one season earlier.
 
-    The baseline every forecast has to beat, in a network's place behind a `WindowTransformer`.
-    It predicts ``scale * value + shift``; scale and shift are 1 and 0, or, where y was scaled
-    apart from X, what `fit` finds by matching y to the series.
+    The baseline for other forecasts, used after a `WindowTransformer` like any other regressor. It
+    predicts ``scale * value + shift``. Scale and shift are 1 and 0, unless y was scaled separately
+    from X: then `fit` determines them by comparing y with the series.
 
     Parameters
     ----------
     strategy : {"last", "seasonal"}, default="last"
-        Which value of a window is repeated.
+        Whether to repeat the last value of a window or the value one season earlier.
     season_length : int, default=None
-        Rows in a season, for ``strategy="seasonal"``.
+        Number of rows in a season. Required with ``strategy="seasonal"``.
     columns : int or sequence of int, default=None
-        The column of X that each output repeats. By default it is found by matching y to the
-        series; for plain arrays, output j repeats column j, or the only one.
+        The column of X that each output repeats. By default it is determined by comparing y with
+        the series of a `WindowArray`. For plain arrays, output j repeats column j, or the only
+        column.
 
     Attributes
     ----------
     columns_ : list of int
         The column that each output repeats.
     n_features_in_ : int
-        Features seen in `fit`.
+        Number of features seen in `fit`.
 
     Examples
     --------
@@ -92,93 +101,93 @@ class NaiveRegressor(RegressorMixin, BaseEstimator):
     array([[6.]])
     """
 
+    columns_: list[int]
+    n_features_in_: int
+
     _parameter_constraints = {
         "strategy": [StrOptions({"last", "seasonal"})],
         "season_length": [Interval(Integral, 1, None, closed="left"), None],
         "columns": ["array-like", Integral, None],
     }
 
-    def __init__(self, strategy="last", *, season_length=None, columns=None):
+    def __init__(
+        self, strategy: str = "last", *, season_length: int | None = None, columns: _Columns = None
+    ) -> None:
         self.strategy = strategy
         self.season_length = season_length
         self.columns = columns
 
     @fit_context
-    def fit(self, X, y=None):
-        """Find the column, scale and shift of each output.
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
+        """Determine the column, scale and shift of each output.
 
         Parameters
         ----------
         X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
-            Windows. 2-D means one feature.
+            Windows. 2-D arrays have one feature.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Target; None stands for the series that a WindowArray was made from.
+            Target values. None uses the series of a WindowArray.
 
         Returns
         -------
         self : NaiveRegressor
+            Fitted regressor.
 
         Raises
         ------
         ValueError
-            If y is no column of the series, or the window is shorter than a season.
+            If y is not a column of the series, or the window is shorter than a season.
         """
         with unchanged_on_error(self):
-            given = y is not None
-            raw = X
-            X = check_inputs(self, X, reset=True, dtype=[np.float64, np.float32])
-            y, self._y_ndim = check_outputs(self, X, y)
-            n_outputs, n_features = y.shape[1], X.shape[2]
+            windows = check_inputs(self, X, reset=True, dtype=[np.float64, np.float32])
+            targets, self._y_ndim = check_outputs(self, windows, y)
             if (self.strategy == "seasonal") != (self.season_length is not None):
                 raise ValueError(
                     f"strategy={self.strategy!r} with season_length={self.season_length}: the "
-                    "seasonal strategy needs a season_length, and only it takes one."
+                    "seasonal strategy requires a season_length, and 'last' does not accept one."
                 )
+            n_outputs, n_features = targets.shape[1], windows.shape[2]
             columns = check_columns("columns", self.columns, n_outputs, n_features)
-            if not is_windows(raw):
-                default = [*range(n_outputs)] if n_features == n_outputs else [0] * n_outputs
-                if columns is None and n_features not in (1, n_outputs):
-                    raise ValueError(
-                        f"y has {n_outputs} outputs and X {n_features} features: name the "
-                        "column of each output with columns=."
-                    )
-                parts = (columns or default, [1.0] * n_outputs, [0.0] * n_outputs)
-            elif given:
-                skip = X.n_incomplete
-                parts = fit_affine_target(raw.stacked().target[skip:], y[skip:], columns)
+            if is_windows(windows) and y is not None:
+                skip = windows.n_incomplete
+                affine = fit_affine_target(windows.target[skip:], targets[skip:], columns)
+                self.columns_, self._scales, self._shifts = affine
             else:
-                parts = (columns or [*range(n_outputs)], [1.0] * n_outputs, [0.0] * n_outputs)
-            self.columns_, self._scales, self._shifts = parts
-            window_value(X[:1] if not is_windows(X) else X, self.columns_, self.season_length)
+                self.columns_ = columns or _default_columns(n_outputs, n_features)
+                self._scales, self._shifts = [1.0] * n_outputs, [0.0] * n_outputs
+            window_value(windows, self.columns_, self.season_length)  # checks the window length
         return self
 
-    def predict(self, X):
-        """Repeat the value that each window ends in, or that of the last season.
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Return the last value of each window, or the value one season earlier.
 
         Parameters
         ----------
         X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
-            Windows like those seen in `fit`.
+            Windows of the same shape as in `fit`.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            In the shape of the y seen in `fit`.
+            The shape corresponds to that of y in `fit`.
         """
         check_is_fitted(self)
-        X = check_inputs(self, X, reset=False, dtype=[np.float64, np.float32])
-        values = window_value(X, self.columns_, self.season_length)
+        windows = check_inputs(self, X, reset=False, dtype=[np.float64, np.float32])
+        values = window_value(windows, self.columns_, self.season_length)
         values = values * np.array(self._scales) + np.array(self._shifts)
         return values[:, 0] if self._y_ndim == 1 else values
 
-    def score(self, X, y=None, sample_weight=None):
-        """Return R² of the prediction; without y, on the complete windows of the series itself.
+    def score(self, X: ArrayLike, y: ArrayLike | None = None, sample_weight: Any = None) -> float:
+        """Return the R² of the predictions.
 
         Parameters
         ----------
         X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
+            Windows.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Target values. None scores the complete windows of a WindowArray on its series.
         sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights.
 
         Returns
         -------
@@ -192,20 +201,31 @@ class NaiveRegressor(RegressorMixin, BaseEstimator):
         return tags
 
 
+def _default_columns(n_outputs, n_features):
+    """Return the column of each output of plain arrays."""
+    if n_features not in (1, n_outputs):
+        raise ValueError(
+            f"y has {n_outputs} outputs and X {n_features} features. Set the column of each "
+            "output with columns=."
+        )
+    return [*range(n_outputs)] if n_features == n_outputs else [0] * n_outputs
+
+
 @dataclass(frozen=True)
 class Backtest:
-    """Forecasts of `backtest`, aligned with what happened and with the naive forecast.
+    """Forecasts of `backtest`, with the observed values and the naive forecasts.
 
     Attributes
     ----------
     rows : ndarray of shape (n_predicted,)
-        The rows of X that were predicted.
+        Indices of the predicted rows of X.
     fold : ndarray of shape (n_predicted,)
-        The split that predicted each.
-    y_true, y_pred, y_naive : ndarrays of shape (n_predicted,) or (n_predicted, n_outputs)
-        Observed, predicted, and the value `horizon` rows (or a season) earlier, in y's shape.
+        Index of the split that predicted each row.
+    y_true, y_pred, y_naive : ndarray of shape (n_predicted,) or (n_predicted, n_outputs)
+        Observed values, forecasts and naive forecasts (the value `horizon` rows or one season
+        earlier).
     fit_time : ndarray of shape (n_splits,)
-        Seconds.
+        Time for fitting in seconds.
     """
 
     rows: np.ndarray
@@ -216,41 +236,51 @@ class Backtest:
     fit_time: np.ndarray
 
     @property
-    def rmse(self):
-        """Root mean squared error over all predicted rows."""
+    def rmse(self) -> float:
+        """Root mean squared error of the forecasts."""
         return float(root_mean_squared_error(self.y_true, self.y_pred))
 
     @property
-    def rmse_naive(self):
-        """Root mean squared error of the naive forecast on the same rows."""
+    def rmse_naive(self) -> float:
+        """Root mean squared error of the naive forecasts."""
         return float(root_mean_squared_error(self.y_true, self.y_naive))
 
     @property
-    def skill(self):
-        """Return ``1 - rmse / rmse_naive``."""
+    def skill(self) -> float:
+        """Skill score of the forecasts, ``1 - rmse / rmse_naive``."""
         return skill_score(self.y_true, self.y_pred, self.y_naive)
 
 
-def backtest(estimator, X, y=None, *, cv=None, season_length=None, n_jobs=None):
-    """Predict each test part of a time series splitter by a model fitted on what came before.
+def backtest(
+    estimator: Any,
+    X: ArrayLike,
+    y: ArrayLike | None = None,
+    *,
+    cv: Any = None,
+    season_length: int | None = None,
+    n_jobs: int | None = None,
+) -> Backtest:
+    """Predict the test rows of each split with a model fitted on its training rows.
 
-    `cross_val_predict` refuses `TimeSeriesSplit`, because its test parts leave out the first
-    rows; here they are simply not predicted.
+    `cross_val_predict` does not support `TimeSeriesSplit`, whose test sets do not include the
+    first rows. Here these rows are not predicted.
 
     Parameters
     ----------
     estimator : estimator
-        A regressor of rows, such as a pipeline with a `WindowTransformer`; it is cloned.
+        A regressor that predicts rows of a series, such as a pipeline with a `WindowTransformer`.
+        It is cloned.
     X : array-like of shape (n_samples, n_features)
         The series, oldest row first.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-        Target; None fits without y and compares with X itself.
-    cv : int, splitter or iterable, default=None
-        None is ``TimeSeriesSplit(5)``, an int n ``TimeSeriesSplit(n)``.
+        Target values. None fits without y and compares the predictions with X.
+    cv : int, cross-validation splitter or iterable, default=None
+        Splits. None is ``TimeSeriesSplit(5)``, an int n is ``TimeSeriesSplit(n)``.
     season_length : int, default=None
-        Rows in a season, for a seasonal naive forecast; None repeats the last known value.
+        Number of rows in a season, for a seasonal naive forecast. None repeats the last known
+        value.
     n_jobs : int, default=None
-        Folds at a time.
+        Number of splits that are fitted in parallel.
 
     Returns
     -------
@@ -259,7 +289,7 @@ def backtest(estimator, X, y=None, *, cv=None, season_length=None, n_jobs=None):
     Raises
     ------
     ValueError
-        If a test part has rows too early to have a naive forecast.
+        If a test row has no naive forecast, because it is too close to the start.
 
     Examples
     --------
@@ -278,24 +308,23 @@ def backtest(estimator, X, y=None, *, cv=None, season_length=None, n_jobs=None):
         cv = TimeSeriesSplit(5 if cv is None else cv)
     observed = np.asarray(X if y is None else y)
     windows = [p for p in estimator.get_params().values() if isinstance(p, WindowTransformer)]
-    lag = horizon = max(1, windows[0].horizon) if windows else 1
-    if season_length is not None:
-        lag = max(1, -(-horizon // season_length)) * season_length
+    horizon = max(1, windows[0].horizon) if windows else 1
+    lag = horizon if season_length is None else -(-horizon // season_length) * season_length
     splits = list(check_cv(cv).split(X, y))
     if min(test.min() for _, test in splits) < lag:
         raise ValueError(
-            f"cv predicts rows before row {lag}, which have no value {lag} rows earlier to "
-            "compare with. Take a splitter that tests only later rows, such as TimeSeriesSplit."
+            f"cv predicts rows before row {lag}, which have no value {lag} rows earlier for the "
+            "naive forecast. Use a splitter that tests only later rows, such as TimeSeriesSplit."
         )
 
-    def run(train, test):
+    def fit_and_predict(train, test):
         model = clone(estimator)
         start = time.perf_counter()
         model.fit(safe_indexing(X, train), *([] if y is None else [safe_indexing(y, train)]))
         fit_time = time.perf_counter() - start
         return fit_time, np.asarray(model.predict(safe_indexing(X, test)))
 
-    results = Parallel(n_jobs=n_jobs)(delayed(run)(train, test) for train, test in splits)
+    results = Parallel(n_jobs=n_jobs)(delayed(fit_and_predict)(*split) for split in splits)
     rows = np.concatenate([test for _, test in splits])
     y_true = observed[rows]
     return Backtest(

@@ -1,9 +1,20 @@
-"""Series to try things on: some that ship with our dependencies, files, and generators."""
+"""Example data: series that dependencies include, tutorials' files, and generators of series."""
 
+import contextlib
+import io
+from collections.abc import Sequence
+from importlib.resources import files
+from os import PathLike
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 import numpy as np
+import pandas as pd
+from scipy.signal import lfilter
+from sklearn.utils import check_random_state
+
+from ._checks import check_name
 
 __all__ = [
     "load_airline",
@@ -17,36 +28,38 @@ __all__ = [
     "make_narma",
 ]
 
-
 _TEXTS = {"fable": "fable/belling_the_cat.txt", "shakespeare": "tinyshakespeare/input.txt"}
 
-
-# File and days of train, and of test.
+# The files of the training set and the test set.
 _STOCKS = {
-    "facebook": [("fb/FB_training_data.csv", slice(None)), ("fb/FB_test_data.csv", slice(None))],
-    "google": [
-        ("google/Google_Stock_Price_Train.csv", slice(None)),
-        ("google/Google_Stock_Price_Test.csv", slice(None)),
-    ],
-    "mastercard": [
-        ("mastercard/Mastercard_stock_history.csv", slice("2016", "2020")),
-        ("mastercard/Mastercard_stock_history.csv", slice("2021", "2021")),
-    ],
+    "facebook": ["fb/FB_training_data.csv", "fb/FB_test_data.csv"],
+    "google": ["google/Google_Stock_Price_Train.csv", "google/Google_Stock_Price_Test.csv"],
+    "mastercard": ["mastercard/Mastercard_stock_history.csv"] * 2,
 }
 
+# The days of both sets, if a file contains more than these.
+_DAYS = {"mastercard": [slice("2016", "2020"), slice("2021", "2021")]}
 
-def load_google():
-    """Load the daily prices of Google's stock that ship with matplotlib.
+_REGIONS = {"Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe"}
+_REGIONS |= {"Indian", "Pacific"}
+
+# Types of parameters.
+_Folder = str | PathLike[str] | None
+_RandomState = int | np.random.RandomState | None
+
+
+def load_google() -> pd.DataFrame:
+    """Load the daily prices of Google's stock that matplotlib includes.
 
     Returns
     -------
     prices : DataFrame of shape (1047, 6)
-        Open, High, Low, Close and Adj Close in US dollars, and Volume in shares, for each trading
-        day from 2004-08-19 to 2008-10-14 (a DatetimeIndex).
+        Open, High, Low, Close and Adj Close in US dollars, and Volume in shares. The index is a
+        DatetimeIndex of the trading days from 2004-08-19 to 2008-10-14.
 
     Notes
     -----
-    Read from ``goog.npz`` in matplotlib's sample data.
+    The source is ``goog.npz`` in the sample data of matplotlib.
 
     Examples
     --------
@@ -61,7 +74,6 @@ def load_google():
     2008-10-13  355.79  381.02   8905500
     2008-10-14  393.53  362.71   7784800
     """
-    import pandas as pd
     from matplotlib.cbook import get_sample_data
 
     archive: Any = get_sample_data("goog.npz")
@@ -73,14 +85,14 @@ def load_google():
     return pd.DataFrame(columns, index=index)
 
 
-def load_airline():
-    """Load the monthly numbers of airline passengers [1]_ that ship with sktime.
+def load_airline() -> pd.DataFrame:
+    """Load the monthly numbers of airline passengers [1]_ that sktime includes.
 
     Returns
     -------
     passengers : DataFrame of shape (144, 1)
-        Thousands of international passengers a month, from January 1949 to December 1960 (a
-        PeriodIndex).
+        Thousands of international passengers per month. The index is a PeriodIndex from January
+        1949 to December 1960.
 
     References
     ----------
@@ -101,26 +113,26 @@ def load_airline():
     return load().astype(float).to_frame("Passengers")
 
 
-def load_cities():
-    """Load the cities that time zones are named for, and the regions that they lie in.
+def load_cities() -> tuple[list[str], list[str]]:
+    """Load the cities in the time zone database and their regions (classification).
 
     Returns
     -------
     cities : list of str
-        Such as "New York", without duplicates.
+        Names such as "New York", without duplicates.
     regions : list of str
-        Such as "America"; as many.
+        The region of each city, such as "America".
 
     Raises
     ------
     FileNotFoundError
-        If neither the machine nor Python has a time zone database.
+        If neither the operating system nor Python has a time zone database.
 
     Notes
     -----
-    Read from the standard library's `zoneinfo`, whose names are those of the IANA time zone
-    database; how many there are depends on its version. Names that are no region's cities (such
-    as "Etc/GMT") are left out.
+    The names are those of the IANA time zone database, as read by the standard library's
+    `zoneinfo`. Their number depends on its version. Names without a region (such as "Etc/GMT") are
+    excluded.
 
     Examples
     --------
@@ -129,32 +141,28 @@ def load_cities():
     >>> dict(zip(cities, regions))["Paris"]
     'Europe'
     """
-    from zoneinfo import available_timezones
-
-    regions = {"Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe"}
-    regions |= {"Indian", "Pacific"}
     names = sorted(name.split("/") for name in available_timezones() if "/" in name)
     if not names:
         raise FileNotFoundError(
-            "There is no time zone database here. Install one: `pip install tzdata`."
+            "No time zone database is installed. Install one: `pip install tzdata`."
         )
-    found = {parts[-1].replace("_", " "): parts[0] for parts in names if parts[0] in regions}
-    return list(found), list(found.values())
+    region_of = {name[-1].replace("_", " "): name[0] for name in names if name[0] in _REGIONS}
+    return list(region_of), list(region_of.values())
 
 
-def load_text(folder, name):
-    """Load a text: a file's, or one that ships with Python or scikit-learn.
+def load_text(folder: _Folder, name: str) -> str:
+    """Load a text from a file, or one that Python or scikit-learn includes.
 
     Parameters
     ----------
     folder : str, path-like or None
-        Where the files are. None gives another text instead, so that an example also runs
-        without the files.
+        Folder of the file. With None, a different text is returned, so that examples can also be
+        run without the files.
     name : {"fable", "shakespeare"}
-        Aesop's fable of belling the cat, ``fable/belling_the_cat.txt`` (204 words and marks
-        between blanks), or else the Zen of Python; or the plays known as tiny Shakespeare,
-        ``tinyshakespeare/input.txt`` (1,115,394 characters), or else scikit-learn's
-        descriptions of its data sets.
+        - "fable": Aesop's fable of belling the cat, ``fable/belling_the_cat.txt`` (204 words and
+          punctuation marks). Without a folder, the Zen of Python.
+        - "shakespeare": plays by Shakespeare, ``tinyshakespeare/input.txt`` (1,115,394
+          characters). Without a folder, the descriptions of scikit-learn's datasets.
 
     Returns
     -------
@@ -165,7 +173,7 @@ def load_text(folder, name):
     ValueError
         If `name` is not known.
     FileNotFoundError
-        If the file is missing.
+        If the file does not exist.
 
     Examples
     --------
@@ -173,57 +181,52 @@ def load_text(folder, name):
     >>> load_text(None, "fable")[:32]
     'The Zen of Python, by Tim Peters'
     """
-    if name not in _TEXTS:
-        raise ValueError(
-            f"name={name!r} is not known. Choose one of {', '.join(map(repr, _TEXTS))}."
-        )
+    check_name("name", name, _TEXTS)
     if folder is not None:
         return (Path(folder) / _TEXTS[name]).read_text(encoding="utf-8")
     if name == "fable":
-        import contextlib
-        import io
-
         with contextlib.redirect_stdout(io.StringIO()):  # the module prints when it is imported
             import this
         return "".join(this.d.get(letter, letter) for letter in this.s)
-    from importlib.resources import files
-
-    folder = files("sklearn.datasets.descr")
-    described = sorted(path.name for path in folder.iterdir() if path.name.endswith(".rst"))
-    return "\n".join((folder / name).read_text(encoding="utf-8") for name in described)
+    paths = {path.name: path for path in files("sklearn.datasets.descr").iterdir()}
+    names = sorted(name for name in paths if name.endswith(".rst"))
+    return "\n".join(paths[name].read_text(encoding="utf-8") for name in names)
 
 
-def load_stock(folder, name):
-    """Load a stock's daily prices from a tutorial's CSV files, parted as the tutorial does.
+def load_stock(folder: _Folder, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Load the daily prices of a stock from a tutorial's CSV files, with the tutorial's split.
 
     Parameters
     ----------
     folder : str, path-like or None
-        Where the files are, in the folders named below. None gives the prices of `load_google`
-        instead, so that an example also runs without the files: the last 200 days are then test.
+        Folder that contains the subfolders below. With None, the prices of `load_google` are
+        returned, the last 200 days as test set, so that examples can also be run without the
+        files.
     name : {"facebook", "google", "mastercard"}
-        Which stock: ``fb/FB_training_data.csv`` and ``fb/FB_test_data.csv`` (2015 to 2019, and
-        January 2020); ``google/Google_Stock_Price_Train.csv`` and ``..._Test.csv`` (2012 to 2016,
-        and January 2017); ``mastercard/Mastercard_stock_history.csv`` (2016 to 2020, and 2021).
+        - "facebook": ``fb/FB_training_data.csv`` (2015 to 2019) and ``fb/FB_test_data.csv``
+          (January 2020).
+        - "google": ``google/Google_Stock_Price_Train.csv`` (2012 to 2016) and
+          ``google/Google_Stock_Price_Test.csv`` (January 2017).
+        - "mastercard": ``mastercard/Mastercard_stock_history.csv`` (2016 to 2020, and 2021).
 
     Returns
     -------
-    train, test : DataFrames of shape (n_days, n_columns)
-        Numbers, by an increasing DatetimeIndex: 1258 and 21 days of Facebook, 1258 and 20 of
-        Google, 1259 and 195 of MasterCard, 847 and 200 without files. All have the columns Open,
-        High, Low, Close and Volume.
+    train, test : DataFrame of shape (n_days, n_columns)
+        Numbers with an increasing DatetimeIndex: 1258 and 21 days of Facebook, 1258 and 20 of
+        Google, 1259 and 195 of MasterCard, 847 and 200 without a folder. The columns include
+        Open, High, Low, Close and Volume.
 
     Raises
     ------
     ValueError
         If `name` is not known.
     FileNotFoundError
-        If a file is missing.
+        If a file does not exist.
 
     Warnings
     --------
-    Until 2014-03-26 the Close in Google's files is about twice what Open, High and Low are, which
-    were adjusted for a split. Take one of those.
+    In Google's files, Close is not adjusted for a split before 2014-03-27: until then it is about
+    twice Open, High and Low, which are adjusted. Use one of the latter.
 
     Examples
     --------
@@ -235,35 +238,37 @@ def load_stock(folder, name):
     >>> len(train), len(test)  # doctest: +SKIP
     (1258, 20)
     """
-    if name not in _STOCKS:
-        raise ValueError(
-            f"name={name!r} is not known. Choose one of {', '.join(map(repr, _STOCKS))}."
-        )
+    check_name("name", name, _STOCKS)
     if folder is None:
         prices = load_google()
         return prices[:-200], prices[-200:]
-    train, test = (_read(Path(folder) / file, days) for file, days in _STOCKS[name])
-    return train, test
+    train, test = (_read_prices(Path(folder) / file) for file in _STOCKS[name])
+    train_days, test_days = _DAYS.get(name, [slice(None), slice(None)])
+    return train.loc[train_days], test.loc[test_days]
 
 
-def _read(path, days):
-    """Read a file of daily prices, and keep some of its days."""
-    import pandas as pd
-
+def _read_prices(path):
+    """Read a file of daily prices."""
     if not path.is_file():
         raise FileNotFoundError(
-            f"{path} is missing. Pass the folder that holds {path.parent.name}/{path.name}, or "
-            "None for the prices that ship with matplotlib."
+            f"{path} is missing. Pass the folder that contains {path.parent.name}/{path.name}, or "
+            "None for the prices that matplotlib includes."
         )
     table = pd.read_csv(path, index_col="Date", thousands=",")
-    # Year first, or the American month/day/year.
-    pattern = "%m/%d/%Y" if "/" in table.index[0] else "%Y-%m-%d"
-    table.index = pd.to_datetime(table.index, format=pattern)
-    return table.sort_index().loc[days]
+    # ISO dates, or month/day/year.
+    date_format = "%m/%d/%Y" if "/" in table.index[0] else "%Y-%m-%d"
+    table.index = pd.to_datetime(table.index, format=date_format)
+    return table.sort_index()
 
 
-def make_ar(n_samples=1000, coefficients=(1.2, -0.5), *, noise=1.0, random_state=None):
-    """Draw a stationary autoregressive series, for which the best forecast is known.
+def make_ar(
+    n_samples: int = 1000,
+    coefficients: Sequence[float] = (1.2, -0.5),
+    *,
+    noise: float = 1.0,
+    random_state: _RandomState = None,
+) -> np.ndarray:
+    """Generate a stationary autoregressive series, whose optimal forecast is known.
 
     Row t is ``coefficients[0] * x[t-1] + coefficients[1] * x[t-2] + ... + noise * e[t]`` with
     standard normal e. No forecast of the next row has a lower expected RMSE than `noise`.
@@ -271,13 +276,13 @@ def make_ar(n_samples=1000, coefficients=(1.2, -0.5), *, noise=1.0, random_state
     Parameters
     ----------
     n_samples : int, default=1000
-        Rows.
+        Number of rows.
     coefficients : sequence of float, default=(1.2, -0.5)
-        Weights of the rows before, the latest first.
+        Autoregressive coefficients, starting with that of lag 1.
     noise : float, default=1.0
-        Standard deviation of what cannot be predicted.
+        Standard deviation of the noise.
     random_state : int, RandomState instance or None, default=None
-        Seeds the noise.
+        Determines the noise. Pass an int for reproducible results.
 
     Returns
     -------
@@ -286,7 +291,7 @@ def make_ar(n_samples=1000, coefficients=(1.2, -0.5), *, noise=1.0, random_state
     Raises
     ------
     ValueError
-        If the coefficients make no stationary series.
+        If the series would not be stationary.
 
     Examples
     --------
@@ -299,56 +304,58 @@ def make_ar(n_samples=1000, coefficients=(1.2, -0.5), *, noise=1.0, random_state
     >>> round(float(np.sqrt(np.mean((x[2:] - best) ** 2))), 1)
     2.0
     """
-    from scipy.signal import lfilter
-    from sklearn.utils import check_random_state
-
     polynomial = np.r_[1.0, -np.asarray(coefficients, dtype=float)]
-    slowest = max(np.abs(np.roots(polynomial)), default=0.0)
-    if not slowest < 1:
+    modulus = max(np.abs(np.roots(polynomial)), default=0.0)
+    if not modulus < 1:
         raise ValueError(
-            f"coefficients={tuple(coefficients)} make no stationary series: the largest root of "
-            f"its characteristic polynomial is {slowest:.3g} in size and must be below 1."
+            f"coefficients={tuple(coefficients)} do not define a stationary series: the largest "
+            f"root of the characteristic polynomial has modulus {modulus:.3g}, which must be "
+            "below 1."
         )
-    # Until the zeros it starts from count for less than rounding.
-    n_burn_in = len(polynomial) + int(np.log(1e-16) / np.log(max(slowest, 0.1)))
+    # Until the effect of the initial zeros is smaller than rounding errors.
+    n_burn_in = len(polynomial) + int(np.log(1e-16) / np.log(max(modulus, 0.1)))
     shocks = check_random_state(random_state).standard_normal(n_burn_in + n_samples)
     return noise * lfilter([1.0], polynomial, shocks)[n_burn_in:, None]
 
 
-def make_adding(n_samples=1000, n_timesteps=100, *, random_state=None):
-    """Draw the adding problem: to find two numbers in a long sequence and add them up [1]_.
+def make_adding(
+    n_samples: int = 1000, n_timesteps: int = 100, *, random_state: _RandomState = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Generate the adding problem, the addition of two marked numbers in a long sequence [1]_.
 
-    Each step of a sequence holds a number, uniform in 0 to 1, and a mark, which is 1 for one step
-    of the first half and one of the second, and 0 for all others. The target is the sum of the two
-    marked numbers. Who answers 1 every time has a mean squared error of 1/6 = 0.167; to do better
-    takes a memory of n_timesteps / 2 steps or more.
+    Each time step has two features: a number, uniform between 0 and 1, and a marker. The marker is
+    1 at one random step in the first half and one in the second half of the sequence, and 0
+    elsewhere. The target is the sum of the two marked numbers. Always predicting 1 has a mean
+    squared error of 1/6 = 0.167. The first number must be remembered for at least n_timesteps / 2
+    steps.
 
     Parameters
     ----------
     n_samples : int, default=1000
-        Sequences.
+        Number of sequences.
     n_timesteps : int, default=100
-        Steps in a sequence, at least 2.
+        Number of time steps in each sequence, at least 2.
     random_state : int, RandomState instance or None, default=None
-        Seeds numbers and marks.
+        Determines the numbers and markers. Pass an int for reproducible results.
 
     Returns
     -------
     X : ndarray of shape (n_samples, n_timesteps, 2)
-        Numbers and marks.
+        Numbers and markers.
     y : ndarray of shape (n_samples,)
+        Sums of the marked numbers.
 
     Raises
     ------
     ValueError
-        If a sequence is too short for two marks.
+        If the sequences are too short for two markers.
 
     References
     ----------
     .. [1] S. Hochreiter, J. Schmidhuber (1997). Long short-term memory. Neural Computation 9(8),
-       experiment 4; with numbers from 0 to 1, a length that is the same for all and the marks in
-       different halves: M. Arjovsky, A. Shah, Y. Bengio (2016). Unitary evolution recurrent neural
-       networks. ICML 2016.
+       experiment 4. The variant with numbers from 0 to 1, sequences of equal length and markers
+       in different halves: M. Arjovsky, A. Shah, Y. Bengio (2016). Unitary evolution recurrent
+       neural networks. ICML 2016.
 
     Examples
     --------
@@ -359,10 +366,8 @@ def make_adding(n_samples=1000, n_timesteps=100, *, random_state=None):
     >>> bool((abs((X[..., 0] * X[..., 1]).sum(axis=1) - y) < 1e-12).all())
     True
     """
-    from sklearn.utils import check_random_state
-
     if n_timesteps < 2:
-        raise ValueError(f"n_timesteps={n_timesteps} must be at least 2, for two marks.")
+        raise ValueError(f"n_timesteps={n_timesteps} must be at least 2, for two markers.")
     rng = check_random_state(random_state)
     half = n_timesteps // 2
     X = np.zeros((n_samples, n_timesteps, 2))
@@ -373,34 +378,39 @@ def make_adding(n_samples=1000, n_timesteps=100, *, random_state=None):
     return X, np.sum(X[..., 0] * X[..., 1], axis=1)
 
 
-def make_narma(n_samples=1000, order=10, *, random_state=None):
-    """Draw a nonlinear autoregressive moving average that is driven by noise, and the noise [1]_.
+def make_narma(
+    n_samples: int = 1000, order: int = 10, *, random_state: _RandomState = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Generate a nonlinear autoregressive moving average (NARMA) series and its input [1]_.
 
-    With x uniform in 0 to 0.5, ``y[t+1] = 0.3 y[t] + 0.05 y[t] (y[t] + ... + y[t-order+1])
-    + 1.5 x[t-order+1] x[t] + 0.1``. Row t of X is x[t], and of y what it leads to, y[t+1].
+    The input x is uniform between 0 and 0.5, and ``y[t+1] = 0.3 y[t] + 0.05 y[t] (y[t] + ... +
+    y[t-order+1]) + 1.5 x[t-order+1] x[t] + 0.1``. Row t of X is x[t], and row t of y is y[t+1].
 
     Parameters
     ----------
     n_samples : int, default=1000
-        Rows.
+        Number of rows.
     order : int, default=10
-        How far back y depends on itself and on x; at most 10, as longer ones do not stay finite.
+        Number of previous values of x and y that y depends on, from 1 to 10. Series of a higher
+        order diverge.
     random_state : int, RandomState instance or None, default=None
-        Seeds x.
+        Determines x. Pass an int for reproducible results.
 
     Returns
     -------
     X : ndarray of shape (n_samples, 1)
+        Input.
     y : ndarray of shape (n_samples,)
+        Output.
 
     Raises
     ------
     ValueError
-        If the order is not in 1 to 10.
+        If the order is not between 1 and 10.
 
     Notes
     -----
-    Once in a long while y leaves for infinity; x is then drawn again.
+    In rare cases y diverges. Then x is resampled.
 
     References
     ----------
@@ -414,12 +424,10 @@ def make_narma(n_samples=1000, order=10, *, random_state=None):
     >>> X.shape, y.shape
     ((500, 1), (500,))
     """
-    from sklearn.utils import check_random_state
-
     if not 1 <= order <= 10:
-        raise ValueError(f"order={order} must be in 1 to 10: longer ones do not stay finite.")
+        raise ValueError(f"order={order} must be between 1 and 10: higher orders diverge.")
     rng = check_random_state(random_state)
-    n_burn_in = 10 * order  # steps to forget that y starts at zero
+    n_burn_in = 10 * order  # until the effect of the initial zeros has decayed
     y = np.full(1, np.inf)
     while not np.abs(y).max() < 2:
         x = rng.uniform(0, 0.5, n_burn_in + n_samples)
@@ -432,19 +440,22 @@ def make_narma(n_samples=1000, order=10, *, random_state=None):
     return x[n_burn_in:, None], y[n_burn_in + 1 :]
 
 
-def make_mackey_glass(n_samples=1000, delay=17, *, random_state=None):
-    """Draw the Mackey-Glass series, chaotic for a delay of 17 and more [1]_.
+def make_mackey_glass(
+    n_samples: int = 1000, delay: int = 17, *, random_state: _RandomState = None
+) -> np.ndarray:
+    """Generate the Mackey-Glass series, which is chaotic for a delay of 17 and more [1]_.
 
-    It follows ``dx/dt = 0.2 x(t - delay) / (1 + x(t - delay)^10) - 0.1 x(t)``, taken in steps of
-    1/10, of which every tenth is a row.
+    The differential equation ``dx/dt = 0.2 x(t - delay) / (1 + x(t - delay)^10) - 0.1 x(t)`` is
+    integrated in steps of 1/10, and every tenth step is a row.
 
     Parameters
     ----------
     n_samples : int, default=1000
-        Rows.
+        Number of rows.
     delay : int, default=17
+        Delay, at least 1.
     random_state : int, RandomState instance or None, default=None
-        Seeds what the series starts from.
+        Determines the initial values. Pass an int for reproducible results.
 
     Returns
     -------
@@ -458,7 +469,8 @@ def make_mackey_glass(n_samples=1000, delay=17, *, random_state=None):
     References
     ----------
     .. [1] M. C. Mackey, L. Glass (1977). Oscillation and chaos in physiological control systems.
-       Science 197; in steps as in H. Jaeger, H. Haas (2004). Harnessing nonlinearity. Science 304.
+       Science 197. Integrated as in H. Jaeger, H. Haas (2004). Harnessing nonlinearity. Science
+       304.
 
     Examples
     --------
@@ -467,16 +479,14 @@ def make_mackey_glass(n_samples=1000, delay=17, *, random_state=None):
     >>> series.shape, bool(0.2 < series.min() < series.max() < 1.5)
     ((500, 1), True)
     """
-    from sklearn.utils import check_random_state
-
     if delay < 1:
         raise ValueError(f"delay={delay} must be at least 1.")
     steps = 10
     lag, n_burn_in = steps * delay, 100 * steps * delay
     x = np.empty(lag + 1 + n_burn_in + steps * n_samples)
     x[: lag + 1] = 1.2 + 0.2 * check_random_state(random_state).uniform(-1, 1, lag + 1)
-    values = x.tolist()  # numbers of Python's own are faster one by one
+    values = x.tolist()  # single Python floats are faster than NumPy scalars
     for t in range(lag, len(values) - 1):
-        late = values[t - lag]
-        values[t + 1] = values[t] + (0.2 * late / (1 + late**10) - 0.1 * values[t]) / steps
+        delayed = values[t - lag]
+        values[t + 1] = values[t] + (0.2 * delayed / (1 + delayed**10) - 0.1 * values[t]) / steps
     return np.array(values[-steps * n_samples :: steps])[:, None]

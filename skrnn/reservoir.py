@@ -1,8 +1,10 @@
-"""ReservoirTransformer: an echo state network's reservoir, which only its readout learns from."""
+"""ReservoirTransformer: the reservoir of an echo state network."""
 
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
@@ -16,104 +18,114 @@ __all__ = ["ReservoirTransformer", "StateArray"]
 
 
 class StateArray(np.ndarray):
-    """States of a reservoir: an ndarray that knows how many of its leading rows are no good.
+    """States of a reservoir, with the number of leading states that are incomplete.
 
-    Slices, copies and results of arithmetic are plain in this: their `n_incomplete` is 0.
+    Slices, copies and the results of arithmetic have ``n_incomplete=0``.
+
+    Parameters
+    ----------
+    states : array-like
+        The states.
+    n_incomplete : int, default=0
+        Number of leading rows that `CompleteWindowsRegressor` excludes from `fit`.
 
     Attributes
     ----------
     n_incomplete : int
-        Leading rows that `CompleteWindowsRegressor` does not learn from.
+        Number of leading rows that `CompleteWindowsRegressor` excludes from `fit`.
     """
 
     n_incomplete: int
 
-    def __new__(cls, states, n_incomplete=0):
-        """Lay a view over the states."""
+    def __new__(cls, states: ArrayLike, n_incomplete: int = 0) -> "StateArray":
+        """Create a view of the states."""
         self = np.asarray(states).view(cls)
         self.n_incomplete = int(n_incomplete)
         return self
 
-    def __array_finalize__(self, obj):
+    def __array_finalize__(self, obj: Any) -> None:
         self.n_incomplete = 0
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         return StateArray, (np.asarray(self), self.n_incomplete)
 
-    def __reduce_ex__(self, protocol):
+    def __reduce_ex__(self, protocol: Any) -> Any:
         return self.__reduce__()
 
 
 class ReservoirTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Turn windows, or a series, into the states of a random recurrent network [1]_.
+    """Transform windows, or a series, into the states of a random recurrent network [1]_.
 
-    The reservoir of an echo state network: recurrent units whose weights are drawn once and never
-    learnt. With the input x and the state h, which is h⁻ before the step and starts at zero::
+    This is the reservoir of an echo state network: recurrent units whose weights are random and
+    are not trained. From the input x and the previous state h⁻, which is initially zero, the state
+    is::
 
         h = (1 − leak) h⁻ + leak tanh(x W + h⁻ U + b)
 
-    A linear model on the states, its readout, is all that learns: scikit-learn's `Ridge` behind it
-    makes an echo state network.
+    An echo state network consists of the reservoir and a readout, a linear model of the states,
+    such as `Ridge`. Only the readout is trained.
 
-    `transform` takes X for one of two things:
+    `transform` takes two types of X:
 
-    - Windows, (n_samples, n_timesteps, n_features) as a `WindowTransformer` makes them: row i is
-      the state after window i was read from its first step to its last.
-    - A series, (n_samples, n_features): row i is the state after all rows up to row
-      ``i - horizon`` were read. As in `WindowTransformer`, X that begins with the rows seen in
-      `fit` is these rows, and what follows them; the states start at zero. Any other X continues
-      from the last rows seen in `fit`.
+    - Windows of shape (n_samples, n_timesteps, n_features), such as those of `WindowTransformer`.
+      Row i of the output is the state after the last step of window i.
+    - A series of shape (n_samples, n_features). Row i of the output is the state after row
+      ``i - horizon``. As in `WindowTransformer`, X that begins with the rows seen in `fit` is the
+      fitted data, possibly followed by new rows, and its initial state is zero. Any other X
+      continues from the last state in `fit`.
 
     Parameters
     ----------
     units : int, default=100
-        Columns of a state.
+        Number of units, the dimensionality of the states.
     spectral_radius : float, default=0.9
-        Size of the largest eigenvalue of U. Near 1 the reservoir remembers for long; well above 1
-        it may never forget how it started.
+        Largest absolute eigenvalue of U. The closer to 1, the longer the memory of the reservoir.
+        With values well above 1, the states may depend on the initial state indefinitely.
     leak : float in (0, 1], default=1.0
-        How fast states change; less than 1 for what is slow against the time step.
+        Leaking rate. Smaller values make the states change more slowly.
     input_scaling : float, default=1.0
-        The numbers in W are uniform between minus and plus this.
+        The elements of W are uniform between plus and minus this value.
     bias_scaling : float, default=0.2
-        The numbers in b are uniform between minus and plus this.
+        The elements of b are uniform between plus and minus this value.
     density : float in (0, 1], default=0.1
-        Share of the units that each unit hears from; at least one.
+        Fraction of nonzero elements in each column of U. Each column has at least one.
     horizon : int, default=1
-        How many rows before its own a state of a series has read up to. With 1,
-        ``fit(series, series)`` does not leak; 0 includes the row itself, which is for predicting
-        *another* variable of the same moment. Windows have a horizon of their own.
+        Number of rows from the last row that a state of a series depends on to the row it belongs
+        to. With 1, ``fit(series, series)`` does not leak the target. With 0, the state depends on
+        the row itself, which is only suitable for predicting *another* variable at the same time.
+        It does not apply to windows.
     washout : int, default=0
-        How many leading states of a series that starts at zero count as incomplete, beside those
-        that have read nothing: `CompleteWindowsRegressor` leaves them out of `fit`. Of windows,
-        those count that reach before the first known row.
+        Number of states after the initial state of a series that count as incomplete, in addition
+        to the first `horizon` states, which depend on no row. `CompleteWindowsRegressor` excludes
+        incomplete states from `fit`. The states of incomplete windows are always incomplete.
     random_state : int, RandomState instance or None, default=None
-        Draws the weights.
+        Determines the random weights. Pass an int for reproducible results.
 
     Attributes
     ----------
     input_weights_ : ndarray of shape (n_features, units)
         W.
     recurrent_weights_ : ndarray of shape (units, units)
-        U; row j holds what the others hear of unit j.
+        U. Element (j, k) is the weight of the connection from unit j to unit k.
     bias_ : ndarray of shape (units,)
         b.
     n_features_in_ : int
-        Features of a time step.
+        Number of features per time step seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of a series' columns, where X had any.
+        Names of the columns of a series seen in `fit`. Defined only if X has column names that are
+        all strings.
 
     See Also
     --------
-    WindowTransformer : Makes the windows.
-    CompleteWindowsRegressor : Leaves incomplete rows out of what a readout learns from.
+    WindowTransformer : Transforms a series into windows.
+    CompleteWindowsRegressor : Excludes incomplete rows from the training data of a readout.
 
     Notes
     -----
-    Features should be scaled, to 0 to 1 or to variance 1. States have X's dtype. A `Ridge` right
-    behind learns from all rows; to leave out the incomplete ones, which know little of what was
-    before, take ``CompleteWindowsRegressor(Ridge())`` (without `set_output`, whose frames do not
-    say which they are).
+    Features should be scaled, for example to the range 0 to 1 or to unit variance. The states have
+    the dtype of X. A `Ridge` directly after the reservoir is fitted on all rows. To exclude
+    incomplete states, use ``CompleteWindowsRegressor(Ridge())`` and no `set_output`, as DataFrames
+    do not contain the number of incomplete states.
 
     References
     ----------
@@ -135,12 +147,17 @@ class ReservoirTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
     >>> model.score(test, test) > 0.999
     True
 
-    Or on the series as it is, without windows:
+    Or directly on the series, without windows:
 
     >>> model = make_pipeline(reservoir, Ridge(1e-6)).fit(train, train)
     >>> model.score(test, test) > 0.999
     True
     """
+
+    input_weights_: np.ndarray
+    recurrent_weights_: np.ndarray
+    bias_: np.ndarray
+    n_features_in_: int
 
     _parameter_constraints = {
         "units": [Interval(Integral, 1, None, closed="left")],
@@ -156,17 +173,17 @@ class ReservoirTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
 
     def __init__(
         self,
-        units=100,
+        units: int = 100,
         *,
-        spectral_radius=0.9,
-        leak=1.0,
-        input_scaling=1.0,
-        bias_scaling=0.2,
-        density=0.1,
-        horizon=1,
-        washout=0,
-        random_state=None,
-    ):
+        spectral_radius: float = 0.9,
+        leak: float = 1.0,
+        input_scaling: float = 1.0,
+        bias_scaling: float = 0.2,
+        density: float = 0.1,
+        horizon: int = 1,
+        washout: int = 0,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.units = units
         self.spectral_radius = spectral_radius
         self.leak = leak
@@ -177,29 +194,31 @@ class ReservoirTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         self.washout = washout
         self.random_state = random_state
 
-    def fit(self, X, y=None):
-        """Draw the weights; of a series, remember how it ends.
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Initialize the weights and, for a series, store the last states.
 
         Parameters
         ----------
         X : WindowArray or array-like of shape (n_samples, n_timesteps, n_features), or \
 array-like of shape (n_samples, n_features)
             Windows, or a series.
-        y : ignored
+        y : Ignored
+            Not used, present for API consistency.
 
         Returns
         -------
         self : ReservoirTransformer
+            Fitted transformer.
 
         Raises
         ------
         ValueError
-            If X is neither, or holds a value that is not finite.
+            If X is neither windows nor a series, or contains NaN or infinity.
         """
         self._fit(X)
         return self
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: ArrayLike, y: Any = None) -> StateArray:
         """Fit to X and return its states.
 
         Parameters
@@ -207,7 +226,8 @@ array-like of shape (n_samples, n_features)
         X : WindowArray or array-like of shape (n_samples, n_timesteps, n_features), or \
 array-like of shape (n_samples, n_features)
             Windows, or a series.
-        y : ignored
+        y : Ignored
+            Not used, present for API consistency.
 
         Returns
         -------
@@ -218,26 +238,27 @@ array-like of shape (n_samples, n_features)
     @fit_context
     def _fit(self, X):
         with unchanged_on_error(self):
-            is_series = not _holds_windows(X)
             values = self._validate(X, reset=True)
-            self._draw()
+            self._initialize_weights()
             self._memory = None
-            if not is_series:
-                return self._read_windows(X, values)
-            # Where no row is before the first of two, it is not the fitted rows that go on.
+            if _has_windows(X):
+                return self._window_states(X, values)
+            # Recognizes the fitted rows in `transform`. If it returns complete windows of two
+            # rows, X continues the fitted rows.
             self._memory = WindowTransformer(2, horizon=0).fit(X)
-            states = self._read(values, np.zeros((1, self.units), values.dtype))
+            states = self._series_states(values, np.zeros((0, self.units)))
             self._last_states = states[-max(1, self.horizon) :].copy()
-            return self._aligned(states, np.zeros((self.horizon, self.units), values.dtype), True)
+            return self._shift(states, from_zero=True)
 
-    def transform(self, X):
-        """Return the states after each window, or before each row of a series.
+    def transform(self, X: ArrayLike) -> StateArray:
+        """Return the state of each window, or of each row of a series.
 
         Parameters
         ----------
         X : WindowArray or array-like of shape (n_samples, n_timesteps, n_features), or \
 array-like of shape (n_samples, n_features)
-            Windows, or a series: the fitted one, it and what follows, or the rows that follow it.
+            Windows, or a series: the fitted data, the fitted data followed by new rows, or rows
+            that follow the fitted data.
 
         Returns
         -------
@@ -246,19 +267,19 @@ array-like of shape (n_samples, n_features)
         Warns
         -----
         UserWarning
-            If the index of a series lies before or among the fitted rows, or leaves a gap.
+            If the index of a series begins before or among the fitted rows, or has a gap.
 
         Raises
         ------
         ValueError
-            If X has other features than the fitted data, or a value that is not finite, or is a
-            series where windows were fitted.
+            If the features of X differ from those of the fitted data, if X contains NaN or
+            infinity, or if it is a series but windows were fitted.
         NotFittedError
-            Before `fit`.
+            If the transformer is not fitted.
         """
         check_is_fitted(self)
-        if _holds_windows(X):
-            return self._read_windows(X, self._validate(X, reset=False))
+        if _has_windows(X):
+            return self._window_states(X, self._validate(X, reset=False))
         if self._memory is None:
             raise ValueError(
                 f"X has shape {np.shape(X)}, but {type(self).__name__} was fitted on windows of "
@@ -266,17 +287,13 @@ array-like of shape (n_samples, n_features)
             )
         values = self._validate(X, reset=False)
         follows = self._memory.transform(X).n_incomplete == 0
-        known = np.zeros((max(1, self.horizon), self.units), values.dtype)
-        if follows:
-            n_known = len(self._last_states)
-            known[len(known) - n_known :] = self._last_states
-        states = self._read(values, known[-1:])
-        return self._aligned(states, known[len(known) - self.horizon :], not follows)
+        last_states = self._last_states if follows else self._last_states[:0]
+        return self._shift(self._series_states(values, last_states), from_zero=not follows)
 
     def _validate(self, X, reset):
-        """Return X as an array of floats; windows and series alike."""
+        """Return windows or a series as an array of floats."""
         dtype = [np.float64, np.float32]
-        if not _holds_windows(X):
+        if not _has_windows(X):
             return validate_data(self, X, reset=reset, dtype=dtype)
         if is_windows(X):
             X = X.stacked()
@@ -295,54 +312,54 @@ array-like of shape (n_samples, n_features)
             )
         return X
 
-    def _draw(self):
+    def _initialize_weights(self):
         rng = check_random_state(self.random_state)
         n = self.units
         self.input_weights_ = self.input_scaling * rng.uniform(-1, 1, (self.n_features_in_, n))
         self.bias_ = self.bias_scaling * rng.uniform(-1, 1, n)
-        # Each hears from as many: so there is a loop, and an eigenvalue to scale by.
-        n_heard = max(1, round(self.density * n))
+        # As every column has a nonzero element, the largest eigenvalue is not zero.
+        n_nonzero = max(1, round(self.density * n))
         weights = np.zeros((n, n))
         for unit in range(n):
-            heard = rng.choice(n, n_heard, replace=False)
-            weights[heard, unit] = rng.uniform(-1, 1, n_heard)
+            sources = rng.choice(n, n_nonzero, replace=False)
+            weights[sources, unit] = rng.uniform(-1, 1, n_nonzero)
         radius = np.max(np.abs(np.linalg.eigvals(weights)))
         self.recurrent_weights_ = weights * (self.spectral_radius / radius)
+
+    def _window_states(self, X, windows):
+        """Return the state after the last step of each window."""
+        state = np.zeros((len(windows), self.units), windows.dtype)
+        weights = self._weights(windows.dtype)
+        for t in range(windows.shape[1]):
+            state = self._step(windows[:, t], state, *weights)
+        return StateArray(state, X.n_incomplete if is_windows(X) else 0)
+
+    def _series_states(self, series, last_states):
+        """Return the state after each row of a series, preceded by the last states before it."""
+        n_before = max(1, self.horizon)
+        states = np.zeros((n_before + len(series), self.units), series.dtype)
+        states[n_before - len(last_states) : n_before] = last_states
+        state, weights = states[n_before - 1 : n_before], self._weights(series.dtype)
+        # Multiple threads would slow down such small products.
+        with threadpool_limits(1, "blas"):
+            for t in range(len(series)):
+                state = self._step(series[t : t + 1], state, *weights)
+                states[n_before + t] = state
+        return states
+
+    def _weights(self, dtype):
+        weights = (self.input_weights_, self.recurrent_weights_, self.bias_)
+        return [array.astype(dtype, copy=False) for array in weights]
 
     def _step(self, x, states, W, U, b):
         return (1 - self.leak) * states + self.leak * np.tanh(x @ W + states @ U + b)
 
-    def _weights(self, dtype):
-        return [
-            weights.astype(dtype, copy=False)
-            for weights in (self.input_weights_, self.recurrent_weights_, self.bias_)
-        ]
-
-    def _read_windows(self, X, windows):
-        states = np.zeros((len(windows), self.units), windows.dtype)
-        weights = self._weights(windows.dtype)
-        for t in range(windows.shape[1]):
-            states = self._step(windows[:, t], states, *weights)
-        return StateArray(states, X.n_incomplete if is_windows(X) else 0)
-
-    def _read(self, series, state):
-        """Return the state after each row of a series."""
-        states = np.empty((len(series), self.units), series.dtype)
-        weights = self._weights(series.dtype)
-        # Products as small as these take longer on several threads.
-        with threadpool_limits(1, "blas"):
-            for t in range(len(series)):
-                state = self._step(series[t : t + 1], state, *weights)
-                states[t] = state
-        return states
-
-    def _aligned(self, states, known, starts):
-        """Return the states `horizon` rows later, behind those known before."""
-        n_samples = len(states)
-        if self.horizon:
-            states = np.concatenate([known, states])[:n_samples]
-        skip = min(n_samples, self.washout + self.horizon) if starts else 0
-        return StateArray(states, skip)
+    def _shift(self, states, from_zero):
+        """Return the state `horizon` rows before each row of a series."""
+        n_before = max(1, self.horizon)
+        n_samples = len(states) - n_before
+        n_incomplete = min(n_samples, self.washout + self.horizon) if from_zero else 0
+        return StateArray(states[n_before - self.horizon :][:n_samples], n_incomplete)
 
     @property
     def _n_features_out(self):
@@ -355,6 +372,7 @@ array-like of shape (n_samples, n_features)
         return tags
 
 
-def _holds_windows(X):
+def _has_windows(X):
+    """Return whether X consists of windows, not of the rows of a series."""
     n_dimensions = np.ndim(X) if isinstance(X, (list, tuple)) else getattr(X, "ndim", None)
     return is_windows(X) or n_dimensions == 3

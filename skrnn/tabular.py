@@ -1,8 +1,10 @@
-"""Any tabular regressor in a network's place, on the complete windows alone."""
+"""CompleteWindowsRegressor: fit any regressor on the complete windows only."""
 
 from dataclasses import replace
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.utils import get_tags
 
@@ -28,30 +30,31 @@ __all__ = ["CompleteWindowsRegressor"]
 
 
 class CompleteWindowsRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
-    """Train any tabular regressor on the complete windows alone.
+    """Fit any regressor on the complete windows only.
 
-    The first windows of a series repeat its first row, and a `Ridge` put straight behind
-    ``WindowTransformer(flatten=True)`` would learn from them. This leaves them out of `fit`, as
-    `RNNRegressor` does, so that the two can stand in one grid search.
+    The first windows of a series are filled by repeating its first row. A regressor that directly
+    follows ``WindowTransformer(flatten=True)`` is also fitted on these. This meta-estimator
+    excludes them from `fit`, as `RNNRegressor` does, so that the two can be compared in one grid
+    search.
 
     Parameters
     ----------
     regressor : estimator
-        It is cloned and fitted on the flattened windows.
+        The regressor, which is cloned and fitted on the flattened windows.
 
     Attributes
     ----------
     regressor_ : estimator
-        The fitted clone.
+        The fitted regressor.
     n_features_in_ : int
-        Columns of the flattened windows.
+        Number of columns of the flattened windows.
 
     Notes
     -----
-    Where flattened windows come as a DataFrame (`set_output`), how many are incomplete is read
-    from the columns' names: ``close_lag60`` lacks 60 rows. Behind a `ReservoirTransformer`, the
-    states of incomplete windows and those of its washout are left out. Plain arrays are taken as
-    complete.
+    If the flattened windows are a DataFrame (`set_output`), the number of incomplete windows is
+    determined from the column names: with a column ``close_lag60``, the first 60 are incomplete.
+    After a `ReservoirTransformer`, the states of incomplete windows and of the washout are
+    excluded. All rows of plain arrays count as complete.
 
     Examples
     --------
@@ -66,26 +69,30 @@ class CompleteWindowsRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator
     1.0
     """
 
+    regressor_: Any
+
     _parameter_constraints = {"regressor": [HasMethods(["fit", "predict"])]}
 
-    def __init__(self, regressor):
+    def __init__(self, regressor: Any) -> None:
         self.regressor = regressor
 
     @fit_context
-    def fit(self, X, y=None, sample_weight=None):
-        """Fit a clone of the regressor on the complete windows.
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None, sample_weight: Any = None) -> Self:
+        """Fit the regressor on the complete windows.
 
         Parameters
         ----------
         X : WindowArray, DataFrame or array-like of shape (n_samples, n_features)
             Windows, flattened or not.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Target; None stands for the series that a WindowArray was made from.
+            Target values. None uses the series of a WindowArray.
         sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights.
 
         Returns
         -------
         self : CompleteWindowsRegressor
+            Fitted regressor.
 
         Raises
         ------
@@ -97,49 +104,50 @@ class CompleteWindowsRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator
             skip = n_incomplete(X) or n_rows_before(X)
             if skip and skip >= n_samples:
                 raise ValueError(
-                    f"None of the {n_samples} windows is complete, so there is nothing to learn "
-                    f"from: {skip} rows come before the first complete one. Fit on more rows."
+                    f"None of the {n_samples} windows is complete, so there is nothing to fit: "
+                    f"the first {skip} rows are incomplete. Fit on more rows."
                 )
             self._y_ndim = getattr(y, "ndim", None)
             if y is None or is_windows(X):
-                checked, self._y_ndim = check_outputs(self, X, y)
-                y = checked[:, 0] if self._y_ndim == 1 else checked
+                targets, self._y_ndim = check_outputs(self, X, y)
+                y = targets[:, 0] if self._y_ndim == 1 else targets
             weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-            flat = self._flat(X)
+            X_complete, y_complete = _flatten(X), y
             if skip:
                 rows = slice(skip, None)
-                flat, y = safe_indexing(flat, rows), safe_indexing(y, rows)
+                X_complete, y_complete = safe_indexing(X_complete, rows), safe_indexing(y, rows)
                 if weights:
                     weights = {"sample_weight": check_sample_weight(sample_weight, X)[rows]}
-            regressor = clone(self.regressor)
-            regressor.fit(flat, y, **weights)
-            self.regressor_ = regressor
+            self.regressor_ = clone(self.regressor).fit(X_complete, y_complete, **weights)
         return self
 
-    def predict(self, X):
-        """Predict every window, the incomplete ones too.
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Predict all windows, including the incomplete ones.
 
         Parameters
         ----------
         X : WindowArray, DataFrame or array-like of shape (n_samples, n_features)
-            Windows, flattened or not, like those seen in `fit`.
+            Windows, flattened or not, of the same shape as in `fit`.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
         check_is_fitted(self)
-        y = self.regressor_.predict(self._flat(X))
+        y = self.regressor_.predict(_flatten(X))
         return y[:, None] if self._y_ndim == 2 and y.ndim == 1 else y
 
-    def score(self, X, y=None, sample_weight=None):
-        """Return R² of the prediction; without y, on the complete windows of the series itself.
+    def score(self, X: ArrayLike, y: ArrayLike | None = None, sample_weight: Any = None) -> float:
+        """Return the R² of the predictions.
 
         Parameters
         ----------
         X : WindowArray, DataFrame or array-like of shape (n_samples, n_features)
+            Windows, flattened or not.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Target values. None scores the complete windows of a WindowArray on its series.
         sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights.
 
         Returns
         -------
@@ -147,13 +155,9 @@ class CompleteWindowsRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator
         """
         return score_windows(self, X, y, sample_weight)
 
-    @staticmethod
-    def _flat(X):
-        return np.asarray(X).reshape(len(X), -1) if is_windows(X) and X.ndim == 3 else X
-
     @property
-    def n_features_in_(self):
-        """Columns of the flattened windows."""
+    def n_features_in_(self) -> int:
+        """Number of columns of the flattened windows."""
         return self.regressor_.n_features_in_
 
     def __sklearn_tags__(self):
@@ -164,3 +168,7 @@ class CompleteWindowsRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator
         tags.target_tags.multi_output = inner.target_tags.multi_output
         tags.non_deterministic = inner.non_deterministic
         return tags
+
+
+def _flatten(X):
+    return np.asarray(X).reshape(len(X), -1) if is_windows(X) and X.ndim == 3 else X

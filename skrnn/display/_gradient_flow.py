@@ -1,42 +1,48 @@
-"""GradientFlowDisplay: how much of the gradient reaches back how far."""
+"""GradientFlowDisplay: plot how far gradients flow back through the time steps."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from .._sklearn_compat import check_is_fitted
-from ._forecast import inner_windows, iter_inner_estimators
-from ._matplotlib import add_legend, check_axes, styled, thin_ticks
+from ._estimators import find_inner_estimator, inner_windows
+from ._matplotlib import Display, add_legend, check_axes, format_ticks, line_style
+
+if TYPE_CHECKING:
+    import keras
 
 
-class GradientFlowDisplay:
-    """How strongly a network's output depends on what it read k steps before the last.
+class GradientFlowDisplay(Display):
+    """Plot of the gradient of a network's output with respect to earlier time steps.
 
-    The strength is the norm of the output's gradient with respect to the input k steps before the
-    last, averaged over windows. In a recurrent network it is the product of what k steps do to a
-    gradient: where each makes it smaller it vanishes, and nothing is learnt from what lies far
-    back; where each makes it larger it explodes [1]_. Make one with `from_estimator` or
-    `from_network`; several in the same axes compare cells. All parameters are stored as attributes.
+    The display shows the norm of the gradient of the output with respect to the input k steps
+    before the last, averaged over windows. Backpropagation through time multiplies the gradient by
+    one factor per step. If the factors are small, the gradient vanishes, and the network does not
+    learn from early time steps; if they are large, it explodes [1]_. It is recommended to use
+    `from_estimator` or `from_network` to create a display. To compare networks, plot them on the
+    same axes. All parameters are stored as attributes.
 
     Parameters
     ----------
     norms : array-like of shape (n_timesteps,)
-        The strength 0, 1, 2, ... steps before the last.
+        Norm of the gradient 0, 1, 2, ... steps before the last.
     untrained_norms : array-like of shape (n_timesteps,), default=None
         The same before training.
     name : str, default=None
-        Name of the network, put before the labels of its lines.
+        Name of the network, which is added to the labels of its lines.
 
     Attributes
     ----------
     rate, untrained_rate : float
-        What a step back multiplies the strength by, on (geometric) average from the last step to
-        the first: below 1 it vanishes, above 1 it explodes. NaN where the last step has none, or
-        is the only one.
+        Geometric mean of the factor by which the norm changes per step back. Gradients vanish with
+        a rate below 1 and explode with a rate above 1. NaN if the last step has no gradient or is
+        the only step.
     ax_ : matplotlib Axes
+        The axes with the lines.
     figure_ : matplotlib Figure
+        The figure that contains the axes.
     lines_ : list of matplotlib Line2D
-        After training, and before it where known.
+        The norms after training and, if known, before training.
 
     References
     ----------
@@ -46,111 +52,116 @@ class GradientFlowDisplay:
     Examples
     --------
     >>> from skrnn import GradientFlowDisplay
-    >>> display = GradientFlowDisplay([1.0, 0.5, 0.25, 0.125], name="forgetful").plot()
+    >>> display = GradientFlowDisplay([1.0, 0.5, 0.25, 0.125], name="rnn").plot()
     >>> display.rate
     0.5
     >>> display.lines_[0].get_label()
-    'forgetful (×0.500 a step)'
+    'rnn (×0.500 a step)'
     """
 
-    def __init__(self, norms, *, untrained_norms=None, name=None):
-        self.norms = _checked("norms", norms)
-        self.untrained_norms = None
+    lines_: list[Any]
+
+    def __init__(
+        self, norms: ArrayLike, *, untrained_norms: ArrayLike | None = None, name: str | None = None
+    ) -> None:
+        self.norms = _check_norms("norms", norms)
+        self.untrained_norms: np.ndarray | None = None
         self.untrained_rate = float("nan")
         if untrained_norms is not None:
-            self.untrained_norms = _checked("untrained_norms", untrained_norms)
+            self.untrained_norms = _check_norms("untrained_norms", untrained_norms)
             if len(self.untrained_norms) != len(self.norms):
                 raise ValueError(
                     f"norms has {len(self.norms)} steps and untrained_norms "
-                    f"{len(self.untrained_norms)}: both need those of the same windows."
+                    f"{len(self.untrained_norms)}, but both must be computed from the same windows."
                 )
-            self.untrained_rate = _rate(self.untrained_norms)
-        self.rate = _rate(self.norms)
+            self.untrained_rate = _rate_per_step(self.untrained_norms)
+        self.rate = _rate_per_step(self.norms)
         self.name = name
 
     def plot(
         self,
-        ax=None,
+        ax: Any = None,
         *,
-        relative=True,
-        log=True,
-        name=None,
-        line_kwargs=None,
-        untrained_kwargs=None,
-    ):
-        """Draw the strength over the steps back.
+        relative: bool = True,
+        log: bool = True,
+        name: str | None = None,
+        line_kwargs: dict[str, Any] | None = None,
+        untrained_kwargs: dict[str, Any] | None = None,
+    ) -> "GradientFlowDisplay":
+        """Plot the norms over the steps back.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to plot on. None creates a figure.
         relative : bool, default=True
-            Whether the last step's strength counts as 1.
+            Whether to divide the norms by that of the last step.
         log : bool, default=True
-            Whether the strength is on a logarithmic scale, where a constant rate is a straight
-            line.
+            Whether to use a logarithmic scale, on which a constant rate is a straight line.
         name : str, default=None
-            Name of the network; None is the display's `name`.
+            Name of the network. None uses the `name` of the display.
         line_kwargs, untrained_kwargs : dict, default=None
-            Style of the lines after and before training: keywords of `Axes.plot`.
+            Keyword arguments of `Axes.plot` for the norms after and before training.
 
         Returns
         -------
         display : GradientFlowDisplay
-            The object itself, with `ax_`, `figure_` and `lines_`.
+            The display, with the attributes `ax_`, `figure_` and `lines_`.
 
         Raises
         ------
         ImportError
             If matplotlib is not installed.
         """
-        (ax,) = check_axes(ax, 1, type(self).__name__)
+        (axis,) = check_axes(ax, 1, type(self).__name__)
         name = self.name if name is None else name
-        lines: list = []
-        for norms, rate, untrained, kwargs in [
-            (self.norms, self.rate, False, line_kwargs),
-            (self.untrained_norms, self.untrained_rate, True, untrained_kwargs),
-        ]:
-            if norms is None:
-                continue
-            style: dict[str, Any] = {"label": _label(name, untrained, rate)}
-            if untrained:
-                style |= {"linestyle": "--", "color": lines[0].get_color(), "alpha": 0.6}
-            values = norms / norms[0] if relative and norms[0] else norms
-            # A logarithm has no place for zero: what came to nothing is not drawn.
-            values = np.where(values > 0, values, np.nan) if log else values
-            lines += ax.plot(np.arange(len(values)), values, **styled(style, kwargs))
+        values = _scaled(self.norms, relative, log)
+        steps = np.arange(len(values))
+        lines = axis.plot(steps, values, **line_style(line_kwargs, label=_label(name, self.rate)))
+        if self.untrained_norms is not None:
+            style = {"linestyle": "--", "color": lines[0].get_color(), "alpha": 0.6}
+            style["label"] = _label(name, self.untrained_rate, "untrained")
+            values = _scaled(self.untrained_norms, relative, log)
+            lines += axis.plot(steps, values, **line_style(untrained_kwargs, **style))
         if log:
-            ax.set_yscale("log")
-        share = ", as a share of the last step's" if relative else ""
-        ax.set(xlabel="Steps back", ylabel=f"Norm of the gradient{share}")
-        thin_ticks(ax.xaxis)
-        add_legend(ax)
-        self.ax_, self.figure_, self.lines_ = ax, ax.figure, lines
+            axis.set_yscale("log")
+        unit = ", relative to the last step" if relative else ""
+        axis.set(xlabel="Steps back", ylabel=f"Norm of the gradient{unit}")
+        format_ticks(axis.xaxis)
+        add_legend(axis)
+        self.ax_, self.figure_, self.lines_ = axis, axis.figure, lines
         return self
 
     @classmethod
     def from_network(
-        cls, network, X, *, untrained=None, n_windows=256, name=None, ax=None, **style
-    ):
-        """Plot the strength in a Keras model.
+        cls,
+        network: "keras.Model",
+        X: ArrayLike,
+        *,
+        untrained: "keras.Model | None" = None,
+        n_windows: int = 256,
+        name: str | None = None,
+        ax: Any = None,
+        **style: Any,
+    ) -> "GradientFlowDisplay":
+        """Plot the gradient norms of a Keras model.
 
         Parameters
         ----------
         network : keras.Model
-            From (n_samples, n_timesteps, n_features) to (n_samples, ...).
+            A model with inputs of shape (n_samples, n_timesteps, n_features).
         X : array-like of shape (n_samples, n_timesteps, n_features)
-            Windows, as they reach the network.
+            Windows, as they are passed to the model.
         untrained : keras.Model, default=None
-            The network as it was before training.
+            The model before training.
         n_windows : int, default=256
-            Windows that are averaged over, evenly spaced in X; at most.
+            Maximum number of windows to average over, which are evenly spaced in X.
         name : str, default=None
-            Name of the network, put before the labels of its lines.
+            Name of the network, which is added to the labels of its lines.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to plot on. None creates a figure.
         **style : dict
-            `relative`, `log`, `line_kwargs` and `untrained_kwargs`, as in `plot`.
+            `relative`, `log`, `line_kwargs` and `untrained_kwargs` of `plot`.
 
         Returns
         -------
@@ -172,35 +183,43 @@ class GradientFlowDisplay:
         >>> round(display.rate, 4)
         0.8
         """
-        windows = _some(np.asarray(X), n_windows)
-        norms = [None if one is None else _norms(one, windows) for one in (network, untrained)]
-        display = cls(norms[0], untrained_norms=norms[1], name=name)
-        return display.plot(ax, **style)
+        windows = _select_windows(np.asarray(X), n_windows)
+        norms = _gradient_norms(network, windows)
+        untrained_norms = None if untrained is None else _gradient_norms(untrained, windows)
+        return cls(norms, untrained_norms=untrained_norms, name=name).plot(ax, **style)
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, *, untrained=True, n_windows=256, name=None, ax=None, **style
-    ):
-        """Plot the strength in the network of a fitted estimator.
+        cls,
+        estimator: Any,
+        X: ArrayLike,
+        *,
+        untrained: bool = True,
+        n_windows: int = 256,
+        name: str | None = None,
+        ax: Any = None,
+        **style: Any,
+    ) -> "GradientFlowDisplay":
+        """Plot the gradient norms of the network of a fitted estimator.
 
         Parameters
         ----------
         estimator : estimator
             A fitted `RNNRegressor` or other estimator with a Keras model as `model_`, or a
-            pipeline, `TransformedTargetRegressor` or search with one inside.
+            pipeline, `TransformedTargetRegressor` or search that contains one.
         X : array-like
-            As `predict` takes it. Incomplete windows are left out.
+            Input of `predict`. Incomplete windows are excluded.
         untrained : bool, default=True
-            Whether to show the network before training too: one like it, with its weights drawn
-            anew from the same initialisers (and those that do not train as they are).
+            Whether to also plot an untrained network: a copy whose trainable weights are
+            reinitialized by the same initializers.
         n_windows : int, default=256
-            Windows that are averaged over, evenly spaced in X; at most.
+            Maximum number of windows to average over, which are evenly spaced in X.
         name : str, default=None
-            Name of the network; None is its `cell`'s, if it has one.
+            Name of the network. None uses the name of its `cell`, if it has one.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to plot on. None creates a figure.
         **style : dict
-            `relative`, `log`, `line_kwargs` and `untrained_kwargs`, as in `plot`.
+            `relative`, `log`, `line_kwargs` and `untrained_kwargs` of `plot`.
 
         Returns
         -------
@@ -209,7 +228,8 @@ class GradientFlowDisplay:
         Raises
         ------
         ValueError
-            If nothing inside the estimator has a `model_`, or X has no complete window.
+            If neither the estimator nor any estimator inside it has a `model_`, or no window is
+            complete.
         NotFittedError
             If the estimator is not fitted.
 
@@ -225,23 +245,17 @@ class GradientFlowDisplay:
         >>> display.norms.shape, len(display.lines_)
         ((10,), 2)
         """
-        check_is_fitted(estimator)
-        owner = next((e for e in iter_inner_estimators(estimator) if hasattr(e, "model_")), None)
-        if owner is None:
-            raise ValueError(
-                f"{type(estimator).__name__} has no model_, nor has any estimator inside it: only "
-                "a network has a gradient that flows back, such as that of RNNRegressor."
-            )
-        windows = inner_windows(estimator, X)
+        hint = "Only networks have gradients, such as that of RNNRegressor."
+        fitted = find_inner_estimator(estimator, "model_", hint)
+        windows: Any = inner_windows(estimator, X)
         windows = np.asarray(X) if windows is None else windows[windows.n_incomplete :]
-        network = owner.model_
-        if name is None and getattr(owner, "network", None) is None:
-            name = getattr(owner, "cell", None)
+        if name is None and getattr(fitted, "network", None) is None:
+            name = getattr(fitted, "cell", None)
             name = getattr(name, "__name__", name)
         return cls.from_network(
-            network,
+            fitted.model_,
             windows,
-            untrained=reinitialized_clone(network) if untrained else None,
+            untrained=reinitialized_clone(fitted.model_) if untrained else None,
             n_windows=n_windows,
             name=name if isinstance(name, str) else None,
             ax=ax,
@@ -249,40 +263,46 @@ class GradientFlowDisplay:
         )
 
 
-def _checked(name, norms):
+def _check_norms(name, norms):
     norms = np.asarray(norms, dtype=np.float64)
     if norms.ndim != 1 or not norms.size:
         raise ValueError(f"{name} must be of shape (n_timesteps,), got {norms.shape}.")
     return norms
 
 
-def _rate(norms):
-    """Return what a step multiplies by, on average; from a norm of zero on nothing is known."""
-    n_steps = int(np.argmax(norms <= 0)) if (norms <= 0).any() else len(norms)
+def _rate_per_step(norms):
+    """Return the mean factor per step, up to the first norm that is zero."""
+    n_steps = int(np.argmax(np.append(norms, 0) <= 0))
     if n_steps < 2:
         return float("nan")
     return float((norms[n_steps - 1] / norms[0]) ** (1 / (n_steps - 1)))
 
 
-def _label(name, untrained, rate):
-    parts = [part for part in (name, "untrained" if untrained else None) if part]
-    text = ", ".join(parts) or "Gradient"
+def _label(name, rate, state=None):
+    text = ", ".join(filter(None, [name, state])) or "Gradient"
     return text if np.isnan(rate) else f"{text} (×{rate:.3f} a step)"
 
 
-def _some(windows, n_windows):
-    """Return as many windows, evenly spaced, as (n_windows, n_timesteps, n_features)."""
+def _scaled(norms, relative, log):
+    """Return the values to plot, without zeros on a logarithmic scale."""
+    values = norms / norms[0] if relative and norms[0] else norms
+    return np.where(values > 0, values, np.nan) if log else values
+
+
+def _select_windows(windows, n_windows):
+    """Return evenly spaced windows of shape (n_windows, n_timesteps, n_features)."""
     windows = windows[..., None] if windows.ndim == 2 else windows
     if windows.ndim != 3 or not len(windows):
         raise ValueError(
-            f"X must hold windows, (n_samples, n_timesteps, n_features), got shape {windows.shape}."
+            "X must contain windows, of shape (n_samples, n_timesteps, n_features), got shape "
+            f"{windows.shape}."
         )
     n_windows = min(len(windows), n_windows)
     return windows[np.linspace(0, len(windows) - 1, n_windows).astype(int)]
 
 
-def _norms(network, windows):
-    """Return the norms of the outputs' gradients with respect to each step, the last step first."""
+def _gradient_norms(network, windows):
+    """Return the norm of the gradient with respect to each step, starting at the last step."""
     import tensorflow as tf
 
     x = tf.constant(windows, network.inputs[0].dtype)
@@ -296,24 +316,23 @@ def _norms(network, windows):
         return [tape.gradient(output, x, unconnected_gradients=zero) for output in outputs]
 
     graph = tf.function(gradients, autograph=False).get_concrete_function(x)
-    # In double precision, as squares of what has all but vanished would be zero.
+    # In double precision, as the squares of vanishing gradients underflow.
     squares = sum(np.square(g.numpy().astype(np.float64)).sum(axis=2) for g in graph(x))
     return np.sqrt(squares).mean(axis=0)[::-1]
 
 
-def reinitialized_clone(network):
-    """Return a network like it with its weights drawn anew, but for those that do not train."""
+def reinitialized_clone(network: "keras.Model") -> "keras.Model":
+    """Return a copy of a network with new initial values of its trainable weights."""
     import keras
 
     from .._keras_compat import all_layers
     from ..networks.custom_cells import custom_objects_of
     from ..networks.initialize import seeded
 
-    # Layers without a seed would draw one.
+    # `seeded` makes the initial values of layers without a seed reproducible.
     with seeded(0), keras.saving.custom_object_scope(custom_objects_of([*all_layers(network)])):
-        other = keras.models.clone_model(network)
-    for mine, theirs in zip(
-        other.non_trainable_variables, network.non_trainable_variables, strict=True
-    ):
-        mine.assign(theirs)
-    return other
+        clone = keras.models.clone_model(network)
+    variables = (clone.non_trainable_variables, network.non_trainable_variables)
+    for variable, source in zip(*variables, strict=True):
+        variable.assign(source)
+    return clone

@@ -1,43 +1,47 @@
-"""Plots of forecasts beside the naive one, and of training, in scikit-learn's Display grammar."""
+"""LossCurveDisplay: plot the loss during training."""
 
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from .._sklearn_compat import check_is_fitted
-from ._forecast import _check_lengths, iter_inner_estimators
-from ._matplotlib import LOOKS, add_legend, check_axes, styled, thin_ticks
+from ._estimators import find_inner_estimator
+from ._matplotlib import LINE_STYLES, Display, add_legend, check_axes, format_ticks, line_style
+from ._validation import check_equal_lengths
 
 
-class LossCurveDisplay:
-    """Loss of each epoch, on the training and on the validation part.
+class LossCurveDisplay(Display):
+    """Plot of the training loss and the validation loss of each epoch.
 
-    Make one with `from_estimator`. All parameters are stored as attributes.
+    It is recommended to use `from_estimator` to create a display. All parameters are stored as
+    attributes.
 
     Parameters
     ----------
     loss_curve : array-like of shape (n_epochs,)
         Training loss of each epoch.
     validation_loss_curve : array-like of shape (n_epochs,), default=None
-        Loss on the validation part.
+        Validation loss of each epoch.
     naive_loss : float, default=None
-        Loss of the naive forecast, in the same units (those that reach the network), drawn as a
-        level.
+        Loss of the naive forecast, in the units of the data that is passed to the network. It is
+        plotted as a horizontal line.
     name : str, default=None
-        Name of the model, put before the labels of its lines.
+        Name of the model, which is added to the labels of its lines.
 
     Attributes
     ----------
     best_epoch : int or None
-        Epoch of the lowest validation loss, counted from 1. None without validation.
+        Epoch with the lowest validation loss, starting at 1. None without validation.
     ax_ : matplotlib Axes
+        The axes with the lines.
     figure_ : matplotlib Figure
+        The figure that contains the axes.
     lines_ : list of matplotlib Line2D
-        Training loss, and where known validation loss, its minimum and the naive level.
+        Training loss and, if known, validation loss, its minimum and the naive loss.
 
     See Also
     --------
-    RNNRegressor : Has the curves as `loss_curve_` and `validation_loss_curve_`.
+    RNNRegressor : Has the attributes `loss_curve_` and `validation_loss_curve_`.
 
     Examples
     --------
@@ -47,101 +51,118 @@ class LossCurveDisplay:
     (2, 'log')
     """
 
-    def __init__(self, loss_curve, validation_loss_curve=None, *, naive_loss=None, name=None):
+    lines_: list[Any]
+
+    def __init__(
+        self,
+        loss_curve: ArrayLike,
+        validation_loss_curve: ArrayLike | None = None,
+        *,
+        naive_loss: float | None = None,
+        name: str | None = None,
+    ) -> None:
+        check_equal_lengths(loss_curve=loss_curve, validation_loss_curve=validation_loss_curve)
         self.loss_curve = np.asarray(loss_curve, dtype=np.float64)
-        self.validation_loss_curve = self.best_epoch = None
+        self.validation_loss_curve: np.ndarray | None = None
+        self.best_epoch: int | None = None
         if validation_loss_curve is not None:
             curve = self.validation_loss_curve = np.asarray(validation_loss_curve, np.float64)
             if not np.isnan(curve).all():
                 self.best_epoch = int(np.nanargmin(curve)) + 1
         self.naive_loss = naive_loss
         self.name = name
-        _check_lengths(loss_curve=loss_curve, validation_loss_curve=validation_loss_curve)
 
     def plot(
         self,
-        ax=None,
+        ax: Any = None,
         *,
-        log=True,
-        name=None,
-        train_kwargs=None,
-        validation_kwargs=None,
-        naive_kwargs=None,
-    ):
-        """Draw the curves.
+        log: bool = True,
+        name: str | None = None,
+        train_kwargs: dict[str, Any] | None = None,
+        validation_kwargs: dict[str, Any] | None = None,
+        naive_kwargs: dict[str, Any] | None = None,
+    ) -> "LossCurveDisplay":
+        """Plot the loss curves.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to plot on. None creates a figure.
         log : bool, default=True
-            Whether the loss is on a logarithmic scale; if not all are positive, it is linear.
+            Whether to use a logarithmic scale, if all values are positive.
         name : str, default=None
-            Name of the model; None is the display's `name`.
+            Name of the model. None uses the `name` of the display.
         train_kwargs, validation_kwargs, naive_kwargs : dict, default=None
-            Style of the curves and of the naive level: keywords of `Axes.plot`.
+            Keyword arguments of `Axes.plot` for the training, validation and naive loss.
 
         Returns
         -------
         display : LossCurveDisplay
-            The object itself, with `ax_`, `figure_` and `lines_`.
+            The display, with the attributes `ax_`, `figure_` and `lines_`.
 
         Raises
         ------
         ImportError
             If matplotlib is not installed.
         """
-        (ax,) = check_axes(ax, 1, type(self).__name__)
+        (axis,) = check_axes(ax, 1, type(self).__name__)
         name = self.name if name is None else name
 
         def label(text):
             return text if name is None else f"{name}: {text[0].lower()}{text[1:]}"
 
-        epochs = np.arange(1, len(self.loss_curve) + 1)
-        looks: dict[str, Any] = {"marker": "."} if len(epochs) <= 60 else {}
-        style = looks | {"label": label("Training loss")}
-        lines = ax.plot(epochs, self.loss_curve, **styled(style, train_kwargs))
+        n_epochs = len(self.loss_curve)
+        epochs = np.arange(1, n_epochs + 1)
+        style = line_style(train_kwargs, n_epochs, label=label("Training loss"))
+        lines = axis.plot(epochs, self.loss_curve, **style)
         losses = [self.loss_curve]
         if self.validation_loss_curve is not None:
-            curve = self.validation_loss_curve
-            losses.append(curve)
-            style = looks | {"label": label("Validation loss")}
-            lines += ax.plot(epochs, curve, **styled(style, validation_kwargs))
+            losses.append(self.validation_loss_curve)
+            style = line_style(validation_kwargs, n_epochs, label=label("Validation loss"))
+            lines += axis.plot(epochs, self.validation_loss_curve, **style)
             if self.best_epoch is not None:
-                lowest, color = curve[self.best_epoch - 1], lines[-1].get_color()
+                lowest, color = np.nanmin(self.validation_loss_curve), lines[-1].get_color()
                 text = label(f"Lowest {lowest:.4g}, in epoch {self.best_epoch}")
-                style = {"marker": "o", "linestyle": "", "color": color, "label": text}
-                lines += ax.plot([self.best_epoch], [lowest], **style)
+                lines += axis.plot([self.best_epoch], [lowest], "o", color=color, label=text)
         if self.naive_loss is not None:
             losses.append(np.atleast_1d(self.naive_loss))
-            style = LOOKS["y_naive"] | {"label": f"Naive {self.naive_loss:.4g}"}
-            lines += [ax.axhline(self.naive_loss, **styled(style, naive_kwargs))]
+            default = LINE_STYLES["y_naive"] | {"label": f"Naive {self.naive_loss:.4g}"}
+            lines += [axis.axhline(self.naive_loss, **line_style(naive_kwargs, **default))]
         if log and all((values[~np.isnan(values)] > 0).all() for values in losses):
-            ax.set_yscale("log")
-        ax.set(xlabel="Epoch", ylabel="Loss")
-        thin_ticks(ax.xaxis)
-        add_legend(ax)
-        self.ax_, self.figure_, self.lines_ = ax, ax.figure, lines
+            axis.set_yscale("log")
+        axis.set(xlabel="Epoch", ylabel="Loss")
+        format_ticks(axis.xaxis)
+        add_legend(axis)
+        self.ax_, self.figure_, self.lines_ = axis, axis.figure, lines
         return self
 
     @classmethod
-    def from_estimator(cls, estimator, *, naive_loss=None, name=None, ax=None, **style):
-        """Plot the curves of a fitted network.
+    def from_estimator(
+        cls,
+        estimator: Any,
+        *,
+        naive_loss: float | None = None,
+        name: str | None = None,
+        ax: Any = None,
+        **style: Any,
+    ) -> "LossCurveDisplay":
+        """Plot the loss curves of a fitted estimator.
 
         Parameters
         ----------
         estimator : estimator
             A fitted `RNNRegressor` or other estimator with `loss_curve_` (such as
-            `MLPRegressor`), or a pipeline, `TransformedTargetRegressor` or search with one inside.
+            `MLPRegressor`), or a pipeline, `TransformedTargetRegressor` or search that contains
+            one.
         naive_loss : float, default=None
-            Loss of the naive forecast, in the same units (those that reach the network), drawn
-            as a level.
+            Loss of the naive forecast, in the units of the data that is passed to the network. It
+            is plotted as a horizontal line.
         name : str, default=None
-            Name of the model, put before the labels of its lines.
+            Name of the model, which is added to the labels of its lines.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to plot on. None creates a figure.
         **style : dict
-            `log`, `train_kwargs`, `validation_kwargs` and `naive_kwargs`, as in `plot`.
+            `log`, `train_kwargs`, `validation_kwargs` and `naive_kwargs` of `plot`.
 
         Returns
         -------
@@ -150,7 +171,7 @@ class LossCurveDisplay:
         Raises
         ------
         ValueError
-            If nothing inside the estimator has a `loss_curve_`.
+            If neither the estimator nor any estimator inside it has a `loss_curve_`.
         NotFittedError
             If the estimator is not fitted.
 
@@ -165,15 +186,8 @@ class LossCurveDisplay:
         >>> len(display.loss_curve) == mlp.n_iter_
         True
         """
-        check_is_fitted(estimator)
-        network = next(
-            (e for e in iter_inner_estimators(estimator) if hasattr(e, "loss_curve_")), None
-        )
-        if network is None:
-            raise ValueError(
-                f"{type(estimator).__name__} has no loss_curve_, nor has any estimator inside it: "
-                "only what is trained in epochs has one, such as RNNRegressor."
-            )
+        hint = "Only estimators that are trained in epochs have one, such as RNNRegressor."
+        network = find_inner_estimator(estimator, "loss_curve_", hint)
         validation = getattr(network, "validation_loss_curve_", None)
         display = cls(network.loss_curve_, validation, naive_loss=naive_loss, name=name)
         return display.plot(ax, **style)

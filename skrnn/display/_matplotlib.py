@@ -1,113 +1,83 @@
-"""How displays draw: lines, axes, ticks and legends, in matplotlib, imported when they do."""
+"""Axes, styles, ticks and legends of displays. Matplotlib is only imported to plot."""
 
-import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-# The real line is broad and pale, so that two lines on top of it do not hide it. The predicted
-# one takes the next colour of the axes: a second model in the same axes gets another one.
-LOOKS: dict[str, dict[str, Any]] = {
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# The line of the observed values is wide and light, so that it stays visible below the other two.
+# The predicted line has the next color of the axes, so that several models can share the axes.
+LINE_STYLES: dict[str, dict[str, Any]] = {
     "y_true": {"color": "0.6", "linewidth": 3.5},
     "y_pred": {"linewidth": 1.5},
     "y_naive": {"color": "tab:red", "linewidth": 1.2, "linestyle": (0, (2, 1)), "zorder": 2.5},
 }
 
+# Up to this many points have markers, which also show points between two missing values.
+_MAX_MARKED_POINTS = 60
 
-def styled(style, kwargs):
-    """Return the keywords of a line, the user's before ours, whichever alias they use."""
+
+class Display:
+    """Base class of displays: the attributes that `plot` sets."""
+
+    ax_: Any
+    figure_: "Figure"
+
+
+def line_style(kwargs, n_points=None, **default):
+    """Return the default style of a line, updated by the user's, whichever aliases they use.
+
+    The points of a line with few points have markers.
+    """
     from matplotlib.cbook import normalize_kwargs
     from matplotlib.lines import Line2D
 
-    return style | normalize_kwargs(kwargs or {}, Line2D)
+    marker = {"marker": "."} if n_points is not None and n_points <= _MAX_MARKED_POINTS else {}
+    return marker | default | normalize_kwargs(kwargs or {}, Line2D)
 
 
-def check_axes(ax, n_plots, caller):
-    """Return as many axes as plots, as an array: those given, or those of a new figure."""
+def check_axes(ax: Any, n_plots: int, display: str) -> np.ndarray:
+    """Return one Axes per plot: the given ones, or those of a new figure."""
     try:
         import matplotlib as mpl
     except ImportError as error:
         raise ImportError(
-            f"{caller}.plot needs matplotlib. Install it with `pip install matplotlib`."
+            f"{display}.plot needs matplotlib. Install it with `pip install matplotlib`."
         ) from error
     if ax is None:
         from matplotlib import pyplot as plt
 
         width, height = mpl.rcParams["figure.figsize"]
-        _, axes = plt.subplots(
-            n_plots,
-            sharex=True,
-            squeeze=False,
-            layout="constrained",
-            figsize=(width, height * (1 + n_plots) / 2),
-        )
-        return axes[:, 0]
+        size = (width, height * (1 + n_plots) / 2)
+        options: dict[str, Any] = {"squeeze": False, "layout": "constrained", "figsize": size}
+        return plt.subplots(n_plots, sharex=True, **options)[1][:, 0]
     axes = np.ravel(np.asarray(ax, dtype=object))
     if len(axes) != n_plots:
         raise ValueError(
-            f"{n_plots} plots need as many Axes, got {len(axes)}. Pass {n_plots}, or choose one "
+            f"{n_plots} plots need {n_plots} Axes, got {len(axes)}. Pass {n_plots}, or choose one "
             "output with output=."
         )
     return axes
 
 
-def legend_label(name, **scores):
-    known = ", ".join(f"{score} {value}" for score, value in scores.items() if value != "nan")
-    return f"{name} ({known})" if known else name
-
-
-def positions(index, n_samples):
-    """Return x and its labels: numbers and dates as they are, rows for labels of other kinds."""
-    if index is None:
-        return np.arange(n_samples), None
-    if hasattr(index, "to_timestamp"):  # periods
-        index = index.to_timestamp()
-    x = np.asarray(index)
-    is_date = x.dtype.kind == "M" or (x.ndim == 1 and isinstance(x[0], datetime.date))
-    if is_date or x.dtype.kind in "iuf":
-        return x, None
-    return np.arange(n_samples), [str(label) for label in index]
-
-
-def thin_ticks(axis, row_labels=None, counts=True):
-    """Keep dates short, labels of rows few, and ticks that count rows or epochs whole."""
+def format_ticks(axis: Any, row_labels: list[str] | None = None, is_count: bool = True) -> None:
+    """Use few row labels, concise dates, and integer ticks for counts of rows or epochs."""
     from matplotlib import dates, ticker
 
     if row_labels is not None:
-        n_samples = len(row_labels)
+        labels = dict(enumerate(row_labels))
         axis.set_major_locator(ticker.MaxNLocator(4, integer=True))
-        axis.set_major_formatter(
-            lambda x, _: row_labels[round(x)] if 0 <= round(x) < n_samples else ""
-        )
+        axis.set_major_formatter(lambda x, _: labels.get(round(x), ""))
     elif isinstance(axis.get_major_formatter(), dates.AutoDateFormatter):
         axis.set_major_formatter(dates.ConciseDateFormatter(axis.get_major_locator()))
-    elif counts and isinstance(axis.get_major_locator(), ticker.MaxNLocator):
+    elif is_count and isinstance(axis.get_major_locator(), ticker.MaxNLocator):
         axis.get_major_locator().set_params(integer=True)
 
 
-def add_legend(ax):
-    """Put the legend into a corner without lines, or make room for it above them."""
+def add_legend(ax: Any) -> None:
+    """Add a legend with one entry per label, such as the observed values of several models."""
     handles, labels = ax.get_legend_handles_labels()
-    entries = dict(zip(labels, handles, strict=True))  # one "Real" for two models in one plot
-
-    def legend_at(corner, n_columns=1):
-        legend = ax.legend(
-            entries.values(), entries.keys(), loc=corner, ncols=n_columns, fontsize="small"
-        )
-        return legend.get_window_extent()
-
-    low, high = ax.yaxis.get_transform().transform(ax.get_ylim())
-    paths = [line.get_path().transformed(line.get_transform()) for line in ax.lines]
-    for corner in ("upper left", "upper right", "lower left", "lower right"):
-        box = legend_at(corner).padded(4)
-        if not any(path.intersects_bbox(box, filled=False) for path in paths):
-            return
-    if not ax.get_autoscaley_on():
-        return
-    axes_box = ax.get_window_extent()
-    box = legend_at("upper left", len(entries))
-    if box.x1 > axes_box.x1:
-        box = legend_at("upper left")
-    share = min(0.5, (axes_box.y1 - box.y0) / axes_box.height)
-    top = low + (high - low) / (1 - share)
-    ax.set_ylim(top=ax.yaxis.get_transform().inverted().transform(top), auto=True)
+    entries = dict(zip(labels, handles, strict=True))
+    ax.legend(entries.values(), entries.keys(), loc="best", fontsize="small")

@@ -1,4 +1,6 @@
-"""RNNForecaster: recurrent networks as an sktime forecaster, and as an sktime regressor."""
+"""RNNRegressor and RNNClassifier as sktime estimators of panels of time series."""
+
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
@@ -9,16 +11,65 @@ from ..classification import RNNClassifier
 from ..regression import RNNRegressor
 
 
-class RNNTimeSeriesRegressor(BaseRegressor):
-    """An `RNNRegressor` as an sktime regressor of panels, for `make_reduction` among others.
+class _TimeMajorAdapter:
+    """Fit a clone of a scikit-learn estimator to panels with time steps before variables.
 
-    sktime keeps panels as (instances, variables, time), and a network reads (instances, time,
-    variables): this transposes one to the other.
+    Subclasses set `_parameter`, the name of the parameter that holds the estimator, and
+    `_default`, the class to use if it is None.
+    """
+
+    _parameter: str
+    _default: type
+    _tags = {
+        "authors": ["the skrnn developers"],
+        "python_dependencies": ["tensorflow", "keras"],
+        "y_inner_mtype": "numpy1D",
+        "capability:multivariate": True,
+        "capability:categorical_in_X": False,
+    }
+
+    def _fit(self, X, y):
+        estimator = getattr(self, self._parameter)
+        fitted = clone(self._default() if estimator is None else estimator)
+        setattr(self, f"{self._parameter}_", fitted.fit(_to_time_major(X), y))
+        return self
+
+    @classmethod
+    def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
+        """Return parameters of small networks for the conformance tests of sktime.
+
+        Parameters
+        ----------
+        parameter_set : str, default="default"
+            Has no effect.
+
+        Returns
+        -------
+        params : list of dict
+        """
+        small = {"epochs": 1, "random_state": 0}
+        networks = cls._default("rnn", 2, **small), cls._default("rnn", (2, 2), **small)
+        return [{cls._parameter: network} for network in networks]
+
+
+def _to_time_major(X):
+    """Return arrays or frames of a panel with time steps before variables."""
+    if isinstance(X, list):
+        return [frame.to_numpy() for frame in X]
+    return np.ascontiguousarray(X.transpose(0, 2, 1))
+
+
+class RNNTimeSeriesRegressor(_TimeMajorAdapter, BaseRegressor):
+    """Predict a number from each series of a panel with an `RNNRegressor`.
+
+    sktime's panels have the shape (n_instances, n_variables, n_timesteps), and networks read
+    (n_instances, n_timesteps, n_variables). This sktime regressor transposes them, so that it can
+    be used in `make_reduction`.
 
     Parameters
     ----------
     regressor : RNNRegressor or other regressor of windows, default=None
-        It is cloned. None is ``RNNRegressor()``.
+        The regressor, which is cloned. None is ``RNNRegressor()``.
 
     Attributes
     ----------
@@ -27,9 +78,9 @@ class RNNTimeSeriesRegressor(BaseRegressor):
 
     Notes
     -----
-    ``make_reduction(RNNRegressor(...))``, sktime's tabular form, works for single series without
-    X. With X or several columns its rows hold all lags of one variable, then all of the next, which
-    a network would take for one long window: use this class there, with
+    ``make_reduction(RNNRegressor(...))``, the tabular form of sktime, works for univariate series
+    without X. With X or several columns, its rows hold all lags of one variable, then all lags of
+    the next, which a network reads as one long window. Use this class instead, with
     ``scitype="time-series-regressor"``.
 
     Examples
@@ -43,66 +94,35 @@ class RNNTimeSeriesRegressor(BaseRegressor):
     ((40,), (12, 2))
     """
 
-    _tags = {
-        "authors": ["the skrnn developers"],
-        "python_dependencies": ["tensorflow", "keras"],
-        "X_inner_mtype": "numpy3D",
-        "y_inner_mtype": "numpy1D",
-        "capability:multivariate": True,
-        "capability:categorical_in_X": False,
-    }
+    regressor_: Any
+    _parameter = "regressor"
+    _default = RNNRegressor
+    _tags = {"X_inner_mtype": "numpy3D"}
 
-    def __init__(self, regressor=None):
+    def __init__(self, regressor: Any = None) -> None:
         self.regressor = regressor
         super().__init__()
 
-    def _fit(self, X, y):
-        regressor = RNNRegressor() if self.regressor is None else self.regressor
-        self.regressor_ = clone(regressor).fit(_time_major(X), y)
-        return self
-
     def _predict(self, X):
-        return self.regressor_.predict(_time_major(X)).astype(float)
-
-    @classmethod
-    def get_test_params(cls, parameter_set="default"):
-        """Return settings for sktime's own tests: small networks that train in an instant.
-
-        Parameters
-        ----------
-        parameter_set : str, default="default"
-
-        Returns
-        -------
-        params : list of dict
-        """
-        return [
-            {"regressor": RNNRegressor("rnn", units=2, epochs=1, random_state=0)},
-            {"regressor": RNNRegressor("gru", units=(2, 2), epochs=1, random_state=0)},
-        ]
+        return self.regressor_.predict(_to_time_major(X)).astype(float)
 
 
-def _time_major(X):
-    """Return sktime's (n_instances, n_variables, n_timesteps) as (n_samples, n_timesteps, ...)."""
-    return np.ascontiguousarray(X.transpose(0, 2, 1))
+class RNNTimeSeriesClassifier(_TimeMajorAdapter, BaseClassifier):
+    """Classify the series of a panel, of equal or unequal lengths, with an `RNNClassifier`.
 
-
-class RNNTimeSeriesClassifier(BaseClassifier):
-    """An `RNNClassifier` as an sktime classifier of panels, also of unequal lengths.
-
-    sktime keeps panels as (instances, variables, time), and a network reads (instances, time,
-    variables): this transposes one to the other. Panels of unequal lengths become lists of series,
-    and values that are missing mask their time step.
+    sktime's panels have the shape (n_instances, n_variables, n_timesteps), and networks read
+    (n_instances, n_timesteps, n_variables). This sktime classifier transposes them. Panels of
+    unequal lengths become lists of series, and missing values mask their time step.
 
     Parameters
     ----------
     classifier : RNNClassifier or other classifier of sequences, default=None
-        It is cloned. None is ``RNNClassifier()``.
+        The classifier, which is cloned. None is ``RNNClassifier()``.
 
     Attributes
     ----------
     classifier_ : RNNClassifier
-        The fitted clone; there is none where all labels were the same.
+        The fitted clone; not set if all labels are the same.
 
     Examples
     --------
@@ -115,55 +135,24 @@ class RNNTimeSeriesClassifier(BaseClassifier):
     ((40,), (12, 2))
     """
 
-    # df-list first: sktime converts panels of unequal lengths to the first, which must hold them.
+    classifier_: Any
+    _parameter = "classifier"
+    _default = RNNClassifier
+    # df-list is first, as sktime converts panels of unequal lengths to the first type.
     _tags = {
-        "authors": ["the skrnn developers"],
-        "python_dependencies": ["tensorflow", "keras"],
         "X_inner_mtype": ["df-list", "numpy3D"],
-        "y_inner_mtype": "numpy1D",
-        "capability:multivariate": True,
         "capability:unequal_length": True,
         "capability:missing_values": True,
-        "capability:categorical_in_X": False,
         "capability:predict_proba": True,
         "capability:class_weight": True,
     }
 
-    def __init__(self, classifier=None):
+    def __init__(self, classifier: Any = None) -> None:
         self.classifier = classifier
         super().__init__()
 
-    def _fit(self, X, y):
-        classifier = RNNClassifier() if self.classifier is None else self.classifier
-        self.classifier_ = clone(classifier).fit(_sequences(X), y)
-        return self
-
     def _predict(self, X):
-        return self.classifier_.predict(_sequences(X))
+        return self.classifier_.predict(_to_time_major(X))
 
     def _predict_proba(self, X):
-        return self.classifier_.predict_proba(_sequences(X)).astype(float)
-
-    @classmethod
-    def get_test_params(cls, parameter_set="default"):
-        """Return settings for sktime's own tests: small networks that train in an instant.
-
-        Parameters
-        ----------
-        parameter_set : str, default="default"
-
-        Returns
-        -------
-        params : list of dict
-        """
-        return [
-            {"classifier": RNNClassifier("rnn", units=2, epochs=1, random_state=0)},
-            {"classifier": RNNClassifier("gru", units=(2, 2), epochs=1, random_state=0)},
-        ]
-
-
-def _sequences(X):
-    """Return a panel of sktime's as `RNNClassifier` takes it: time steps before variables."""
-    if isinstance(X, list):
-        return [frame.to_numpy() for frame in X]
-    return np.ascontiguousarray(X.transpose(0, 2, 1))
+        return self.classifier_.predict_proba(_to_time_major(X)).astype(float)

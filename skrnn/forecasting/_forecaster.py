@@ -1,162 +1,183 @@
-"""RNNForecaster: recurrent networks as an sktime forecaster, and as an sktime regressor."""
+"""RNNForecaster: recurrent neural networks as an sktime forecaster."""
 
 import copy
-from numbers import Integral, Real
-from types import SimpleNamespace
+from collections.abc import Callable
+from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from sktime.forecasting.base import BaseForecaster
 
-from .._checks import check_name
-from .._sklearn_compat import Interval
+from .._parameters import POSITIVE_INT, Cell, Units
+from .._sklearn_compat import HasMethods, Interval, StrOptions
 from ._panel_model import PanelModel
-from ._series import PanelSeries, check_labels, indexer_of, split_panel
+from ._series import PanelSeries, TimeIndexer, check_index_type, split_panel
 
-# How much of its epochs a network goes on training for at an update.
-_UPDATE = 0.2
+if TYPE_CHECKING:
+    import keras
 
+# Fraction of the epochs for which an update resumes training.
+_UPDATE_FRACTION = 0.2
 
-# What is known of the last y: the forecaster's own, and what sktime sets before an update.
-_SKTIME_STATE = (
-    "_columns",
-    "_index",
-    "_cutoff",
-    "_y_metadata",
-    "_y_mtype_last_seen",
-    "_converter_store_y",
-)
+# Attributes of the last y, set by sktime and by `_read_panel`, to restore after a failed update.
+_STATE = "_columns", "_index", "_cutoff", "_y_metadata", "_y_mtype_last_seen", "_converter_store_y"
+
+_INVERTIBLE = HasMethods(["fit_transform", "inverse_transform"])
+# `RNNRegressor` validates the other parameters.
+_CONSTRAINTS: dict[str, list] = {
+    "window_length": [POSITIVE_INT, None],
+    "sp": [POSITIVE_INT],
+    "strategy": [StrOptions({"multioutput", "recursive", "direct"})],
+    "decoder": [StrOptions({"dense", "recurrent"})],
+    "residual": [bool],
+    "seasonal": [StrOptions({"indices", "difference"}), None],
+    "log": [StrOptions({"auto"}), bool],
+    "scaler": [StrOptions({"series"}), _INVERTIBLE, None],
+    "transformer": [_INVERTIBLE, None],
+    "n_networks": [POSITIVE_INT],
+    "epochs": [POSITIVE_INT, None],
+    "batch_size": [POSITIVE_INT],
+    "early_stopping": [bool],
+    "validation_fraction": [Interval(Real, 0, 0.5, closed="right")],
+}
 
 
 class RNNForecaster(BaseForecaster):
-    """Recurrent networks that forecast series, single ones and panels, as an sktime forecaster.
+    """Forecast single series and panels with recurrent neural networks.
 
-    Season and drift are taken out of each series, which is then cut into windows. A network sees a
-    window around its last row and learns what comes after it, likewise around that row. Of a panel
-    all series train one network; no window crosses from one series to another, and each series has
-    its own season, drift and size. Before it trains on all rows, the forecaster trains on all but
-    the last ones, and learns there how long to train, how much of what the network says to believe,
-    and how far forecasts are off.
+    Seasonality and drift are removed from each series, and the series are split into windows. A
+    network reads a window minus its last row and predicts the following rows minus that row. One
+    network is trained on all series of a panel; seasonal indices, drift and scale are estimated for
+    each series. The number of epochs, the weight of the network in the forecast and the width of
+    prediction intervals are estimated on a holdout at the end of the series, before a new network
+    is trained on all rows.
 
     Parameters
     ----------
     window_length : int, default=None
-        Rows that the network sees. None is 12 without a season, and a season of 8 to 48 rows
-        otherwise; half of that, and so on, where a series is too short for a dozen windows.
+        Number of rows that the network reads. None is 12 without seasonality, and otherwise `sp`
+        rows, at least 8 and at most 48. This is halved until there are a dozen windows.
     cell : str, class or callable, default="gru"
-        As in `RNNRegressor`.
-    units : int or tuple of int, default=16
-        Units of the recurrent layer; a tuple stacks layers.
+        Recurrent cell, as in `RNNRegressor`.
+    units : int or sequence of int, default=16
+        Number of units of each recurrent layer.
     sp : int, default=1
-        Rows in a season, such as 12 for monthly series; 1 for none.
+        Seasonal periodicity in rows, such as 12 for monthly series; 1 for none.
     strategy : {"multioutput", "recursive", "direct"}, default="multioutput"
-        "multioutput" has one network for all steps ahead, "recursive" one for the next step,
-        which then sees its own forecasts, and "direct" one for each step [1]_. "direct" needs fh
-        in `fit`; the others forecast any steps, and "multioutput" learns as many as fh in `fit`
-        asks for (without one a season; a third of the rows at most).
+        How to forecast several steps ahead [1]_. "multioutput" has one network for all steps up to
+        the last in the `fh` of `fit` (without `fh` one season; at most a third of the rows), and
+        applies it to its own forecasts for further steps. "recursive" has one network for the next
+        step, and applies it to its own forecasts. "direct" has one network for each step in `fh`,
+        which `fit` needs.
     decoder : {"dense", "recurrent"}, default="dense"
-        What turns the state at the end of a window into the steps ahead: a dense layer, or
-        another recurrent layer, step by step [2]_.
+        Layer that maps the state after a window to the steps ahead: a dense layer, or a second
+        recurrent layer that outputs step by step [2]_.
     residual : bool, default=True
-        Whether windows are taken around their last row, and the network learns what comes beside
-        the naive forecast from it. Training starts at that.
+        Whether to subtract the last row from each window, and to predict the residuals of the naive
+        forecast. Training starts at the naive forecast.
     seasonal : {"indices", "difference", None}, default="indices"
-        How a season is taken out: by the mean of each of its places around the trend, or by the
-        row a season earlier. The means of a panel's series are drawn to a shape that all of them
-        have in common, as far as they do [3]_.
+        How to remove seasonality: subtract seasonal indices, or the value one season earlier. The
+        seasonal indices of a panel are shrunk towards a shared shape [3]_.
     log : {"auto"} or bool, default="auto"
-        Whether the logarithm is taken first. "auto" takes it of positive columns whose spread
-        grows with their level (by Guerrero's criterion [4]_), unless there is a transformer.
+        Whether to take the logarithm. "auto" takes it of positive columns whose spread grows with
+        their level (criterion of Guerrero [4]_), unless there is a `transformer`.
     scaler : {"series"}, scikit-learn transformer or None, default="series"
-        "series" divides each series by the size of its changes within a window. A transformer of
-        yours is fitted to each series, after the logarithm; None leaves the values as they are.
+        "series" divides each series by the root mean square of its changes within windows. A
+        transformer is fitted to each series after the logarithm. None does not scale.
     transformer : sktime or scikit-learn transformer, default=None
-        Fitted to each series before all else, such as `BoxCoxTransformer`. It must keep the rows
-        and have an `inverse_transform` that turns each row back without those before it.
+        Transformer that is fitted to each series before all other steps, such as
+        `BoxCoxTransformer`. It must keep the rows and have an `inverse_transform` that does not
+        depend on previous rows.
     n_networks : int, default=1
-        Networks, of different seeds, whose forecasts are averaged.
+        Number of networks with different seeds whose forecasts are averaged.
     dropout : float in [0, 1), default=0.0
-    loss : str or keras.losses.Loss or callable, default="mse"
+        Fraction of the outputs of each recurrent layer to drop in training.
+    loss : str, keras.losses.Loss or callable, default="mse"
+        Training loss.
     optimizer : str or keras.optimizers.Optimizer, default="adam"
+        Optimizer of the training loss.
     learning_rate : float, default=0.005
-        None is the optimizer's own.
+        Learning rate. None keeps that of the optimizer.
     epochs : int, default=None
-        Passes over the windows. None makes about 500 gradient steps of them, in 5 to 200 epochs.
+        Maximum number of epochs. None sets it to about 500 gradient steps, from 5 to 200 epochs.
     batch_size : int, default=32
+        Number of windows per gradient step.
     early_stopping : bool, default=True
-        Whether to train only for that part of the epochs after which the network did best on the
-        last rows.
+        Whether to select the number of epochs by the loss on the holdout.
     validation_fraction : float in (0, 0.5], default=0.2
-        Share of the rows, the last of each series, that are held out first; enough for all steps,
-        a third of the rows at most.
+        Fraction of the rows in the holdout, which is at least as long as the horizon and at most a
+        third of the rows.
     random_state : int, RandomState instance or None, default=None
-        Seeds the networks. The same int gives the same bits.
+        Seed of the networks. An int gives identical results across calls.
     verbose : int, default=0
-        Keras' verbosity.
+        Verbosity of Keras.
 
     Attributes
     ----------
     model_ : PanelModel
-        What was learnt: ``model_.strategy.networks`` are the networks, each a `RNNRegressor`,
-        with ``model_.strategy.weights``, and ``model_.errors`` is the size of the error of each
-        step, in the units of the networks.
+        The fitted model. ``model_.strategy.networks`` are the networks, each an `RNNRegressor`,
+        ``model_.strategy.weights`` their weights in the forecast, and ``model_.errors`` the typical
+        size of the error of each step, in the units of the networks.
 
     See Also
     --------
-    RNNRegressor : The network alone, for scikit-learn.
+    RNNRegressor : The network as a scikit-learn estimator.
     RNNTimeSeriesRegressor : The network as an sktime regressor, for `make_reduction`.
 
     Notes
     -----
-    **What is taken out.** The drift is the mean change from row to row, less two standard errors.
-    What the network says is added to a naive forecast, ``weight * network + memory**step * last``,
-    with a weight from 0 to 1 that fits the rows held out best, times the positive part of James and
-    Stein's factor. Without season and drift, and around the mean, the last row is carried on with a
-    memory that is 1 for a random walk, whose forecast is the last value, and less for a series that
-    returns to its mean [7]_: as much less as fits all steps of a window best, times James and
-    Stein's factor of Dickey and Fuller's test for a random walk, so that chance does not pass for
-    returning. As far as a series returns to a line, its drift is the line's slope.
+    **Forecasts.** The drift is the mean change per row, shrunk to zero if it is within two standard
+    errors. Around seasonality and drift, the forecast h steps ahead is
+    ``weight * network + rho**h * last``. The weight given to the network is between zero and one
+    (zero on a random walk): the least squares weight on the holdout, multiplied by the positive
+    part of a James-Stein factor. The naive forecast decays from the last value to the mean with
+    the AR(1) coefficient ``rho``. It is 1 for a random walk, which is forecast by its last value,
+    and smaller for a mean-reverting series. As estimates of ``rho`` are biased towards mean
+    reversion, the estimate is averaged with 1; its weight is the positive part of the James-Stein
+    factor of a Dickey-Fuller test [7]_. With the same weight, the drift is averaged with the slope
+    of the least squares line.
 
-    **Intervals** are split conformal ones [5]_ for each step ahead [6]_: what the first network
-    missed in the rows held out, over the typical error of its step, is pooled over steps and
-    series, and the quantile of its size, with the correction for few rows, is put around the
-    forecast. Typical errors do not fall with the steps, and grow like those of a random walk
-    beyond the steps that could be measured. Errors of several steps overlap, so that a short series
-    says little of their size: intervals are wider by Student's t over the normal quantile, its
-    degrees of freedom being the number of rows held out over that overlap, and 3 at least. This
-    holds coverage roughly, not by a theorem, as rows of a series cannot be exchanged. Of series too
-    short to hold rows out, the errors are those of training, and too small.
+    **Prediction intervals** are split conformal [5]_ for each step ahead [6]_. The absolute errors
+    of the forecasts on the holdout are divided by the typical error of their step, and their
+    quantile over all steps and series, with the finite-sample correction, is the half-width of the
+    intervals. Typical errors are non-decreasing in the steps, and grow as those of a random walk
+    beyond the last step that the holdout can measure. As errors of several steps overlap, intervals
+    are widened by the ratio of the quantiles of Student's t distribution and the normal
+    distribution. Its degrees of freedom are the effective number of independent errors, at least
+    3. The coverage is approximate, as the rows of a time series are not exchangeable. If series are
+    too short for a holdout, errors are measured on the training data, and intervals are too narrow.
 
-    **In sample**, each row is predicted from the rows before it. The first windows reach before the
-    series and repeat its first row; the first row itself is answered from itself alone.
+    **In-sample forecasts** predict each row from the rows before it. Windows that reach beyond the
+    start of the series repeat its first row, and the first row is predicted from itself.
 
-    **X** of the past is part of the window, and X of the steps ahead is known to the network, so
-    `predict` needs X for every step up to the last, gaps included. A network of "multioutput" sees
-    X of all its steps, also where fewer are asked for: rows that X does not reach repeat its last.
-    sktime's `evaluate` passes X at the steps of fh alone, so fh must have no gaps there.
+    **Exogenous variables.** The network reads past values of X with the window, and future values
+    of X for all steps ahead, so `predict` needs X for every step up to the last, gaps included.
+    With "multioutput" the network reads X of all its steps even if `fh` has fewer; rows after the
+    end of X repeat its last row. sktime's `evaluate` passes X only for the steps in `fh`, so `fh`
+    must have no gaps there.
 
-    **Updates.** With ``update_params=False`` only the rows move on: a series keeps its season,
-    drift and size, and a new series gets its own, so that it can be forecast by a network that
-    never saw it. With True these are found anew from all rows, and training goes on for a fifth
-    of the epochs.
+    **Updates.** With ``update_params=False``, `update` appends the rows. Known series keep their
+    seasonal indices, drift and scale, and new series are forecast with the fitted networks. With
+    ``update_params=True`` these are estimated again, and training is resumed for a fifth of the
+    epochs.
 
-    **Unseen series.** ``pretrain(panel)`` (sktime ≥ 1.2), then ``fit(series)`` forecasts the series
-    with the network of the panel; ``fit(panel).update(others, update_params=False)`` does it
-    elsewhere.
+    **Unseen series.** ``pretrain(panel)`` followed by ``fit(series)`` forecasts the series with the
+    networks of the panel (sktime ≥ 1.2). ``fit(panel).update(others, update_params=False)`` does
+    the same in all versions.
 
-    **What it does not see.** A series that has stopped, such as one that is zero from some row on,
-    is forecast by its whole past all the same. Fit it on the rows that still say something.
-
-    A forecast is the median where logarithms are taken, not the mean. sktime's own memory of the
-    data is off (``remember_data``), as the forecaster keeps the rows itself.
+    **Limitations.** A series that has stopped, such as one that is zero from some row on, is
+    forecast from its whole past. Drop the uninformative rows before fitting. If logarithms are
+    taken, forecasts are medians rather than means. The forecaster stores the data itself, so the
+    config ``remember_data`` of sktime is False.
 
     References
     ----------
     .. [1] S. Ben Taieb, G. Bontempi, A. Atiya, A. Sorjamaa (2012). A review and comparison of
        strategies for multi-step ahead time series forecasting. Expert Systems with Applications
-       39(8). Window normalisation, deseasonalisation and multiple outputs are what H. Hewamalage,
-       C. Bergmeir, K. Bandara (2021) recommend: Recurrent neural networks for time series
-       forecasting. International Journal of Forecasting 37(1).
+       39(8). Window normalization, deseasonalization and multiple outputs follow H. Hewamalage,
+       C. Bergmeir, K. Bandara (2021). Recurrent neural networks for time series forecasting:
+       Current status and future directions. International Journal of Forecasting 37(1).
     .. [2] I. Sutskever, O. Vinyals, Q. V. Le (2014). Sequence to sequence learning with neural
        networks. Advances in neural information processing systems 27.
     .. [3] D. Miller, D. Williams (2003). Shrinkage estimators of time series seasonal factors and
@@ -185,6 +206,8 @@ class RNNForecaster(BaseForecaster):
     (12, 2)
     """
 
+    model_: PanelModel
+
     _tags = {
         "authors": ["the skrnn developers"],
         "python_dependencies": ["tensorflow", "keras"],
@@ -210,30 +233,30 @@ class RNNForecaster(BaseForecaster):
 
     def __init__(
         self,
-        window_length=None,
-        cell="gru",
-        units=16,
+        window_length: int | None = None,
+        cell: Cell = "gru",
+        units: Units = 16,
         *,
-        sp=1,
-        strategy="multioutput",
-        decoder="dense",
-        residual=True,
-        seasonal="indices",
-        log="auto",
-        scaler="series",
-        transformer=None,
-        n_networks=1,
-        dropout=0.0,
-        loss="mse",
-        optimizer="adam",
-        learning_rate=0.005,
-        epochs=None,
-        batch_size=32,
-        early_stopping=True,
-        validation_fraction=0.2,
-        random_state=None,
-        verbose=0,
-    ):
+        sp: int = 1,
+        strategy: str = "multioutput",
+        decoder: str = "dense",
+        residual: bool = True,
+        seasonal: str | None = "indices",
+        log: str | bool = "auto",
+        scaler: Any = "series",
+        transformer: Any = None,
+        n_networks: int = 1,
+        dropout: float = 0.0,
+        loss: "str | keras.losses.Loss | Callable[..., Any]" = "mse",
+        optimizer: "str | keras.optimizers.Optimizer" = "adam",
+        learning_rate: float | None = 0.005,
+        epochs: int | None = None,
+        batch_size: int = 32,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.2,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.window_length = window_length
         self.cell = cell
         self.units = units
@@ -257,169 +280,141 @@ class RNNForecaster(BaseForecaster):
         self.random_state = random_state
         self.verbose = verbose
         super().__init__()
-        self._y = self._X = None  # sktime's own memory, off by default; ours holds a series once
+        self._y = self._X = None  # sktime reads them, but sets them only with remember_data
         if strategy == "direct":
             self.set_tags(**{"requires-fh-in-fit": True})
 
+    def _options(self):
+        """Return an unfitted forecaster with the same parameters, or raise if one is invalid."""
+        for name, constraints in _CONSTRAINTS.items():
+            value = getattr(self, name)
+            if not any(_is_satisfied(constraint, value) for constraint in constraints):
+                need = " or ".join("a bool" if c is bool else str(c) for c in constraints)
+                raise ValueError(f"{name} must be {need}, got {value!r}.")
+        if hasattr(self.scaler, "get_tag"):
+            raise ValueError(
+                f"scaler={self.scaler!r} is an sktime transformer, which needs the index of a "
+                "series. Pass it as transformer=, or pass a scikit-learn transformer."
+            )
+        return type(self)(**self.get_params(deep=False))
+
     def _fit(self, y, X, fh):
-        self._check_parameters()
-        model = getattr(self, "model_", None)  # of `pretrain`
-        y = y if model is None else _in_order(y, model.columns)
-        histories = self._histories_of(y, X, model)
-        # With its frequency.
-        self._cutoff = histories[0].clock.last(self._cutoff[0])  # type: ignore[has-type]
+        options = self._options()
+        model = getattr(self, "model_", None)  # set by `pretrain`
+        y = y if model is None else _reorder(y, model.columns)
+        panel = self._read_panel(y, X, model)
+        self._cutoff = panel[0].indexer.with_freq(self._cutoff[0])  # type: ignore[has-type]
         if model is None:
-            model = self._trained(histories, fh, self._cutoff)
-            scales = model.scales
+            model = self._make_model(options, panel, fh, self._cutoff)
+            scaled = model.fit(panel)
         else:
-            scales = [model.scale_of(history) for history in histories]
-            for history, scale in zip(histories, scales, strict=True):
-                model.check_known(history, scale)
+            scaled = [model.scale(series) for series in panel]
         self.model_ = model
-        self._keep(histories, scales)
+        self._store_state(scaled)
         return self
 
     def _pretrain(self, y, X=None, fh=None):
-        self._check_parameters()
-        histories = self._histories_of(y, X)
-        cutoff = histories[0].clock.last(max(history.index[-1] for history in histories))
-        self.model_ = self._trained(histories, fh, cutoff)
+        options = self._options()
+        panel = self._read_panel(y, X)
+        cutoff = panel[0].indexer.with_freq(max(series.index[-1] for series in panel))
+        model = self._make_model(options, panel, fh, cutoff)
+        model.fit(panel)
+        self.model_ = model
         return self
 
     def _pretrain_update(self, y, X=None, fh=None):
-        histories = self._histories_of(_in_order(y, self.model_.columns), X, self.model_)
-        self.model_ = copy.deepcopy(self.model_)  # clones share what was there before
-        self.model_.go_on(histories, _UPDATE)
+        panel = self._read_panel(_reorder(y, self.model_.columns), X, self.model_)
+        self.model_ = copy.deepcopy(self.model_)  # clones share the former model
+        self.model_.resume(panel, _UPDATE_FRACTION)
         return self
 
-    def _trained(self, histories, fh, cutoff):
-        options = SimpleNamespace(**self.get_params(deep=False))
-        model = PanelModel(options, self._steps(histories, fh, cutoff)).fit(histories)
-        model.columns = [*self._columns]
-        return model
+    def _make_model(self, options, panel, fh, cutoff):
+        """Return an unfitted model for the steps in fh, counted from the end of each series."""
+        steps = {max(self.sp, 2)}
+        if fh is not None:
+            relative = _steps_from_cutoff(fh, cutoff).tolist()
+            delays = {series.count_until(cutoff[0])[1] for series in panel}
+            steps = {max(step + delay, 1) for step in relative for delay in delays}
+        if self.strategy != "direct":
+            steps = {*range(1, max(steps) + 1)}
+        return PanelModel(options, sorted(steps), [*self._columns])
 
-    def _check_parameters(self):
-        check_name("strategy", self.strategy, ["multioutput", "recursive", "direct"])
-        check_name("decoder", self.decoder, ["dense", "recurrent"])
-        check_name("seasonal", self.seasonal, ["indices", "difference", None])
-        for name in ("log", "residual", "early_stopping"):
-            value = getattr(self, name)
-            if not isinstance(value, bool | np.bool_) and (name, value) != ("log", "auto"):
-                also = ", or 'auto'" if name == "log" else ""
-                raise ValueError(f"{name} must be True or False{also}, got {value!r}.")
-        count, share = (
-            Interval(Integral, 1, None, closed="left"),
-            Interval(Real, 0, 0.5, closed="right"),
-        )
-        limits = {"sp": count, "n_networks": count, "validation_fraction": share}
-        limits |= {"batch_size": count}
-        if self.window_length is not None:
-            limits["window_length"] = count
-        if self.epochs is not None:
-            limits["epochs"] = count
-        for name, limit in limits.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not limit.is_satisfied_by(value):
-                raise ValueError(f"{name} must be {limit}, got {value!r}.")
-        for name, known in (("scaler", ["series", None]), ("transformer", [None])):
-            value = getattr(self, name)
-            if isinstance(value, str) or value is None:
-                check_name(name, value, known)
-            elif not (hasattr(value, "fit_transform") and hasattr(value, "inverse_transform")):
-                raise ValueError(
-                    f"{name}={value!r} has no fit_transform and inverse_transform: pass a "
-                    "transformer whose forecasts can be turned back, or None."
-                )
-            elif name == "scaler" and hasattr(value, "get_tag"):
-                raise ValueError(
-                    f"scaler={value!r} is a transformer of sktime's, which needs the index of a "
-                    "series: pass it as transformer=, or take one of scikit-learn's."
-                )
+    def _read_panel(self, y, X, model=None, indexer=None):
+        """Return all series with their exogenous variables, and set the columns and index of y.
 
-    def _steps(self, histories, fh, cutoff):
-        """Return the steps ahead that forecasts are wanted of, ascending."""
-        if fh is None:
-            return [*range(1, max(self.sp, 2) + 1)]
-        relative = _relative(fh, cutoff)
-        late = {history.rows_until(cutoff[0])[1] for history in histories}
-        wanted = {max(step + more, 1) for step in relative.tolist() for more in late}
-        return sorted(wanted) if self.strategy == "direct" else [*range(1, max(wanted) + 1)]
-
-    def _histories_of(self, y, X, model=None, clock=None):
-        """Return what is known of each series, in the form that a model was trained on."""
-        exog, histories = self._exog_of(X, model, y.index), []
-        clock = indexer_of(y) if clock is None else clock
-        for key, rows in split_panel(y):
-            values = rows.to_numpy(dtype=float)
-            _check_finite("y", rows, values)
-            histories.append(PanelSeries(key, rows.index, values, exog.get(key), clock))
+        They are checked against the model if it is fitted.
+        """
+        exog, panel = self._read_exog(X, model, y.index), []
+        frames = dict(split_panel(y))
+        if indexer is None:
+            indexer = TimeIndexer(max((rows.index for rows in frames.values()), key=len))
+        for key, rows in frames.items():
+            values = _finite_values("y", rows)
+            panel.append(PanelSeries(key, rows.index, values, exog.get(key), indexer))
             if X is not None and key not in exog:
-                raise ValueError(f"X has no rows for {histories[-1].name}: pass X of all series.")
+                raise ValueError(f"X has no rows for {panel[-1].name}. Pass X of all series.")
         if model is not None:
-            model.check_alike(histories)
+            model.check_compatible(panel)
         self._columns = y.columns
         self._index = y.index[:1]
-        return histories
+        return panel
 
-    def _exog_of(self, X, model, index):
-        """Return the exogenous rows by the keys of their series, with the columns of fit."""
+    def _read_exog(self, X, model, index):
+        """Return the exogenous variables by series key, with the columns in the order of fit."""
         if X is None:
             return {}
-        check_labels("X", X, index)
-        known = [*X.columns] if model is None else model.exog_columns
-        if set(known) != set(X.columns):
-            had = f"columns {known}" if known else "no X"
+        check_index_type("X", X, index)
+        columns = [*X.columns] if model is None else model.exog_columns
+        if set(columns) != set(X.columns):
+            fitted = f"columns {columns}" if columns else "no X"
             raise ValueError(
-                f"X has the columns {[*X.columns]}, but the forecaster was fitted with {had}. "
-                "Pass the same columns, or fit it anew."
+                f"X has the columns {[*X.columns]}, but the forecaster was fitted with {fitted}. "
+                "Pass the same columns, or fit the forecaster again."
             )
-        _check_finite("X", X, X.to_numpy(dtype=float))
-        return dict(split_panel(X[known]))
+        _finite_values("X", X)
+        return dict(split_panel(X[columns]))
 
-    def _keep(self, histories, scales):
-        # What sktime labels forecasts by is that of the last y.
+    def _store_state(self, scaled):
+        # sktime names the columns of forecasts by the metadata of the last y.
         self._y_metadata: dict = self._y_metadata | {"feature_names": [*self._columns]}
-        self._kept = {name: copy.copy(vars(self)[name]) for name in _SKTIME_STATE}
-        self._histories = {history.key: history for history in histories}
-        self._scales = dict(zip(self._histories, scales, strict=True))
+        self._sktime_state = {name: copy.copy(vars(self)[name]) for name in _STATE}
+        self._panel = {s.series.key: s for s in scaled}
 
     def _update(self, y, X=None, update_params=True):
-        # Not sktime's own, which warns, and fits anew with what it remembers.
+        # Replaces the method of sktime, which warns, and refits on remembered data.
         try:
-            self._take_over(y, X, update_params)
+            self._append(y, X, update_params)
         except Exception:
-            for name, value in self._kept.items():  # sktime has changed some already
-                setattr(self, name, value)
+            for name, value in self._sktime_state.items():  # sktime has set some of them
+                setattr(self, name, copy.copy(value))
             raise
         return self
 
-    def _take_over(self, y, X, update_params):
-        if y is not None:
-            y = self._as_in_fit(y)
-        histories = dict(self._histories)
-        clock = next(iter(histories.values())).clock
-        self._cutoff = clock.last(self._cutoff[0])
-        for history in self._histories_of(y, X, self.model_, clock):
-            known = histories.get(history.key)
-            histories[history.key] = history if known is None else known.extended(history)
-        everything = [histories[key] for key in sorted(histories)]
+    def _append(self, y, X, update_params):
+        """Append rows to the series, and update or fit the scalers of all series."""
+        y = self._match_columns(y)
+        stored = {key: scaled.series for key, scaled in self._panel.items()}
+        indexer, model = next(iter(stored.values())).indexer, self.model_
+        self._cutoff = indexer.with_freq(self._cutoff[0])
+        for series in self._read_panel(y, X, model, indexer):
+            old = stored.get(series.key)
+            stored[series.key] = series if old is None else old.append(series)
+        panel = [stored[key] for key in sorted(stored)]
         if update_params:
-            model = copy.deepcopy(self.model_)
-            model.go_on(everything, _UPDATE)
-            self.model_ = model
-            self._keep(everything, model.scales)
+            model = copy.deepcopy(model)
+            scaled = model.resume(panel, _UPDATE_FRACTION)
         else:
-            scales = [self._scale_of(history) for history in everything]
-            for history, scale in zip(everything, scales, strict=True):
-                self.model_.check_known(history, scale)
-            self._keep(everything, scales)
+            scalers = {key: old.scaler for key, old in self._panel.items()}
+            scaled = [model.scale(series, scalers.get(series.key)) for series in panel]
+        self.model_ = model
+        self._store_state(scaled)
 
-    def _as_in_fit(self, y):
-        """Return y with its columns in the order of fit, or raise an error if it is unlike y."""
-        check_labels("y", y, self._index)
-        y = _in_order(y, self._columns)
+    def _match_columns(self, y):
+        """Return y with the columns of fit, or raise a ValueError if it has others."""
+        check_index_type("y", y, self._index)
+        y = _reorder(y, self._columns)
         if set(y.columns) != set(self._columns):
-            if len(y.columns) == len(self._columns) == 1:  # a series by another name
+            if len(y.columns) == len(self._columns) == 1:  # a renamed series
                 return y.set_axis(self._columns, axis=1)
             raise ValueError(
                 f"y has the columns {[*y.columns]}, but the forecaster was fitted on "
@@ -427,141 +422,138 @@ class RNNForecaster(BaseForecaster):
             )
         return y
 
-    def _scale_of(self, history):
-        """Return the scale that a series has already, or a new one."""
-        scale = self._scales.get(history.key)
-        if scale is None or scale.first_place != history.first_place:
-            return self.model_.scale_of(history)
-        return scale
-
     def _predict(self, fh, X):
-        return self._frame(fh, X, [lambda levels, scale, steps: levels])[0]
+        forecasts, labels, index = self._forecast(fh, X)
+        values = [scaler.inverse_transform(values, labels) for scaler, values, _ in forecasts]
+        return pd.DataFrame(np.concatenate(values), index=index, columns=self._columns)
 
     def _predict_quantiles(self, fh, X, alpha):
-        def quantile(share):
-            def shifted(levels, scale, steps):
-                width = self.model_.width(abs(2 * share - 1), steps) * scale.size
-                return levels + np.sign(share - 0.5) * width
+        forecasts, labels, index = self._forecast(fh, X)
 
-            return shifted
+        def quantile(level, scaler, values, steps):
+            steps = np.maximum(steps, 1)  # in-sample forecasts are one step ahead
+            half_width = self.model_.interval_half_width(abs(2 * level - 1), steps) * scaler.scale
+            return scaler.inverse_transform(values + np.sign(level - 0.5) * half_width, labels)
 
-        # A transformer may turn large into small: of both ends, the one on the side asked for.
-        ends = [quantile(share) for one in alpha for share in (one, 1 - one)]
-        frames = self._frame(fh, X, ends)
-        found = [frame.to_numpy() for frame in frames]
-        values = np.stack(
-            [
-                (np.minimum if share < 0.5 else np.maximum)(*found[2 * i : 2 * i + 2])
-                for i, share in enumerate(alpha)
-            ],
-            axis=2,
-        )
-        columns = pd.MultiIndex.from_product([self._columns, alpha])
-        return pd.DataFrame(values.reshape(len(values), -1), index=frames[0].index, columns=columns)
-
-    def _frame(self, fh, X, changes):
-        """Return a frame of forecasts for each of some changes to their levels."""
-        relative = _relative(fh, self._cutoff)
-        labels = pd.Index(fh.to_absolute_index(self._cutoff), name=self._index.names[-1])
-        exog = self._exog_of(X, self.model_, self._index)
-        known, rows = [], []
-        for history in self._histories.values():
-            n_known, late = history.rows_until(self._cutoff[0])
-            known.append(history.cut(n_known))
-            rows.append(n_known - 1 + late + relative)
-            if n_known == 0 or rows[-1][0] < 0:
-                raise ValueError(
-                    f"{history.name} begins at {history.index[0]}, and fh asks for {labels[0]}: "
-                    "ask for rows from the first one on."
-                )
-        scales = [*self._scales.values()]
-        levels = self._levels(known, scales, rows, [exog.get(history.key) for history in known])
-        index = labels
-        if [*self._histories] != [()]:
-            index = pd.MultiIndex.from_tuples(
-                [(*key, label) for key in self._histories for label in labels],
-                names=self._index.names,
+        def quantiles(level):
+            # Lower and upper quantiles are swapped by a decreasing transformer.
+            select = np.minimum if level < 0.5 else np.maximum
+            return np.concatenate(
+                [select(quantile(level, *f), quantile(1 - level, *f)) for f in forecasts]
             )
-        frames = []
-        for change in changes:
-            values = [
-                scale.values(change(level, scale, np.maximum(wanted - len(history) + 1, 1)), labels)
-                for history, scale, wanted, level in zip(known, scales, rows, levels, strict=True)
-            ]
-            frames.append(pd.DataFrame(np.concatenate(values), index=index, columns=self._columns))
-        return frames
 
-    def _levels(self, histories, scales, rows, exog):
-        """Return the levels of some rows of each series, known or not."""
+        values = np.stack([quantiles(level) for level in alpha], axis=2)
+        columns = pd.MultiIndex.from_product([self._columns, alpha])
+        return pd.DataFrame(values.reshape(len(values), -1), index=index, columns=columns)
+
+    def _forecast(self, fh, X):
+        """Forecast the transformed series.
+
+        Returns
+        -------
+        forecasts : list of tuples (scaler, values, steps)
+            For each series its scaler, forecasts of shape (n_rows, n_columns), and the steps from
+            its last row to each forecast, 0 or negative in sample.
+        labels : pandas.Index of length n_rows
+        index : pandas.Index
+            Labels of the forecasts of all series.
+        """
+        relative = _steps_from_cutoff(fh, self._cutoff)
+        labels = pd.Index(fh.to_absolute_index(self._cutoff), name=self._index.names[-1])
+        exog = self._read_exog(X, self.model_, self._index)
+        panel, steps = [], []
+        for scaled in self._panel.values():
+            series = scaled.series
+            n_rows, delay = series.count_until(self._cutoff[0])
+            panel.append(scaled.head(n_rows))
+            steps.append(delay + relative)
+            if n_rows == 0 or n_rows + steps[-1][0] <= 0:
+                raise ValueError(
+                    f"{series.name} begins at {series.index[0]}, and fh asks for {labels[0]}. "
+                    "The first row is the earliest that can be forecast."
+                )
+        values = self._forecast_steps(panel, steps, [exog.get(key) for key in self._panel])
+        forecasts = [*zip([scaled.scaler for scaled in panel], values, steps, strict=True)]
+        if () in self._panel:  # a single series
+            return forecasts, labels, labels
+        tuples = [(*key, label) for key in self._panel for label in labels]
+        return forecasts, labels, pd.MultiIndex.from_tuples(tuples, names=self._index.names)
+
+    def _forecast_steps(self, panel, steps, exog):
+        """Return the transformed forecasts of some steps of each series, in or out of sample."""
         model = self.model_
-        within = [wanted[wanted < len(h)] - 1 for wanted, h in zip(rows, histories, strict=True)]
-        ahead = [int(wanted[-1]) - len(h) + 1 for wanted, h in zip(rows, histories, strict=True)]
-        n_ahead = max(ahead)
-        levels = [np.empty((len(wanted), model.n_columns)) for wanted in rows]
-        if any(map(len, within)):
-            found = model.forecast(histories, scales, within, 1)
-            for level, one in zip(levels, found, strict=True):
-                level[: len(one)] = one[:, 0]
-        if n_ahead > 0:
-            ends = [np.array([len(history) - 1]) for history in histories]
-            found = model.forecast(histories, scales, ends, n_ahead, exog, ahead)
-            for level, wanted, history, one in zip(levels, rows, histories, found, strict=True):
-                later = wanted >= len(history)
-                level[later] = one[0, wanted[later] - len(history)]
-                if np.isnan(level).any():
-                    steps = wanted[later][np.isnan(level[later]).any(axis=1)] - len(history) + 1
+        values = [np.empty((len(ahead), model.n_columns)) for ahead in steps]
+        ends = [np.array([len(scaled) - 1]) for scaled in panel]
+        in_sample = [end - 1 + s[s <= 0] for end, s in zip(ends, steps, strict=True)]
+        if any(map(len, in_sample)):
+            for array, forecast in zip(values, model.forecast(panel, in_sample, 1), strict=True):
+                array[: len(forecast)] = forecast[:, 0]
+        n_ahead = [int(ahead[-1]) for ahead in steps]
+        if max(n_ahead) > 0:
+            forecasts = model.forecast(panel, ends, max(n_ahead), exog, n_ahead)
+            for array, scaled, ahead, forecast in zip(values, panel, steps, forecasts, strict=True):
+                array[ahead > 0] = forecast[0, ahead[ahead > 0] - 1]
+                missing = ahead[np.isnan(array).any(axis=1)]
+                if len(missing):
                     raise ValueError(
-                        f"strategy='direct' has no network for {[*map(int, steps)]} steps after "
-                        f"the end of {history.name}. Name the steps in fh of fit, or take "
+                        f"strategy='direct' has no network for {missing.tolist()} steps after the "
+                        f"end of {scaled.series.name}. Pass these steps in fh to fit, or set "
                         "strategy='multioutput'."
                     )
-        return levels
+        return values
 
     @classmethod
-    def get_test_params(cls, parameter_set="default"):
-        """Return settings for sktime's own tests: small networks that train in an instant.
+    def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
+        """Return parameters of small networks for the conformance tests of sktime.
 
         Parameters
         ----------
         parameter_set : str, default="default"
+            Has no effect.
 
         Returns
         -------
         params : list of dict
         """
-        small = {"cell": "rnn", "units": 2, "epochs": 1, "random_state": 0, "early_stopping": False}
-        return [
-            small,
-            small | {"window_length": 3, "strategy": "recursive", "sp": 2, "log": False},
-        ]
+        small = {"window_length": 3, "cell": "rnn", "units": 2, "epochs": 1, "random_state": 0}
+        small["early_stopping"] = False
+        return [small, small | {"strategy": "recursive", "sp": 2, "log": False}]
 
 
-def _relative(fh, cutoff):
-    """Return fh as steps from the cutoff, 0 and below in sample."""
+def _steps_from_cutoff(fh, cutoff):
+    """Return fh as steps from the cutoff; 0 and negative steps are in sample."""
     if isinstance(cutoff, pd.DatetimeIndex) and cutoff.freq is None:
         raise ValueError(
-            f"The dates up to {cutoff[0]} are not evenly apart, so there are no steps after them "
-            "to forecast. Give the series dates with a frequency, for instance by `asfreq`, or a "
-            "PeriodIndex."
+            f"The dates up to {cutoff[0]} are not evenly spaced, so the dates after them are "
+            "unknown. Give the series a frequency, for instance with `asfreq`, or a PeriodIndex."
         )
     if not fh.is_relative:
         fh = fh.to_relative(cutoff)
     return np.asarray(fh.to_pandas(), dtype=int)
 
 
-def _in_order(y, columns):
-    """Return y with its columns in a known order, where they are the same."""
-    same = len(y.columns) == len(columns) and set(y.columns) == set(columns)
-    return y[[*columns]] if same else y
+def _is_satisfied(constraint, value):
+    if constraint is None:
+        return value is None
+    if constraint is bool or isinstance(value, bool | np.bool_):  # True is not the number 1
+        return constraint is bool and isinstance(value, bool | np.bool_)
+    return constraint.is_satisfied_by(value)
 
 
-def _check_finite(name, frame, values):
-    """Raise a ValueError that names the first number that is none, or has no square."""
-    fine = np.abs(values) < 1e150  # NaN is not
-    if fine.all():
-        return
-    row, column = np.argwhere(~fine)[0]
+def _reorder(y, columns):
+    """Return y with its columns in the given order if they are the same."""
+    is_same = len(y.columns) == len(columns) and set(y.columns) == set(columns)
+    return y[[*columns]] if is_same else y
+
+
+def _finite_values(name, frame):
+    """Return the values, or raise a ValueError if one is not finite or too large to be squared."""
+    values = frame.to_numpy(dtype=float)
+    is_valid = np.abs(values) < 1e150  # False for NaN
+    if is_valid.all():
+        return values
+    row, column = np.argwhere(~is_valid)[0]
     raise ValueError(
         f"{name} holds {values[row, column]} at {frame.index[row]} in column "
-        f"{frame.columns[column]!r}, but windows need finite numbers below 1e150: replace it first."
+        f"{frame.columns[column]!r}, but values must be finite and below 1e150. Replace it first."
     )

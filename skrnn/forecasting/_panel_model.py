@@ -1,6 +1,7 @@
-"""One network over all series of a panel, and how far its forecasts may be off."""
+"""A global model of all series of a panel, with conformal prediction intervals."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,319 +9,329 @@ from scipy import stats
 from sklearn.isotonic import IsotonicRegression
 from sklearn.utils import check_random_state
 
-from ._scaling import fit_scales
+from ._scaling import PooledParameters, ScaledSeries, SeriesScaler, difference_lag, scale_panel
+from ._series import PanelSeries
 from ._strategy import Strategy, Windows
 
-# Windows that training should have before the default window is made shorter.
-_ENOUGH_WINDOWS = 12
-
-
-# Of the size of an error that few overlapping ones were seen of.
-_LEAST_FREEDOM = 3
-
-
-# Of the epochs, those after which a network in training is judged.
-_SHARES = 0.1, 0.2, 0.4, 0.7, 1.0
+# The default window is shortened until there is this number of windows for training.
+_MIN_WINDOWS = 12
+# Smallest degrees of freedom of the t distribution that widens intervals.
+_MIN_DEGREES_OF_FREEDOM = 3
+# Fractions of the epochs after which the networks are evaluated on the holdout.
+_CHECKPOINTS = 0.1, 0.2, 0.4, 0.7, 1.0
 
 
 class PanelModel:
-    """Scales, networks and errors that were learnt from some series, to forecast these or others.
+    """Networks, pooled parameters and error scales of a panel, to forecast its series or others.
 
     Parameters
     ----------
-    options : object
-        Has the parameters of `RNNForecaster` as attributes.
+    options : RNNForecaster
+        Unfitted forecaster with the parameters.
     steps : list of int
-        The steps ahead that forecasts are wanted of, ascending.
+        Steps ahead to forecast, in ascending order.
+    columns : list
+        Names of the columns of y.
 
     Attributes
     ----------
+    lag : int
+        Lag of the seasonal difference; 0 for none.
     window_length, n_columns : int
-    columns, exog_columns : list
-        The names of the columns of y, and of X; empty without X.
+    exog_columns : list
+        Names of the columns of X; empty without X.
     unit : tuple
-        What time was counted in.
+        Unit of the time index.
+    pooled : PooledParameters
     strategy : Strategy
+    epoch_fraction : float
+        Fraction of the epochs that early stopping selected.
     errors : ndarray of shape (n_steps, n_columns)
-        The size of the error of each step ahead, in a network's units.
-    scores : ndarray of shape (n_scores,)
-        Sizes of errors over those of their step, ascending.
+        Typical size of the errors of each step ahead, in the units of the networks.
+    conformity_scores : ndarray of shape (n_scores,)
+        Absolute errors divided by the typical size at their step, in ascending order.
     n_origins : int
-        Rows that errors were measured after.
+        Number of forecast origins of the errors.
     """
 
-    def __init__(self, options, steps):
-        self.options: Any = options
-        self.steps: list[int] = steps
-        self.share = 1.0  # of the epochs
+    strategy: Strategy
+    errors: np.ndarray
+    conformity_scores: np.ndarray
 
-    def fit(self, histories):
-        """Train on all rows, after another network, trained on the earlier rows, was judged."""
-        self._check_lengths(histories)
-        self.n_columns = histories[0].values.shape[1]
-        self.unit = histories[0].clock.unit
-        self._fit_exog(histories)
+    def __init__(self, options: Any, steps: list[int], columns: list) -> None:
+        self.options = options
+        self.lag = difference_lag(options)
+        self.steps = steps
+        self.columns = columns
+
+    def fit(self, panel: Sequence[PanelSeries]) -> list[ScaledSeries]:
+        """Measure errors and choose the epochs on a holdout, then train on all rows.
+
+        Returns
+        -------
+        scaled : list of ScaledSeries
+            The series with their fitted scalers.
+        """
+        self._set_window_length(panel)
+        self.n_columns = panel[0].values.shape[1]
+        self.unit = panel[0].indexer.unit
+        self._fit_exog(panel)
         seeds = check_random_state(self.options.random_state).randint(2**31 - 1, size=2)
-        self.scales, self.known = fit_scales(histories, self.options, self.window_length)
-        judged = self._judge(histories, seeds[0])
-        self.strategy = self._new_strategy()
-        if judged is not None:
-            self.share = judged.share
-        self._train(histories, seeds[1], self.share)
-        if judged is None:
-            # Too short to hold rows out: the errors of training are all there is.
-            first = [len(history) for history in histories]
-            errors = self._errors(histories, self.scales, first, self.scales)
-            self._measure(errors)
+        scaled, self.pooled = scale_panel(panel, self.options, self.window_length)
+        self.epoch_fraction = 1.0
+        has_holdout = self._fit_holdout(scaled, seeds[0])
+        holdout_weights = self.strategy.weights
+        self.strategy = self._make_strategy()
+        self._train(scaled, seeds[1], self.epoch_fraction)
+        if has_holdout:
+            self.strategy.weights = holdout_weights
+        else:  # only the errors of training are available
+            start = self.lag + self.window_length
+            self._fit_error_scale(self._backtest(scaled, [start] * len(scaled), scaled))
+        return scaled
+
+    def resume(self, panel: Sequence[PanelSeries], epoch_fraction: float) -> list[ScaledSeries]:
+        """Fit the scalers again and resume training. The error scale is unchanged."""
+        scaled, _ = scale_panel(panel, self.options, self.window_length, self.pooled)
+        self._train(scaled, 0, epoch_fraction)
+        return scaled
+
+    def scale(self, series: PanelSeries, scaler: SeriesScaler | None = None) -> ScaledSeries:
+        """Return a series with its scaler; fit one if it is None or has another first row.
+
+        Raises
+        ------
+        ValueError
+            If the series cannot be forecast: it has no logarithm, or lacks rows of X.
+        """
+        if scaler is None or scaler.first_ordinal != series.first_ordinal:
+            scaled = scale_panel([series], self.options, self.window_length, self.pooled)[0][0]
         else:
-            self.strategy.weights = judged.strategy.weights
-            self.errors, self.scores = judged.errors, judged.scores
-            self.n_origins = judged.n_origins
-        return self
+            scaled = ScaledSeries(series, scaler)
+        scaled.transform()
+        self.exog_values(series, len(series))
+        return scaled
 
-    def go_on(self, histories, share):
-        """Go on training with more rows; the errors stay as they were measured."""
-        self.scales, _ = fit_scales(histories, self.options, self.window_length, self.known)
-        self._train(histories, 0, share)
-
-    def check_alike(self, histories):
-        """Raise a ValueError if the networks were trained on series unlike these."""
-        n_columns, unit = histories[0].values.shape[1], histories[0].clock.unit
+    def check_compatible(self, panel: Sequence[PanelSeries]) -> None:
+        """Raise a ValueError if series differ from those that the networks were trained on."""
+        n_columns, unit = panel[0].values.shape[1], panel[0].indexer.unit
         if n_columns != self.n_columns:
-            has, trained = f"y has {n_columns} columns", f"{self.n_columns}"
-        elif self.options.sp > 1 and unit != self.unit:
-            has, trained = f"time is counted by {unit}", f"{self.unit}: seasons have no places"
-        else:
-            return
-        raise ValueError(
-            f"{has}, but the networks were trained on {trained}. Pass series like those, or train "
-            "a new forecaster."
-        )
+            raise ValueError(
+                f"y has {n_columns} columns, but the networks were trained on {self.n_columns}. "
+                "Pass series with the same columns, or fit a new forecaster."
+            )
+        if self.options.sp > 1 and unit != self.unit:
+            raise ValueError(
+                f"The time index has the unit {unit}, but the seasonality was estimated with the "
+                f"unit {self.unit}. Pass series with the same frequency, or fit a new forecaster."
+            )
 
-    def check_known(self, history, scale):
-        """Raise a ValueError if a series could not be forecast from."""
-        scale.levels(history)
-        self.exog(history, len(history))
-
-    def scale_of(self, history):
-        """Return the scale of a series that was not in the fit."""
-        return fit_scales([history], self.options, self.window_length, self.known)[0][0]
-
-    def _new_strategy(self):
+    def _make_strategy(self):
         steps = self.steps
         if self.options.strategy == "multioutput":
-            steps = [min(steps[-1], self._longest_reach)]
-        return Strategy.for_horizon(self.options, self.window_length, steps)
+            steps = [min(steps[-1], self._max_steps)]
+        return Strategy.for_horizon(self.options, steps)
 
-    @property
-    def _lag(self):
+    def _set_window_length(self, panel):
+        """Set the window length, or raise a ValueError if all series are too short."""
         options = self.options
-        return options.sp if options.sp > 1 and options.seasonal == "difference" else 0
-
-    def _check_lengths(self, histories):
-        """Set the length of windows, or raise an error if no series holds one with its steps."""
-        options = self.options
-        n_rows = max(map(len, histories))
-        usual = int(np.median([len(history) for history in histories])) - self._lag
-        self._longest_reach = max(1, usual // 3)
-        last = {"recursive": 1, "direct": self.steps[-1]}.get(options.strategy)
-        last = min(self.steps[-1], self._longest_reach) if last is None else last
+        longest = max(map(len, panel))
+        median = int(np.median([len(series) for series in panel])) - self.lag
+        self._max_steps = max(1, median // 3)
+        last = self._make_strategy().max_step
         length = options.window_length
         if length is None:
             length = 12 if options.sp == 1 else min(max(options.sp, 8), 48)
-            while length > 1 and usual - last - length + 1 < _ENOUGH_WINDOWS:
+            while length > 1 and median - last - length + 1 < _MIN_WINDOWS:
                 length //= 2
-        needed = length + last + self._lag
-        if n_rows < needed:
-            mend = ", or take a shorter window_length" if length > 1 else ""
-            season = f", a seasonal difference of {self._lag} rows" if self._lag else ""
+        needed = length + last + self.lag
+        if longest < needed:
+            hint = ", or set a shorter window_length" if length > 1 else ""
+            difference = f", a seasonal difference of {self.lag} rows" if self.lag else ""
             raise ValueError(
-                f"window_length={length} and {last} steps ahead{season} need at least {needed} "
-                f"rows to fit, got {n_rows}. Fit on more rows{mend}."
+                f"window_length={length} and {last} steps ahead{difference} need at least {needed} "
+                f"rows to fit, got {longest}. Fit on more rows{hint}."
             )
         self.window_length = length
 
-    def _fit_exog(self, histories):
-        self.exog_columns = [] if histories[0].exog is None else [*histories[0].exog.columns]
+    def _fit_exog(self, panel):
+        """Fit the standardization of the exogenous variables."""
+        self.exog_columns = [] if panel[0].exog is None else [*panel[0].exog.columns]
         if not self.exog_columns:
-            self.exog_mean, self.exog_size = np.zeros(0), np.ones(0)
             return
-        rows = np.concatenate([history.exog_rows(len(history)) for history in histories])
-        size = rows.std(axis=0)
-        self.exog_mean, self.exog_size = rows.mean(axis=0), np.where(size > 0, size, 1.0)
+        rows = np.concatenate([series.exog_values(len(series)) for series in panel])
+        deviation = rows.std(axis=0)
+        self._exog_mean = rows.mean(axis=0)
+        self._exog_scale = np.where(deviation > 0, deviation, 1.0)
 
-    def exog(self, history, n_rows, more=None, n_extra=0):
-        """Return the exogenous rows as a network sees them, (n_rows or up to n_extra more, n_exog).
-
-        Rows that are not known a window of `Windows` repeats the last one for.
-        """
-        if not len(self.exog_mean):
+    def exog_values(self, series, n_rows, future=None, n_optional=0):
+        """Return the standardized exogenous variables; see `PanelSeries.exog_values`."""
+        if not self.exog_columns:
             return np.zeros((n_rows, 0))
-        return (history.exog_rows(n_rows, more, n_extra) - self.exog_mean) / self.exog_size
+        values = series.exog_values(n_rows, future, n_optional)
+        return (values - self._exog_mean) / self._exog_scale
 
-    def _train(self, histories, seed, share, done=0.0):
-        parts, times = [], []
-        for history, scale in zip(histories, self.scales, strict=True):
-            values = scale.inputs(scale.levels(history))
-            # Windows that hold known rows only, and have a row after them.
-            origins = np.arange(self._lag + self.window_length - 1, len(history) - 1)
-            exog = self.exog(history, len(history))
-            parts.append(self._cut(values, exog, origins, self.strategy.reach, scale.memory))
-            times.append(origins - len(history))
-        windows = Windows.joined(parts)
-        order = np.argsort(np.concatenate(times), kind="stable")  # the last part is last in time
-        self.strategy.fit(windows.at(order), seed, share, done)
-
-    def _cut(self, values, exog, origins, n_steps, memory=1.0):
-        return Windows.cut(values, exog, origins, self.window_length, n_steps, memory)
-
-    def _judge(self, histories, seed):
-        """Return a model of the earlier rows with its errors in the later; None if too short."""
-        n_rows = int(np.median([len(history) for history in histories]))
-        n_held = round(self.options.validation_fraction * n_rows)
-        n_held = min(max(n_held, self.steps[-1]), n_rows // 3)
-        if self.options.sp > 1:  # what is judged should have a season, too
-            n_held = max(min(n_held, n_rows - 2 * self.options.sp), n_rows // 5)
-        strategy = self._new_strategy()
-        needed = self._lag + self.window_length + strategy.reach + _ENOUGH_WINDOWS // 2
-        long = [len(history) - n_held >= needed for history in histories]
-        held = [history for history, one in zip(histories, long, strict=True) if one]
-        if n_held < 2 or not held:
-            return None
-        early = PanelModel(self.options, self.steps)
-        vars(early).update(vars(self))
-        early.strategy = strategy
-        cut = [history.cut(len(history) - n_held) for history in held]
-        log, *_ = self.known  # not decided anew, as errors are compared with those of all rows
-        later = [scale for scale, one in zip(self.scales, long, strict=True) if one]
-        early.scales, early.known = fit_scales(
-            cut, self.options, self.window_length, (log, None, None, None), later
+    def _make_windows(self, panel, origins, n_steps, exog=None):
+        """Return the windows that end at the origins, with the steps after them."""
+        if exog is None:
+            exog = [self.exog_values(scaled.series, len(scaled)) for scaled in panel]
+        sizes = self.window_length, n_steps
+        return Windows.concatenate(
+            Windows.from_series(s.normalize(), exog_rows, rows, *sizes, s.scaler.ar1_coefficient)
+            for s, rows, exog_rows in zip(panel, origins, exog, strict=True)
         )
-        levels = [s.levels(h) for s, h in zip(early.scales, held, strict=True)]
-        times = np.tile(np.arange(n_held), len(held))
-        windows, lowest, done = early._held_windows(held, levels, n_held), np.inf, 0.0
-        for share in _SHARES if self.options.early_stopping else _SHARES[-1:]:
-            early._train(cut, seed, share, done)
-            loss, done = strategy.weigh(windows, times), share
+
+    def _train(self, panel, seed, epoch_fraction, epochs_done=0.0):
+        # All windows within the series that have a row after them, sorted by time.
+        first = self.lag + self.window_length - 1
+        origins = [np.arange(first, len(scaled) - 1) for scaled in panel]
+        times = [np.arange(first - len(scaled), -1) for scaled in panel]
+        windows = self._make_windows(panel, origins, self.strategy.max_step)
+        windows = windows.take(np.argsort(np.concatenate(times), kind="stable"))
+        self.strategy.fit(windows, seed, epoch_fraction, epochs_done)
+
+    def _holdout_length(self, panel):
+        """Return the number of rows of the holdout."""
+        n_rows = int(np.median([len(series) for series in panel]))
+        n_holdout = round(self.options.validation_fraction * n_rows)
+        n_holdout = min(max(n_holdout, self.steps[-1]), n_rows // 3)
+        if self.options.sp > 1:  # leave two seasons for training
+            n_holdout = max(min(n_holdout, n_rows - 2 * self.options.sp), n_rows // 5)
+        return n_holdout
+
+    def _fit_holdout(self, panel, seed):
+        """Fit weights, epochs and error scale on the last rows; return False if there are too few.
+
+        The networks are trained on the rows before the holdout.
+        """
+        self.strategy = self._make_strategy()
+        n_holdout, max_step = self._holdout_length(panel), self.strategy.max_step
+        needed = self.lag + self.window_length + max_step + _MIN_WINDOWS // 2
+        panel = [scaled for scaled in panel if len(scaled) - n_holdout >= needed]
+        if n_holdout < 2 or not panel:
+            return False
+        # Errors are compared with those of all rows, so the logarithm must be the same.
+        pooled = PooledParameters(self.pooled.log)
+        early_series = [scaled.series.head(len(scaled) - n_holdout) for scaled in panel]
+        early, _ = scale_panel(early_series, self.options, self.window_length, pooled)
+        held = []
+        for part, full in zip(early, panel, strict=True):
+            scale = part.scaler.scale  # 0 if a column is constant before the holdout
+            part.scaler.scale = np.where(scale > 0, scale, full.scaler.scale)
+            held.append(ScaledSeries(full.series, part.scaler))
+        origins = [np.arange(len(scaled) - n_holdout - 1, len(scaled) - 1) for scaled in held]
+        windows = self._make_windows(held, origins, max_step)
+        times = np.tile(np.arange(n_holdout), len(panel))
+        lowest, epochs_done = np.inf, 0.0
+        for fraction in _CHECKPOINTS if self.options.early_stopping else _CHECKPOINTS[-1:]:
+            self._train(early, seed, fraction, epochs_done)
+            loss, epochs_done = self.strategy.fit_shrinkage(windows, times), fraction
             if loss < lowest:
-                lowest, early.share, best = loss, share, copy.deepcopy(strategy)
-        early.strategy = best
-        first = [len(history) - n_held for history in held]
-        early._measure(early._errors(held, early.scales, first, later))
-        return early
+                lowest, self.epoch_fraction = loss, fraction
+                best = copy.deepcopy(self.strategy)
+        self.strategy = best
+        self._fit_error_scale(self._backtest(held, [len(part) for part in early], panel))
+        return True
 
-    def _held_windows(self, histories, levels, n_held):
-        """Return the windows that end in the row before those held out, and in all but the last."""
-        parts = []
-        for history, scale, known in zip(histories, self.scales, levels, strict=True):
-            origins = np.arange(len(history) - n_held - 1, len(history) - 1)
-            exog = self.exog(history, len(history))
-            values = scale.inputs(known)
-            parts.append(self._cut(values, exog, origins, self.strategy.reach, scale.memory))
-        return Windows.joined(parts)
+    def _backtest(self, panel, starts, unit_panel):
+        """Return the errors of forecasts from every origin, divided by the scales of `unit_panel`.
 
-    def _errors(self, histories, scales, first, units):
-        """Return errors of forecasts from the rows before each of `first` on.
-
-        They are divided by the sizes of `units`, which need not be those of the scales.
+        Parameters
+        ----------
+        starts : list of int
+            For each series, the first row to forecast.
 
         Returns
         -------
         errors : ndarray of shape (n_origins, n_steps, n_columns)
-            NaN after the end of a series.
+            NaN after the end of a series, and in columns of scale 0.
         """
-        errors = []
-        for history, scale, start, unit in zip(histories, scales, first, units, strict=True):
-            levels = scale.levels(history)
-            if start == len(history):  # in training
-                start = self._lag + self.window_length
-            origins = np.arange(start - 1, len(history) - 1)
-            wanted = self._cut(levels, levels[:, :0], origins, self.steps[-1]).after
-            found = self.forecast([history], [scale], [origins], self.steps[-1])[0]
-            errors.append((wanted - found) / np.where(unit.size > 0, unit.size, np.nan))
+        errors, n_steps = [], self.steps[-1]
+        for scaled, start, unit in zip(panel, starts, unit_panel, strict=True):
+            transformed = scaled.transform()
+            origins = np.arange(start - 1, len(scaled) - 1)
+            future = Windows.from_series(transformed, transformed, origins, 1, n_steps).future
+            scale = np.where(unit.scaler.scale > 0, unit.scaler.scale, np.nan)
+            errors.append((future - self.forecast([scaled], [origins], n_steps)[0]) / scale)
         return np.concatenate(errors)
 
-    def _measure(self, errors):
-        """Take the size of the errors of each step, which does not fall with the steps."""
-        known = np.isfinite(errors)
-        squares = np.where(known, errors, 0.0) ** 2
-        counts = known.sum(axis=0)
+    def _fit_error_scale(self, errors):
+        """Set the typical size of errors, which is non-decreasing in the steps, and the scores."""
+        is_known = np.isfinite(errors)
+        squares = np.where(is_known, errors, 0.0) ** 2
+        counts = is_known.sum(axis=0)
         sizes = np.zeros(errors.shape[1:])
         for column in range(errors.shape[2]):
-            some = counts[:, column] > 0
-            if some.any():
-                mean = squares[:, some, column].sum(axis=0) / counts[some, column]
-                steps = np.flatnonzero(some)
-                rising = IsotonicRegression(out_of_bounds="clip").fit(
-                    steps, np.sqrt(mean), sample_weight=counts[some, column]
-                )
-                sizes[:, column] = rising.predict(np.arange(len(sizes)))
-        self.errors, self.n_origins = sizes, int(known.any(axis=(1, 2)).sum())
-        relative = np.abs(errors) / np.where(sizes > 0, sizes, 1.0)
-        self.scores = np.sort(relative[known])
+            steps = np.flatnonzero(counts[:, column])
+            if len(steps):
+                mean = squares[:, steps, column].sum(axis=0) / counts[steps, column]
+                isotonic = IsotonicRegression(out_of_bounds="clip")
+                isotonic.fit(steps, np.sqrt(mean), sample_weight=counts[steps, column])
+                sizes[:, column] = isotonic.predict(np.arange(len(sizes)))
+        self.errors, self.n_origins = sizes, int(is_known.any(axis=(1, 2)).sum())
+        scores = np.abs(errors) / np.where(sizes > 0, sizes, 1.0)
+        self.conformity_scores = np.sort(scores[is_known])
 
-    def width(self, coverage, steps):
-        """Return how far from the forecast an interval reaches, in a network's units.
+    def interval_half_width(self, coverage: float, steps: np.ndarray) -> np.ndarray:
+        """Return half the width of prediction intervals, in the units of the networks.
 
         Parameters
         ----------
         coverage : float
         steps : ndarray of int, of shape (n_steps,)
+            Steps ahead, from 1.
 
         Returns
         -------
-        width : ndarray of shape (n_steps, n_columns)
+        half_width : ndarray of shape (n_steps, n_columns)
         """
-        if not len(self.scores):
+        if not len(self.conformity_scores):
             return np.zeros((len(steps), self.n_columns))
-        share = min(1.0, coverage * (1 + 1 / self.n_origins))
-        quantile = np.quantile(self.scores, share, method="higher")
+        level = min(1.0, coverage * (1 + 1 / self.n_origins))
+        quantile = np.quantile(self.conformity_scores, level, method="higher")
         last = len(self.errors)
-        # Steps further than any that was measured are as those of a random walk.
+        # Beyond the last measured step, errors grow as those of a random walk.
         growth = np.sqrt(np.maximum(steps, last) / last)
-        # Sums of the same shocks: n overlapping errors of h steps say as much of their size as
-        # n / sum(rho²) others, where rho falls from 1 to 0 in h steps.
-        near = np.minimum(steps, last)
-        freedom = np.maximum(self.n_origins * 3 * near / (2 * near**2 + 1), _LEAST_FREEDOM)
+        # Overlapping h-step errors are moving sums of the same shocks. With autocorrelations rho,
+        # which fall linearly to 0 at lag h, n of them are worth n / sum(rho²) independent ones.
+        measured = np.minimum(steps, last)
+        n_effective = self.n_origins * 3 * measured / (2 * measured**2 + 1)
+        degrees = np.maximum(n_effective, _MIN_DEGREES_OF_FREEDOM)
         tail = 0.5 + min(coverage, 0.999) / 2
-        growth = growth * stats.t.ppf(tail, freedom) / stats.norm.ppf(tail) if coverage else growth
-        return quantile * self.errors[near - 1] * growth[:, None]
+        if coverage:
+            growth = growth * stats.t.ppf(tail, degrees) / stats.norm.ppf(tail)
+        return quantile * self.errors[measured - 1] * growth[:, None]
 
-    def forecast(self, histories, scales, origins, n_steps, exog=None, n_wanted=None):
-        """Return the levels that are forecast after some rows of each series.
+    def forecast(self, panel, origins, n_steps, future_exog=None, n_required=None):
+        """Forecast the transformed series from several origins.
 
         Parameters
         ----------
-        histories : list of History
-        scales : list of Scale
-        origins : list of ndarray of int
-            Of each series, the last rows known.
+        panel : sequence of ScaledSeries
+        origins : sequence of ndarray of int
+            For each series, the last observed rows.
         n_steps : int
-        exog : list of DataFrame or None, default=None
-            Of each series, exogenous rows given with the horizon.
-        n_wanted : list of int, default=None
-            Of each series, the steps that exogenous rows must be known for; None is n_steps.
+        future_exog : sequence of DataFrame or None, default=None
+            For each series, further rows of the exogenous variables.
+        n_required : sequence of int, default=None
+            For each series, the number of steps after its last row for which the exogenous
+            variables are required; by default 0.
 
         Returns
         -------
-        levels : list of ndarrays of shape (n_origins, n_steps, n_columns)
+        forecasts : list of ndarrays of shape (n_origins, n_steps, n_columns)
         """
-        parts, levels = [], [s.levels(h) for s, h in zip(scales, histories, strict=True)]
-        n_seen = self.strategy.steps_seen(n_steps)
-        for i, (history, scale, rows) in enumerate(zip(histories, scales, origins, strict=True)):
-            n_exog = len(history)
-            if exog is not None and len(rows):
-                wanted = n_steps if n_wanted is None else n_wanted[i]
-                n_exog = max(n_exog, rows[-1] + 1 + wanted)
-            more = None if exog is None else exog[i]
-            known = self.exog(history, n_exog, more, n_seen)
-            values = scale.inputs(levels[i])
-            parts.append(self._cut(values, known, rows, n_seen, scale.memory))
-        found = self.strategy.forecast(Windows.joined(parts), n_steps)
+        n_seen = self.strategy.n_exog_steps(n_steps)
+        future_exog = future_exog or [None] * len(panel)
+        n_required = n_required or [0] * len(panel)
+        exog = [
+            self.exog_values(s.series, len(s) + max(n_rows, 0), future, n_seen)
+            for s, n_rows, future in zip(panel, n_required, future_exog, strict=True)
+        ]
+        windows = self._make_windows(panel, origins, n_seen, exog)
         ends = np.cumsum([len(rows) for rows in origins])[:-1]
+        forecasts = np.split(self.strategy.forecast(windows, n_steps), ends)
         return [
-            scale.outputs(one, level, rows)
-            for scale, one, level, rows in zip(
-                scales, np.split(found, ends), levels, origins, strict=True
-            )
+            scaled.scaler.denormalize(values, scaled.transform(), rows)
+            for scaled, values, rows in zip(panel, forecasts, origins, strict=True)
         ]

@@ -1,6 +1,7 @@
-"""The units in which a network sees a series: what is taken out of it, and put back."""
+"""Scaling of the series of a panel to the units of a network, and of forecasts back."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -8,292 +9,342 @@ import pandas as pd
 from sklearn.base import clone
 
 from ._seasonality import pooled_seasonal_indices
-from ._unit_root import ar1_coefficient, mean_reversion_weight
+from ._series import PanelSeries
+from ._unit_root import ar1_coefficient, long_run_variance, mean_reversion_weight
 
-# A season must explain the changes of spread this much better, before logarithms are taken.
-_CLEARLY = 0.9
+# The logarithm is taken only if it reduces the variation of the spread to this fraction.
+_LOG_IMPROVEMENT = 0.9
 
 
-def wants_log(series, season_length):
-    """Whether the spread of positive series grows with their level.
+def needs_log(columns: Sequence[np.ndarray], season_length: int) -> bool:
+    """Return whether the spread of positive series grows with their level.
 
-    Of Guerrero's [1]_ power transformations only two are compared, the logarithm and none: the
-    series is cut into stretches (a season each), and the power is better for which the spread of
-    the stretches, divided by their level or not, varies less.
+    Two of the power transformations of Guerrero [1]_ are compared, the logarithm and the identity.
+    Each series is split into blocks of one season. The logarithm is better if the ratio of spread
+    to level varies less between the blocks than the spread itself.
 
     Parameters
     ----------
-    series : list of ndarrays of shape (n_rows,)
-        Of one column; stretches of all series are judged together.
+    columns : sequence of ndarrays of shape (n_rows,)
+        One column of each series of a panel.
     season_length : int
-        Rows in a season.
+        Rows per season.
 
     Returns
     -------
-    log : bool
-        False if a value is not positive, or no series has three stretches.
+    needs_log : bool
+        False if a value is not positive, or if no series has three blocks.
 
     References
     ----------
     .. [1] V. M. Guerrero (1993). Time-series analysis supported by power transformations. Journal
        of Forecasting 12(1).
     """
-    if any((values <= 0).any() for values in series):
+    if any((values <= 0).any() for values in columns):
         return False
     length = season_length if season_length > 1 else 6
-    votes = []
-    for values in series:
-        n_stretches = len(values) // length
-        if n_stretches < 3:
+    variations = []
+    for values in columns:
+        n_blocks = len(values) // length
+        if n_blocks < 3:
             continue
-        stretches = values[len(values) - n_stretches * length :].reshape(n_stretches, length)
-        spread = np.abs(np.diff(stretches, axis=1)).mean(axis=1)
+        blocks = values[len(values) - n_blocks * length :].reshape(n_blocks, length)
+        spread = np.abs(np.diff(blocks, axis=1)).mean(axis=1)
         if spread.mean() == 0:
             continue
-        relative = spread / stretches.mean(axis=1)
-        votes.append((np.std(relative) / relative.mean(), np.std(spread) / spread.mean()))
-    return bool(votes) and bool(np.less(*np.mean(votes, axis=0) * [1, _CLEARLY]))
+        relative = spread / blocks.mean(axis=1)
+        variations.append((np.std(relative) / relative.mean(), np.std(spread) / spread.mean()))
+    if not variations:
+        return False
+    with_log, without = np.mean(variations, axis=0)
+    return bool(with_log < without * _LOG_IMPROVEMENT)
 
 
 @dataclass
-class Scale:
-    """What is taken out of one series, and put back into its forecasts.
+class SeriesScaler:
+    """Map one series to the units of a network, and forecasts back.
 
-    In order: the user's transformer, the logarithm, the user's scaler, season and drift, the size.
+    `transform` applies the transformer, the logarithm and the scaler. `normalize` then subtracts
+    the seasonal indices (or the value one season earlier), mean and drift, and divides by the
+    scale. `denormalize` and `inverse_transform` are the inverses.
 
     Parameters
     ----------
     transformer, scaler : fitted transformers or None
     log : ndarray of bool, of shape (n_columns,)
-    season : ndarray of shape (season_length, n_columns)
-        Of each place in the season, what it has more than the average; zeros without a season.
+        Whether to take the logarithm of each column.
     lag : int
-        Rows back to the value that is subtracted; 0 for none.
-    first_place : int
-        The place in time of the first row.
-    mean, drift : ndarrays of shape (n_columns,)
-        What is subtracted from all rows, and from row i another i times.
-    size : ndarray of shape (n_columns,)
-        What is divided by; 0 where nothing changes, and nothing is forecast to.
-    memory : ndarray of shape (n_columns,)
-        What is left, a row later, of a row's distance from what is subtracted; 1 if all of it is.
+        Lag of the seasonal difference; 0 for none.
+    first_ordinal : int
+        Ordinal of the first row of the series.
+    seasonal : ndarray of shape (season_length, n_columns), default=zero
+        Seasonal indices.
+    mean, drift : ndarrays of shape (n_columns,), default=0
+        Intercept and slope of the line to subtract.
+    scale : ndarray of shape (n_columns,), default=1
+        Divisor of each column; 0 for a constant column.
+    ar1_coefficient : ndarray of shape (n_columns,), default=1
+        Fraction of a deviation from the line that remains one step later; 1 for a random walk.
     """
 
     transformer: Any
     scaler: Any
     log: np.ndarray
-    season: np.ndarray
     lag: int
-    first_place: int
-    mean: np.ndarray
-    drift: np.ndarray
-    size: np.ndarray
-    ar1_coefficient: np.ndarray
+    first_ordinal: int
+    seasonal: np.ndarray = field(default_factory=lambda: np.zeros((1, 1)))
+    mean: np.ndarray | float = 0.0
+    drift: np.ndarray | float = 0.0
+    scale: np.ndarray | float = 1.0
+    ar1_coefficient: np.ndarray | float = 1.0
 
-    def levels(self, history):
-        """Return the rows of a series before season and size are taken out."""
-        return _levels(history, self.transformer, self.log, self.scaler)
+    def transform(self, series: PanelSeries) -> np.ndarray:
+        """Return the transformed rows of a series, of shape (n_rows, n_columns).
 
-    def _usual(self, rows):
-        """Return season, mean and drift of some rows."""
-        season = self.season[(self.first_place + rows) % len(self.season)]
-        return season + self.mean + self.drift * rows[..., None]
+        Raises
+        ------
+        ValueError
+            If the logarithm is taken of a value that is not positive.
+        """
+        values = _apply(self.transformer, "transform", series.values, series.index)
+        if (values[:, self.log] <= 0).any():
+            raise ValueError(
+                f"{series.name} holds {values[:, self.log].min():g}, which has no logarithm, but "
+                "the forecaster takes logarithms. Set log=False, or add a constant to the series."
+            )
+        values = np.where(self.log, np.log(np.where(self.log, values, 1.0)), values)
+        return _apply(self.scaler, "transform", values, series.index)
 
-    def inputs(self, levels):
-        """Return what a network sees of levels, of shape (n_rows, n_columns)."""
-        rows = np.arange(len(levels))
-        before = levels[np.maximum(rows - self.lag, 0)] if self.lag else 0
-        return (levels - before - self._usual(rows)) / np.where(self.size > 0, self.size, 1.0)
+    def inverse_transform(self, values: np.ndarray, index: pd.Index) -> np.ndarray:
+        """Return transformed rows, of shape (n_rows, n_columns), in the units of the series."""
+        values = _apply(self.scaler, "inverse_transform", values, index)
+        values = np.where(self.log, np.exp(np.where(self.log, values, 0.0)), values)
+        return _apply(self.transformer, "inverse_transform", values, index)
 
-    def outputs(self, forecasts, levels, origins):
-        """Return forecasts in a network's units as levels.
+    def _baseline(self, rows: np.ndarray) -> np.ndarray:
+        """Return the sum of seasonal indices, mean and drift in some rows."""
+        seasonal = self.seasonal[(self.first_ordinal + rows) % len(self.seasonal)]
+        return seasonal + self.mean + self.drift * rows[..., None]
+
+    def normalize(self, transformed: np.ndarray) -> np.ndarray:
+        """Return the input of a network from transformed rows, of shape (n_rows, n_columns)."""
+        rows = np.arange(len(transformed))
+        lagged = transformed[np.maximum(rows - self.lag, 0)] if self.lag else 0
+        deviations = transformed - lagged - self._baseline(rows)
+        return deviations / np.where(self.scale > 0, self.scale, 1.0)
+
+    def denormalize(self, forecasts, transformed, origins):
+        """Return forecasts in the units of the transformed series.
 
         Parameters
         ----------
         forecasts : ndarray of shape (n_origins, n_steps, n_columns)
-            Of the steps 1, 2, ... after each origin.
-        levels : ndarray of shape (n_rows, n_columns)
-            Rows after an origin are not looked at.
+            Forecasts 1, 2, ... steps after each origin, in the units of the network.
+        transformed : ndarray of shape (n_rows, n_columns)
+            Transformed rows, of which those up to the origin are used.
         origins : ndarray of int, of shape (n_origins,)
-            The last row known.
+            The last observed row of each forecast.
 
         Returns
         -------
         forecasts : ndarray of shape (n_origins, n_steps, n_columns)
         """
-        rows = origins[:, None] + 1 + np.arange(forecasts.shape[1])
-        found = forecasts * self.size + self._usual(rows)
-        for step in range(forecasts.shape[1] if self.lag else 0):
-            back = step - self.lag
-            known = levels[np.clip(rows[:, step] - self.lag, 0, len(levels) - 1)]
-            found[:, step] += found[:, back] if back >= 0 else known
-        return found
-
-    def values(self, levels, index):
-        """Return levels, of shape (n_rows, n_columns), in the units of the series."""
-        if self.scaler is not None:
-            levels = self.scaler.inverse_transform(levels)
-        levels = np.where(self.log, np.exp(np.where(self.log, levels, 0.0)), levels)
-        if self.transformer is not None:
-            levels = np.asarray(
-                self.transformer.inverse_transform(_as_taken(self.transformer, levels, index))
-            ).reshape(levels.shape)
-        return levels
+        n_steps = forecasts.shape[1]
+        rows = origins[:, None] + 1 + np.arange(n_steps)
+        forecasts = forecasts * self.scale + self._baseline(rows)
+        for step in range(n_steps if self.lag else 0):
+            if step >= self.lag:
+                forecasts[:, step] += forecasts[:, step - self.lag]
+            else:
+                lagged = np.clip(rows[:, step] - self.lag, 0, len(transformed) - 1)
+                forecasts[:, step] += transformed[lagged]
+        return forecasts
 
 
-def _as_taken(transformer, values, index):
-    """Return values as an sktime transformer takes them, by an index, or as scikit-learn's do."""
+@dataclass(frozen=True)
+class ScaledSeries:
+    """A series and its fitted scaler."""
+
+    series: PanelSeries
+    scaler: SeriesScaler
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def head(self, n_rows: int) -> "ScaledSeries":
+        """Return the first rows with the same scaler."""
+        return ScaledSeries(self.series.head(n_rows), self.scaler)
+
+    def transform(self) -> np.ndarray:
+        """Return the transformed rows."""
+        return self.scaler.transform(self.series)
+
+    def normalize(self) -> np.ndarray:
+        """Return the rows in the units of a network."""
+        return self.scaler.normalize(self.transform())
+
+
+def _apply(transformer, method, values, index):
+    """Return the values transformed by a method, or unchanged if the transformer is None."""
+    if transformer is None:
+        return values
     is_sktime = hasattr(transformer, "get_tag")
-    return pd.DataFrame(values, index=index) if is_sktime else values
+    frame = pd.DataFrame(values, index=index) if is_sktime else values
+    transformed = np.asarray(getattr(transformer, method)(frame), dtype=float)
+    return transformed.reshape(len(transformed), -1)
 
 
-def _fitted(transformer, values, index):
-    """Return a fitted copy of a transformer, and what it makes of the values."""
+def _fit_transformer(transformer, values, index):
+    """Return a fitted copy of a transformer, and the transformed values."""
     if transformer is None:
         return None, values
     fitted = transformer.clone() if hasattr(transformer, "get_tag") else clone(transformer)
-    found = np.asarray(fitted.fit_transform(_as_taken(fitted, values, index)), dtype=float)
-    found = found.reshape(len(found), -1)
-    if found.shape != values.shape or not np.isfinite(found).all():
+    transformed = _apply(fitted, "fit_transform", values, index)
+    if transformed.shape != values.shape or not np.isfinite(transformed).all():
         raise ValueError(
-            f"{transformer} turned {values.shape[0]} rows and {values.shape[1]} columns into "
-            f"{found.shape[0]} and {found.shape[1]}, or into NaN: it must keep them, and be finite."
+            f"{transformer} transformed {values.shape[0]} rows and {values.shape[1]} columns to "
+            f"{transformed.shape[0]} and {transformed.shape[1]}, or to NaN. Pass a transformer "
+            "that keeps the rows and columns and returns finite values."
         )
-    _check_row_by_row(fitted, found, index)
-    return fitted, found
+    _check_rowwise_inverse(fitted, transformed, index)
+    return fitted, transformed
 
 
-def _check_row_by_row(transformer, values, index):
-    """Raise a ValueError if rows that are turned back change with the rows before them."""
-    moved, middle = values.copy(), len(values) // 2
-    moved[middle] += np.maximum(values.std(axis=0), 1e-3 * np.abs(values[middle]))
-    back = [
-        np.asarray(transformer.inverse_transform(_as_taken(transformer, rows, index)), dtype=float)
-        for rows in (values, moved)
-    ]
-    if not np.array_equal(back[0][middle + 1 :], back[1][middle + 1 :], equal_nan=True):
+def _check_rowwise_inverse(transformer, values, index):
+    """Raise a ValueError if the inverse transform of a row depends on the rows before it."""
+    changed, middle = values.copy(), len(values) // 2
+    changed[middle] += np.maximum(values.std(axis=0), 1e-3 * np.abs(values[middle]))
+    before = _apply(transformer, "inverse_transform", values, index)
+    after = _apply(transformer, "inverse_transform", changed, index)
+    if not np.array_equal(before[middle + 1 :], after[middle + 1 :], equal_nan=True):
         raise ValueError(
-            f"{transformer} turns rows back by the rows before them, and so cannot put forecasts "
-            "and intervals back: put it before the forecaster in sktime's "
-            "TransformedTargetForecaster, or take seasonal='difference' or residual=True."
+            f"{transformer} has an inverse transform that depends on previous rows, so it cannot "
+            "transform forecasts and intervals back. Put it before the forecaster in sktime's "
+            "TransformedTargetForecaster, or use seasonal='difference' or residual=True instead."
         )
 
 
-def _levels(history, transformer, log, scaler):
-    values = history.values
-    if transformer is not None:
-        values = np.asarray(transformer.transform(_as_taken(transformer, values, history.index)))
-        values = values.reshape(len(history), -1).astype(float)
-    if (values[:, log] <= 0).any():
-        raise ValueError(
-            f"{history.name} holds {values[:, log].min():g}, which has no logarithm, but "
-            "logarithms are taken of it: take log=False, or add a constant to it first."
-        )
-    values = np.where(log, np.log(np.where(log, values, 1.0)), values)
-    return values if scaler is None else np.asarray(scaler.transform(values), dtype=float)
-
-
-def fit_scales(histories, options, window_length, known=None, later=None):
-    """Fit the scales of all series, whose seasons may share a shape.
+@dataclass(frozen=True)
+class PooledParameters:
+    """Parameters of scalers that are estimated from all series of a panel.
 
     Parameters
     ----------
-    histories : list of History
-    options : object with the attributes `sp`, `seasonal`, `log`, `scaler` and `transformer`
+    log : ndarray of bool, of shape (n_columns,)
+    seasonal_shapes : ndarray of shape (season_length, n_columns), default=None
+        Seasonal indices that all series share; None without a season.
+    seasonal_shrinkage : ndarray of shape (n_columns,), default=None
+        Factors of the seasonal indices that are individual to each series.
+    mean_reversion_weight : ndarray of shape (n_columns,), default=None
+        Weights of mean reversion against a random walk.
+    typical_scale : ndarray of shape (n_columns,), default=None
+        Median scale of the series, relative to their level if there is no logarithm.
+    """
+
+    log: np.ndarray
+    seasonal_shapes: np.ndarray | None = None
+    seasonal_shrinkage: np.ndarray | None = None
+    mean_reversion_weight: np.ndarray | None = None
+    typical_scale: np.ndarray | None = None
+
+
+def scale_panel(panel, options, window_length, pooled=None):
+    """Fit the scalers of all series of a panel.
+
+    Parameters
+    ----------
+    panel : sequence of PanelSeries
+    options : RNNForecaster
+        Unfitted forecaster with the parameters.
     window_length : int
-        The size of a series is that of its windows around their last rows.
-    known : tuple (log, shapes, share, typical), default=None
-        What an earlier call found for all series, to be kept for others; what is None is found
-        anew.
-    later : list of Scale, default=None
-        Of the same series with more rows: where nothing changes in these, their size is taken.
+        The scale of a series is the root mean square of its changes within windows of this length.
+    pooled : PooledParameters, default=None
+        Parameters of an earlier panel to use again. Those that are None are estimated.
 
     Returns
     -------
-    scales : list of Scale
-    known : tuple (log, shapes, share, typical)
+    scaled : list of ScaledSeries
+    pooled : PooledParameters
     """
-    seasonal = options.seasonal if options.sp > 1 else None
-    own_size = isinstance(options.scaler, str)
-    first = [_fitted(options.transformer, h.values, h.index) for h in histories]
-    n_columns = histories[0].values.shape[1]
-    lag = options.sp if seasonal == "difference" else 0
-    log, shapes, share, typical = [None] * 4 if known is None else known
-    log = _logs([values for _, values in first], options) if log is None else log
-    scales = []
-    for history, (transformer, _) in zip(histories, first, strict=True):
-        levels = _levels(history, transformer, log, None)
-        scaler, levels = _fitted(None if own_size else options.scaler, levels, history.index)
-        scale = Scale(
-            transformer,
-            scaler,
-            log,
-            season=np.zeros((1, n_columns)),
-            lag=lag,
-            first_place=history.first_place,
-            mean=np.zeros(n_columns),
-            drift=np.zeros(n_columns),
-            size=np.ones(n_columns),
-            memory=np.ones(n_columns),
+    fitted = [_fit_transformer(options.transformer, s.values, s.index) for s in panel]
+    if pooled is None:
+        pooled = PooledParameters(_select_log([values for _, values in fitted], options))
+    shapes, shrinkage = pooled.seasonal_shapes, pooled.seasonal_shrinkage
+    weight, typical = pooled.mean_reversion_weight, pooled.typical_scale
+    lag, has_series_scale = difference_lag(options), isinstance(options.scaler, str)
+    scalers, transformed = [], []
+    for series, (transformer, _) in zip(panel, fitted, strict=True):
+        scaler = SeriesScaler(transformer, None, pooled.log, lag, series.first_ordinal)
+        values = scaler.transform(series)
+        user_scaler = None if has_series_scale else options.scaler
+        scaler.scaler, values = _fit_transformer(user_scaler, values, series.index)
+        scalers.append(scaler)
+        transformed.append(values)
+    if options.sp > 1 and options.seasonal == "indices":
+        first_ordinals = [scaler.first_ordinal for scaler in scalers]
+        indices, shapes, shrinkage = pooled_seasonal_indices(
+            transformed, first_ordinals, options.sp, shapes, shrinkage
         )
-        scales.append((scale, levels))
-    if seasonal == "indices":
-        seasons, shapes = pooled_seasonal_indices(scales, options.sp, shapes)
-        for (scale, _), season in zip(scales, seasons, strict=True):
-            scale.season = season
-    # Without the rows that have none a season earlier, unless there are no others.
-    parts = [scale.inputs(levels) for scale, levels in scales]
-    parts = [values[lag:] if len(values) > lag else values for values in parts]
-    drifts = [np.zeros(n_columns) if lag else _drift(around) for around in parts]
-    share = mean_reversion_weights(parts, drifts) if share is None else share
-    for (scale, _), around, drift in zip(scales, parts, drifts, strict=True):
-        scale.drift, scale.memory = trend_and_persistence(around, drift, share, window_length)
-        scale.mean = np.mean(around - scale.drift * np.arange(len(around))[:, None], axis=0)
-    if own_size:
-        later = [None] * len(scales) if later is None else later
-        typical = _set_sizes(scales, parts, window_length, typical, later)
-    return [scale for scale, _ in scales], (log, shapes, share, typical)
+        for scaler, seasonal in zip(scalers, indices, strict=True):
+            scaler.seasonal = seasonal
+    deviations = [s.normalize(values) for s, values in zip(scalers, transformed, strict=True)]
+    # Drop the rows without a value one season earlier, unless there are no others.
+    deviations = [values[lag:] if len(values) > lag else values for values in deviations]
+    drifts = [np.zeros(values.shape[1]) if lag else fit_drift(values) for values in deviations]
+    if weight is None:
+        weight = _mean_reversion_weights(deviations, drifts)
+    for scaler, values, drift in zip(scalers, deviations, drifts, strict=True):
+        scaler.drift, scaler.ar1_coefficient = trend_and_persistence(
+            values, drift, weight, window_length
+        )
+        scaler.mean = np.mean(_subtract_line(values, scaler.drift), axis=0)
+    if has_series_scale:
+        typical = _fit_scales(scalers, transformed, deviations, window_length, typical)
+    pooled = PooledParameters(pooled.log, shapes, shrinkage, weight, typical)
+    return [ScaledSeries(*pair) for pair in zip(panel, scalers, strict=True)], pooled
 
 
-def _set_sizes(scales, parts, window_length, typical, later):
-    """Set the sizes of series: 0 where nothing changes, and as is typical where one row says it.
+def difference_lag(options: Any) -> int:
+    """Return the lag of the seasonal difference; 0 for none."""
+    return options.sp if options.sp > 1 and options.seasonal == "difference" else 0
+
+
+def _select_log(panel, options):
+    """Return the columns of which to take the logarithm."""
+    n_columns = panel[0].shape[1]
+    if options.log != "auto" or options.transformer is not None:
+        return np.full(n_columns, options.log != "auto" and bool(options.log))
+    columns = [[values[:, column] for values in panel] for column in range(n_columns)]
+    return np.array([needs_log(column, options.sp) for column in columns])
+
+
+def _fit_scales(scalers, transformed, deviations, window_length, typical):
+    """Set the scale of each scaler: 0 for a constant column, a typical scale for a single row.
 
     Returns
     -------
     typical : ndarray of shape (n_columns,)
-        The median of the sizes of those that change, over their levels where these are no
-        logarithms; as it is given, if it is.
+        As given, or the median scale of the columns that change, relative to the level of each if
+        there is no logarithm.
     """
-    levels = [np.sqrt(np.mean(levels**2, axis=0)) for _, levels in scales]
-    units = [
-        np.where(scale.log, 1.0, level) for (scale, _), level in zip(scales, levels, strict=True)
-    ]
-    for (scale, _), around, level in zip(scales, parts, levels, strict=True):
-        straight = around - scale.drift * np.arange(len(around))[:, None] - scale.mean
-        size = _size(straight, window_length)
-        # What is left of numbers that take each other out is no change.
-        scale.size = np.where(size > 1e-12 * level, size, 0.0)
+    levels = [np.sqrt(np.mean(values**2, axis=0)) for values in transformed]
+    units = [np.where(s.log, 1.0, level) for s, level in zip(scalers, levels, strict=True)]
+    for scaler, values, level in zip(scalers, deviations, levels, strict=True):
+        scale = _window_scale(_subtract_line(values, scaler.drift) - scaler.mean, window_length)
+        # The differences of constant values are rounding errors.
+        scaler.scale = np.where(scale > 1e-12 * level, scale, 0.0)
     if typical is None:
-        sizes = np.array([s.size for s, _ in scales]) / np.maximum(units, 1e-300)
-        sizes = np.where(sizes > 0, sizes, np.nan)
-        typical = np.array([np.nanmedian([0.0] if np.isnan(c).all() else c) for c in sizes.T])
-    for (scale, rows), unit, one in zip(scales, units, later, strict=True):
-        usual = typical * unit if len(rows) == 1 else 0.0
-        scale.size = np.where(scale.size > 0, scale.size, usual if one is None else one.size)
+        ratios = np.array([scaler.scale for scaler in scalers]) / np.maximum(units, 1e-300)
+        ratios = np.where(ratios > 0, ratios, np.nan)
+        typical = np.array([np.nanmedian([0.0] if np.isnan(c).all() else c) for c in ratios.T])
+    for scaler, values, unit in zip(scalers, transformed, units, strict=True):
+        if len(values) == 1:
+            scaler.scale = np.where(scaler.scale > 0, scaler.scale, typical * unit)
     return typical
 
 
-def _logs(series, options):
-    """Return of which columns the logarithm is taken."""
-    n_columns = series[0].shape[1]
-    if options.log != "auto" or options.transformer is not None:
-        return np.full(n_columns, options.log != "auto" and bool(options.log))
-    columns = [[values[:, column] for values in series] for column in range(n_columns)]
-    return np.array([wants_log(column, options.sp) for column in columns])
-
-
-def _size(values, window_length):
-    """Return the root mean square of windows around their last row."""
+def _window_scale(values, window_length):
+    """Return the root mean square of the changes within windows."""
     if len(values) < 2:
         return np.zeros(values.shape[1])
     lags = range(1, min(max(window_length, 2), len(values)))
@@ -301,49 +352,58 @@ def _size(values, window_length):
     return np.sqrt(np.mean(squares, axis=0))
 
 
-def _drift(values):
-    """Return the mean change from row to row, shrunk to none up to two standard errors.
+def _subtract_line(values, drift):
+    return values - drift * np.arange(len(values))[:, None]
 
-    The variance is that of Newey and West (1987, Econometrica 55(3)), as changes that take each
-    other back, as those of noise around a line, leave the mean better known than others.
+
+def fit_drift(values: np.ndarray) -> np.ndarray:
+    """Return the mean change per row of each column, shrunk by its standard error.
+
+    It is multiplied by the positive part of 1 - (2 standard errors / mean change)², so a drift
+    within two standard errors is zero. The long-run variance of the changes enters the standard
+    error, as the changes of a series around a line are negatively correlated, which makes their
+    mean more precise.
     """
     changes = np.diff(values, axis=0)
     if len(changes) < 4:
         return np.zeros(values.shape[1])
     mean = changes.mean(axis=0)
-    around, n_changes = changes - mean, len(changes)
-    squares = np.mean(around**2, axis=0)
-    variance, n_lags = squares.copy(), int(np.sqrt(n_changes))
-    for lag in range(1, n_lags + 1):
-        product = np.sum(around[lag:] * around[:-lag], axis=0) / n_changes
-        variance += 2 * (1 - lag / (n_lags + 1)) * product
-    variance = np.maximum(variance, 0.05 * squares) / n_changes
+    variance = long_run_variance(changes - mean, int(np.sqrt(len(changes))))
+    smallest = 0.05 * np.mean((changes - mean) ** 2, axis=0)
+    variance = np.maximum(variance, smallest) / len(changes)
     return mean * np.clip(1 - 4 * variance / np.maximum(mean**2, 1e-300), 0, 1)
 
 
-def mean_reversion_weights(parts, drifts):
-    """Return how sure it is of each column that series return to their means, or to their lines."""
-    straight = [
-        values - drift * np.arange(len(values))[:, None]
-        for values, drift in zip(parts, drifts, strict=True)
-    ]
-    return np.array(
-        [
-            mean_reversion_weight(
-                [v[:, column] for v in straight], [bool(d[column]) for d in drifts]
-            )
-            for column in range(parts[0].shape[1])
-        ]
-    )
+def _mean_reversion_weights(deviations, drifts):
+    """Return the weight of mean reversion in each column."""
+    detrended = [_subtract_line(v, drift).T for v, drift in zip(deviations, drifts, strict=True)]
+    trends = np.transpose(drifts) != 0
+    return np.array([*map(mean_reversion_weight, zip(*detrended, strict=True), trends)])
 
 
-def trend_and_persistence(values, drift, share, n_steps):
-    """Return the slope of the line that a series returns to, and what is left of the way a row on.
+def trend_and_persistence(values, drift, weight, n_steps):
+    """Return the drift and the AR(1) coefficient of each column of a series.
 
-    As far as it returns, the best slope is that of least squares, and otherwise the mean change.
+    Both are averages over a random walk and a mean-reverting series. The drift of a random walk is
+    its mean change, and that of a mean-reverting series the slope of its least squares line.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_columns)
+    drift : ndarray of shape (n_columns,)
+        Mean change per row. Where it is 0, it remains 0.
+    weight : ndarray of shape (n_columns,)
+        Weight of the mean-reverting series, from 0 to 1.
+    n_steps : int
+        Number of steps ahead to which the AR(1) coefficient is fitted.
+
+    Returns
+    -------
+    drift, ar1_coefficient : ndarrays of shape (n_columns,)
     """
     rows = np.arange(len(values))[:, None] - (len(values) - 1) / 2
     slope = np.sum(rows * values, axis=0) / max(np.sum(rows**2), 1)
-    drift = drift + np.where(drift == 0, 0, share * (slope - drift))
-    around = values - values.mean(axis=0) - drift * rows
-    return drift, 1 - share * (1 - np.array([ar1_coefficient(one, n_steps) for one in around.T]))
+    drift = drift + np.where(drift == 0, 0, weight * (slope - drift))
+    deviations = values - values.mean(axis=0) - drift * rows
+    coefficients = np.array([ar1_coefficient(column, n_steps) for column in deviations.T])
+    return drift, 1 - weight * (1 - coefficients)

@@ -1,10 +1,10 @@
-"""The units in which a network sees a series: what is taken out of it, and put back."""
+"""Seasonal indices of single series and of panels."""
 
 import numpy as np
 
 
-def _trend(values, length):
-    """Return the centred moving average over a season, drawn out straight to both ends."""
+def _moving_average(values, length):
+    """Return the centered moving average over a season, extrapolated linearly to both ends."""
     weights = np.ones(length) / length
     if length % 2 == 0:
         weights = np.convolve(weights, [0.5, 0.5])
@@ -16,61 +16,107 @@ def _trend(values, length):
     return np.concatenate([middle[0] - slope * steps[::-1], middle, after])
 
 
-def seasonal_indices(levels, first_place, length):
-    """Return the seasonal means of one series around its trend, and the variance of their error.
+def seasonal_indices(values, first_ordinal, season_length):
+    """Return the additive seasonal indices of one series, and their error variances.
 
-    Both are zero where the series has less than two seasons.
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_columns)
+    first_ordinal : int
+        Ordinal of the first row. Ordinal 0 is the first row of a season.
+    season_length : int
+
+    Returns
+    -------
+    indices : ndarray of shape (season_length, n_columns)
+        Mean deviations from the centered moving average; zero for less than two seasons.
+    variances : ndarray of shape (n_columns,)
     """
-    n_columns = levels.shape[1]
-    if len(levels) < 2 * length:
-        return np.zeros((length, n_columns)), np.zeros(n_columns)
-    around = levels - _trend(levels, length)
-    places = (first_place + np.arange(len(levels))) % length
-    counts = np.bincount(places, minlength=length)[:, None]
-    means = np.zeros((length, n_columns))
-    np.add.at(means, places, around)
+    n_columns = values.shape[1]
+    if len(values) < 2 * season_length:
+        return np.zeros((season_length, n_columns)), np.zeros(n_columns)
+    detrended = values - _moving_average(values, season_length)
+    phases = (first_ordinal + np.arange(len(values))) % season_length
+    counts = np.bincount(phases, minlength=season_length)[:, None]
+    means = np.zeros((season_length, n_columns))
+    np.add.at(means, phases, detrended)
     means /= counts
-    left = around - means[places]
-    variance = (left**2).sum(axis=0) / max(len(levels) - length, 1)
+    residuals = detrended - means[phases]
+    variance = (residuals**2).sum(axis=0) / max(len(values) - season_length, 1)
     return means - means.mean(axis=0), variance * np.mean(1 / counts)
 
 
-def pooled_seasonal_indices(scales, length, known):
-    """Return the season of each series, drawn to a shape that all share as far as they do share it.
+def _individual_shrinkage(individual: np.ndarray, variance: np.ndarray, power: np.ndarray) -> float:
+    """Return the James-Stein factor of the individual parts of seasons, relative to their power."""
+    is_seasonal = power > 0
+    square = np.mean(individual**2, axis=1)
+    # The shared shape accounts for a part of the error variance.
+    excess = square - (1 - 1 / is_seasonal.sum()) * variance
+    total = np.sum(square[is_seasonal] / power[is_seasonal])
+    if total <= 1e-12:
+        return 0.0
+    return float(np.clip(np.sum(excess[is_seasonal] / power[is_seasonal]) / total, 0, 1))
 
-    Each series' own seasonal means are the sum of a multiple of the shape and a rest. What of the
-    rests is more than their own error would make is kept, by the positive part of James and Stein's
-    factor (Miller and Williams, 2003: Shrinkage estimators of time series seasonal factors and
-    their effect on forecasting accuracy, International Journal of Forecasting 19; group seasonal
-    indices: Dekker et al., 2004, International Journal of Production Economics 88).
+
+def pooled_seasonal_indices(panel, first_ordinals, season_length, shapes=None, shrinkage=None):
+    """Return the seasonal indices of each series, shrunk towards a shape that all series share.
+
+    The indices of each series are a multiple of the shared shape plus an individual part. The
+    individual parts are multiplied by the positive part of the James-Stein factor [1]_, which is
+    near 0 if they are no larger than their estimation errors. Panels profit from group seasonal
+    indices as their seasons are often similar and their series short [2]_.
+
+    Parameters
+    ----------
+    panel : sequence of ndarrays of shape (n_rows, n_columns)
+    first_ordinals : sequence of int
+    season_length : int
+    shapes : ndarray of shape (season_length, n_columns), default=None
+        Shared shapes estimated from another panel.
+    shrinkage : ndarray of shape (n_columns,), default=None
+        Factors of the individual parts, estimated with `shapes`.
+
+    Returns
+    -------
+    indices : ndarray of shape (n_series, season_length, n_columns)
+    shapes : ndarray of shape (season_length, n_columns)
+    shrinkage : ndarray of shape (n_columns,)
+
+    References
+    ----------
+    .. [1] D. Miller, D. Williams (2003). Shrinkage estimators of time series seasonal factors and
+       their effect on forecasting accuracy. International Journal of Forecasting 19(4).
+    .. [2] M. Dekker, K. van Donselaar, P. Ouwehand (2004). How to use aggregation and combined
+       forecasting to improve seasonal demand forecasts. International Journal of Production
+       Economics 90(2).
     """
-    found = [seasonal_indices(levels, scale.first_place, length) for scale, levels in scales]
-    seasons = np.array([season for season, _ in found])
-    noise = np.array([variance for _, variance in found])
-    shapes = seasons[0] * 0 if known is None else known[0]
-    keep = np.ones(seasons.shape[2]) if known is None else known[1]
-    for column in range(seasons.shape[2]):
-        own, error = seasons[:, :, column], noise[:, column]
-        power = np.mean(own**2, axis=1)
-        some = power > 0
-        if not some.any():
+    estimates = [
+        seasonal_indices(values, first, season_length)
+        for values, first in zip(panel, first_ordinals, strict=True)
+    ]
+    indices, variances = map(np.array, zip(*estimates, strict=True))
+    n_columns = indices.shape[2]
+    is_given = shapes is not None
+    if not is_given:
+        shapes, shrinkage = np.zeros((season_length, n_columns)), np.ones(n_columns)
+    for column in range(n_columns):
+        seasons, variance = indices[:, :, column], variances[:, column]
+        power = np.mean(seasons**2, axis=1)
+        is_seasonal = power > 0
+        if not is_seasonal.any():
             continue
-        if known is None:
-            # The first direction in which the series vary together, each counted alike.
-            units = own[some] / np.sqrt(power[some])[:, None]
+        if not is_given:
+            # The first principal direction of the seasons, each scaled to unit variance.
+            units = seasons[is_seasonal] / np.sqrt(power[is_seasonal])[:, None]
             shapes[:, column] = np.linalg.svd(units, full_matrices=False)[2][0]
         shape = shapes[:, column]
-        shared = np.outer(own @ shape, shape)
-        rest = own - shared
-        if known is None:
-            share = 1 - 1 / max(some.sum(), 1)  # of the error, what the shape has not taken up
-            excess = np.sum((np.mean(rest**2, axis=1) - share * error)[some] / power[some])
-            total = np.sum(np.mean(rest**2, axis=1)[some] / power[some])
-            if some.sum() > 1:  # one series says nothing of what it shares with others
-                keep[column] = np.clip(excess / total, 0, 1) if total > 1e-12 else 0.0
-        mixed = shared + keep[column] * rest
-        # A season no larger than its own error is none.
-        error = error * (keep[column] ** 2 + 1 / length)
-        size = np.maximum(np.mean(mixed**2, axis=1), 1e-300)
-        seasons[:, :, column] = mixed * np.clip(1 - error / size, 0, 1)[:, None]
-    return seasons, (shapes, keep)
+        shared = np.outer(seasons @ shape, shape)
+        individual = seasons - shared
+        if not is_given and is_seasonal.sum() > 1:  # one series shares nothing
+            shrinkage[column] = _individual_shrinkage(individual, variance, power)
+        shrunk = shared + shrinkage[column] * individual
+        # Shrink the whole season by its error, to zero if it is no larger.
+        variance = variance * (shrinkage[column] ** 2 + 1 / season_length)
+        power = np.maximum(np.mean(shrunk**2, axis=1), 1e-300)
+        indices[:, :, column] = shrunk * np.clip(1 - variance / power, 0, 1)[:, None]
+    return indices, shapes, shrinkage

@@ -1,5 +1,6 @@
-"""Forecasts of several steps from networks that see windows: how strategies train and predict."""
+"""Multi-step forecasts from networks that read windows."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -7,34 +8,41 @@ from typing import Any
 import numpy as np
 
 from ..regression import RNNRegressor
+from ._unit_root import long_run_variance
+
+# By default epochs are chosen for about this number of gradient steps, within these limits.
+_GRADIENT_STEPS = 500
+_EPOCH_LIMITS = 5, 200
+# Parameters of the forecaster that are passed to its networks.
+_SHARED = "cell", "units", "dropout", "loss", "optimizer", "learning_rate", "batch_size", "verbose"
 
 
 def build_forecaster(
-    input_shape, n_outputs, cell, units, dropout, seed, *, n_steps, n_ahead, decoder, at_base
+    input_shape, n_outputs, cell, units, dropout, seed, *, n_steps, n_ahead, decoder, zero_init_head
 ):
-    """Build a network from a window, and rows known ahead, to the steps after it.
+    """Build a network that forecasts several steps from a window and future exogenous variables.
 
     Parameters
     ----------
     input_shape : tuple (n_timesteps, n_features)
     n_outputs : int
-        Steps times columns.
+        Number of steps times number of columns.
     cell, units, dropout, seed
         As in `build_rnn`.
     n_steps : int
-        Steps that are predicted.
+        Number of steps to forecast.
     n_ahead : int
-        How many of the last time steps are rows known ahead.
+        Number of time steps at the end of the input that hold future exogenous variables.
     decoder : {"dense", "recurrent"}
-        Whether a dense layer turns the last state into all steps, or a second recurrent layer
-        takes the state, with what is known ahead, at every step [1]_.
-    at_base : bool
-        Whether the last layer starts at zero.
+        "dense" maps the last state to all steps with a dense layer. "recurrent" passes it, with the
+        future exogenous variables, to a second recurrent layer at every step [1]_.
+    zero_init_head : bool
+        Whether to initialize the kernel of the last layer with zeros.
 
     Returns
     -------
     model : keras.Model
-        Not compiled, made of `keras.layers` alone.
+        Not compiled, made of `keras.layers` only.
 
     References
     ----------
@@ -50,22 +58,20 @@ def build_forecaster(
     if decoder == "dense":
         model = build_rnn(input_shape, n_outputs, cell, units, dropout=dropout, seed=seed)
     else:
-        sizes = check_units(units)
-        n_ahead = min(n_ahead, n_steps)  # the encoder reads what lies before the steps
-        past = input_shape[0] - n_ahead
-        encoder = build_rnn((past, input_shape[1]), 1, cell, units, dropout=dropout, seed=seed)
+        n_ahead = min(n_ahead, n_steps)  # the encoder reads the time steps before the forecasts
+        n_past = input_shape[0] - n_ahead
+        encoder = build_rnn((n_past, input_shape[1]), 1, cell, units, dropout=dropout, seed=seed)
         inputs = keras.Input(input_shape)
         x = keras.layers.Cropping1D((0, n_ahead))(inputs) if n_ahead else inputs
-        for layer in encoder.layers[1:-1]:  # without its head
+        for layer in encoder.layers[1:-1]:  # all but the input and the head
             x = layer(x)
         x = keras.layers.RepeatVector(n_steps)(x)
         if n_ahead:
-            ahead = keras.layers.Cropping1D((past, 0))(inputs)
-            x = keras.layers.Concatenate()([x, ahead])
+            x = keras.layers.Concatenate()([x, keras.layers.Cropping1D((n_past, 0))(inputs)])
         x = make_recurrent_layer(
             cell,
             CELLS,
-            sizes[-1],
+            check_units(units)[-1],
             return_sequences=True,
             kernel_initializer=keras.initializers.GlorotUniform(seed + 1),
             recurrent_initializer=keras.initializers.Orthogonal(seed=seed + 2),
@@ -74,124 +80,123 @@ def build_forecaster(
         initializer = keras.initializers.GlorotUniform(seed + 4)
         x = keras.layers.Dense(n_outputs // n_steps, kernel_initializer=initializer)(x)
         model = keras.Model(inputs, keras.layers.Flatten()(x))
-    if at_base:
-        head = next(
-            layer for layer in reversed(model.layers) if isinstance(layer, keras.layers.Dense)
-        )
+    if zero_init_head:
+        head = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)][-1]
         head.kernel.assign(keras.ops.zeros_like(head.kernel))
     return model
 
 
-def make_inputs(past, past_exog, ahead_exog, residual, memory):
-    """Return what a network sees, and the base that its outputs are added to.
-
-    Parameters
-    ----------
-    past : ndarray of shape (n_windows, window_length, n_columns)
-    past_exog : ndarray of shape (n_windows, window_length, n_exog)
-    ahead_exog : ndarray of shape (n_windows, n_steps, n_exog)
-    residual : bool
-        Whether windows are taken around their last row.
-    memory : ndarray of shape (n_windows, n_columns)
-        What is left of the last row in the base of the first step, and of that in the next.
-
-    Returns
-    -------
-    inputs : ndarray of shape (n_windows, window_length [+ n_steps], n_features)
-        With exogenous columns the rows known ahead follow the window, with zeros in the place
-        of the series and a one in a column of their own.
-    base : ndarray of shape (n_windows, n_steps, n_columns)
-    """
-    last = past[:, -1:] if residual else np.zeros_like(past[:, -1:])
-    steps = np.arange(1, ahead_exog.shape[1] + 1)[:, None]
-    base, past = last * memory[:, None] ** steps, past - last
-    if not past_exog.shape[2]:
-        return past, base
-    n_windows, n_steps, n_exog = ahead_exog.shape
-    inputs = np.zeros((n_windows, past.shape[1] + n_steps, past.shape[2] + n_exog + 1))
-    inputs[:, :, :-1] = np.concatenate(
-        [
-            np.concatenate([past, past_exog], axis=2),
-            np.concatenate([np.zeros((n_windows, n_steps, past.shape[2])), ahead_exog], axis=2),
-        ],
-        axis=1,
-    )
-    inputs[:, past.shape[1] :, -1] = 1
-    return inputs, base
-
-
 @dataclass
 class Windows:
-    """Windows of several series in one network's units, and what came after them.
+    """Windows of one or several series in the units of a network, and the rows after them.
 
     Parameters
     ----------
     past : ndarray of shape (n_windows, window_length, n_columns)
     past_exog : ndarray of shape (n_windows, window_length, n_exog)
-    after : ndarray of shape (n_windows, n_steps, n_columns)
+    future : ndarray of shape (n_windows, n_steps, n_columns)
         NaN after the end of a series.
-    after_exog : ndarray of shape (n_windows, n_steps, n_exog)
-    memory : ndarray of shape (n_windows, n_columns)
-        What is left, a step later, of a row's distance from zero.
+    future_exog : ndarray of shape (n_windows, n_steps, n_exog)
+    ar1_coefficient : ndarray of shape (n_windows, n_columns)
+        AR(1) coefficient of the naive forecast.
     """
 
     past: np.ndarray
     past_exog: np.ndarray
-    after: np.ndarray
-    after_exog: np.ndarray
-    memory: np.ndarray
+    future: np.ndarray
+    future_exog: np.ndarray
+    ar1_coefficient: np.ndarray
 
     @classmethod
-    def cut(cls, values, exog, origins, window_length, n_steps, memory=1.0):
-        """Cut windows from one series.
+    def from_series(cls, values, exog, origins, window_length, n_steps, ar1_coefficient=1.0):
+        """Extract windows from one series.
 
         Parameters
         ----------
         values : ndarray of shape (n_rows, n_columns)
         exog : ndarray of shape (n_exog_rows, n_exog)
-            As many rows as the series, or more.
+            At least n_rows rows. Steps beyond the last row repeat it.
         origins : ndarray of int
-            The last row of each window. What reaches before the first row repeats it.
+            The last row of each window. Rows before the first one of the series repeat it.
         window_length, n_steps : int
-        memory : float or ndarray of shape (n_columns,), default=1.0
+        ar1_coefficient : float or ndarray of shape (n_columns,), default=1.0
         """
         rows = np.maximum(origins[:, None] + np.arange(1 - window_length, 1), 0)
         later = origins[:, None] + np.arange(1, n_steps + 1)
-        after = values[np.minimum(later, len(values) - 1)].copy()
-        after[later >= len(values)] = np.nan
-        later = np.minimum(later, len(exog) - 1)
-        kept = np.broadcast_to(memory, (len(origins), values.shape[1]))
-        return cls(values[rows], exog[rows], after, exog[later], kept)
+        future = values[np.minimum(later, len(values) - 1)].copy()
+        future[later >= len(values)] = np.nan
+        future_exog = exog[np.minimum(later, len(exog) - 1)]
+        coefficients = np.broadcast_to(ar1_coefficient, (len(origins), values.shape[1]))
+        return cls(values[rows], exog[rows], future, future_exog, coefficients)
 
     @classmethod
-    def joined(cls, parts):
-        """Return the windows of all parts, one after the other."""
-        names = ("past", "past_exog", "after", "after_exog", "memory")
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+    def concatenate(cls, parts: Iterable["Windows"]) -> "Windows":
+        """Return the windows of several series."""
+        return cls(*map(np.concatenate, zip(*(vars(part).values() for part in parts), strict=True)))
 
-    def at(self, rows):
-        """Return some of the windows."""
-        return Windows(*(part[rows] for part in vars(self).values()))
+    def take(self, rows: np.ndarray) -> "Windows":
+        """Return a selection of the windows."""
+        return Windows(*(values[rows] for values in vars(self).values()))
+
+    def advance(self, forecasts: np.ndarray) -> "Windows":
+        """Return the windows that end after some forecast steps."""
+        window_length, n_steps = self.past.shape[1], forecasts.shape[1]
+        past = np.concatenate([self.past, forecasts], axis=1)[:, -window_length:]
+        past_exog = np.concatenate([self.past_exog, self.future_exog[:, :n_steps]], axis=1)
+        future, future_exog = self.future[:, n_steps:], self.future_exog[:, n_steps:]
+        past_exog = past_exog[:, -window_length:]
+        return Windows(past, past_exog, future, future_exog, self.ar1_coefficient)
+
+    def network_inputs(self, n_steps: int, residual: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Return the inputs of a network that forecasts some steps, and the naive forecast.
+
+        Parameters
+        ----------
+        n_steps : int
+        residual : bool
+            Whether to subtract the last row from each window. The naive forecast decays from the
+            last row to zero, as that of an AR(1) process; otherwise it is zero.
+
+        Returns
+        -------
+        inputs : ndarray of shape (n_windows, window_length [+ n_steps], n_features)
+            With exogenous variables, their future rows follow the window. The columns of the series
+            are zero there, and an indicator column is one.
+        naive : ndarray of shape (n_windows, n_steps, n_columns)
+        """
+        last = self.past[:, -1:] if residual else np.zeros_like(self.past[:, -1:])
+        steps = np.arange(1, n_steps + 1)[:, None]
+        naive, past = last * self.ar1_coefficient[:, None] ** steps, self.past - last
+        n_windows, window_length, n_columns = past.shape
+        n_exog = self.past_exog.shape[2]
+        if not n_exog:
+            return past, naive
+        inputs = np.zeros((n_windows, window_length + n_steps, n_columns + n_exog + 1))
+        inputs[:, :window_length, :n_columns] = past
+        inputs[:, :window_length, n_columns:-1] = self.past_exog
+        inputs[:, window_length:, n_columns:-1] = self.future_exog[:, :n_steps]
+        inputs[:, window_length:, -1] = 1
+        return inputs, naive
 
 
 @dataclass
 class Strategy:
-    """Networks that share the steps to forecast among them.
+    """Networks that forecast several steps ahead.
 
-    "recursive" has one network for the next step, which then sees its own forecasts; "multioutput"
-    one for all steps at once, which sees its own forecasts where more are wanted; "direct" one for
-    each step [1]_.
+    "recursive" has one network for the next step, and applies it to its own forecasts.
+    "multioutput" has one network for all steps, and applies it to its own forecasts beyond the last
+    of them. "direct" has one network for each step [1]_.
 
     Parameters
     ----------
     steps : list of tuples of int
-        The steps that each network predicts.
-    options : object
-        Has the parameters of `RNNForecaster` as attributes.
-    window_length : int
+        The steps ahead that each network forecasts.
+    options : RNNForecaster
+        Unfitted forecaster with the parameters.
     networks : list of lists of RNNRegressor
+        For each element of `steps`, ``options.n_networks`` networks.
     weights : list of float
-        How much of what the networks of some steps say is added to the base.
+        For each element of `steps`, the weight of the networks in the forecast.
 
     References
     ----------
@@ -200,207 +205,187 @@ class Strategy:
        competition. Expert Systems with Applications 39(8).
     """
 
-    steps: list
+    steps: list[tuple[int, ...]]
     options: Any
-    window_length: int
-    networks: list = field(default_factory=list)
-    weights: list = field(default_factory=list)
+    networks: list[list[RNNRegressor]] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
 
     @classmethod
-    def for_horizon(cls, options, window_length, steps):
-        """Return the strategy that the options ask for, untrained."""
+    def for_horizon(cls, options: Any, steps: Sequence[int]) -> "Strategy":
+        """Return an unfitted strategy for some steps ahead."""
         if options.strategy == "direct":
-            return cls([(step,) for step in steps], options, window_length)
+            return cls([(step,) for step in steps], options)
         last = max(steps) if options.strategy == "multioutput" else 1
-        return cls([tuple(range(1, last + 1))], options, window_length)
+        return cls([tuple(range(1, last + 1))], options)
 
     @property
-    def reach(self):
-        """The last step that a network predicts."""
+    def max_step(self) -> int:
+        """The last step that a network forecasts."""
         return self.steps[-1][-1]
 
-    def fit(self, windows, seed, share=1.0, done=0.0):
-        """Train the networks on all windows whose steps are known, or go on training them.
+    def fit(self, windows, seed, epoch_fraction=1.0, epochs_done=0.0):
+        """Train the networks on all windows with known steps, or resume training.
 
         Parameters
         ----------
         windows : Windows
         seed : int
-        share : float, default=1.0
-            Of the epochs that the options ask for, with those that are done.
-        done : float, default=0.0
-            The share of them that was trained for before.
+        epoch_fraction : float, default=1.0
+            Fraction of the epochs after which to stop.
+        epochs_done : float, default=0.0
+            Fraction of the epochs of earlier calls.
         """
-        go_on = bool(self.networks)
         for i, steps in enumerate(self.steps):
-            inputs, base, known = self._inputs(windows, steps)
-            targets = windows.after[:, np.subtract(steps, 1)] - base
-            known &= np.isfinite(targets).all(axis=(1, 2))
-            inputs, targets = inputs[known], targets[known]
-            flat = targets.reshape(len(targets), -1)
-            wanted = self._epochs(len(inputs))
-            epochs = _count(share, wanted) - (_count(done, wanted) if done else 0)
-            if go_on:
-                for network in self.networks[i] if epochs else []:
-                    network.set_params(epochs=epochs, warm_start=True).fit(inputs, flat)
-            else:
-                self.networks.append(self._fit_new(inputs, flat, epochs, steps, seed))
+            inputs, _, targets = self._inputs_and_targets(windows, steps)
+            is_known = np.isfinite(targets).all(axis=(1, 2))
+            inputs, targets = inputs[is_known], targets[is_known].reshape(is_known.sum(), -1)
+            total = self._n_epochs(len(inputs))
+            epochs = _count_epochs(epoch_fraction, total)
+            epochs -= _count_epochs(epochs_done, total) if epochs_done else 0
+            if i == len(self.networks):
+                networks = self._make_networks(len(steps), inputs, windows, epochs, seed)
+                self.networks.append([network.fit(inputs, targets) for network in networks])
                 self.weights.append(1.0)
+            elif epochs:
+                for network in self.networks[i]:
+                    network.set_params(epochs=epochs, warm_start=True).fit(inputs, targets)
         return self
 
-    def _epochs(self, n_windows):
+    def _n_epochs(self, n_windows):
         if self.options.epochs is not None:
             return self.options.epochs
-        # So that short series are seen often and long ones not for ever.
         n_batches = -(-n_windows // self.options.batch_size)
-        return int(np.clip(_GRADIENT_STEPS // n_batches, *_EPOCHS))
+        return int(np.clip(_GRADIENT_STEPS // n_batches, *_EPOCH_LIMITS))
 
-    def _fit_new(self, inputs, targets, epochs, steps, seed):
+    def _make_networks(self, n_steps, inputs, windows, epochs, seed):
         options = self.options
         builder = partial(
             build_forecaster,
-            n_steps=len(steps),
-            n_ahead=inputs.shape[1] - self.window_length,
+            n_steps=n_steps,
+            n_ahead=inputs.shape[1] - windows.past.shape[1],
             decoder=options.decoder,
-            at_base=bool(options.residual),
+            zero_init_head=bool(options.residual),
         )
         seeds = np.random.RandomState(seed).randint(2**31 - 1, size=options.n_networks)
+        parameters = {name: getattr(options, name) for name in _SHARED}
         return [
-            RNNRegressor(
-                options.cell,
-                options.units,
-                dropout=options.dropout,
-                network=builder,
-                loss=options.loss,
-                optimizer=options.optimizer,
-                learning_rate=options.learning_rate,
-                epochs=epochs,
-                batch_size=options.batch_size,
-                random_state=int(one),
-                verbose=options.verbose,
-            ).fit(inputs, targets)
-            for one in seeds
+            RNNRegressor(**parameters, network=builder, epochs=epochs, random_state=int(seed))
+            for seed in seeds
         ]
 
-    def _inputs(self, windows, steps):
-        """Return inputs, the base and which windows have all rows known ahead."""
-        ahead = windows.after_exog[:, : steps[-1]]
-        residual = self.options.residual
-        inputs, base = make_inputs(windows.past, windows.past_exog, ahead, residual, windows.memory)
-        return inputs, base[:, np.subtract(steps, 1)], np.isfinite(ahead).all(axis=(1, 2))
+    def _inputs_and_targets(self, windows, steps):
+        """Return the inputs, the naive forecast and the differences of the rows from it."""
+        rows = np.subtract(steps, 1)
+        inputs, naive = windows.network_inputs(steps[-1], self.options.residual)
+        return inputs, naive[:, rows], windows.future[:, rows] - naive[:, rows]
 
-    def _changes(self, i, inputs):
-        """Return what networks add to the base, of shape (n_windows, n_steps, n_columns)."""
-        found = np.mean([network.predict(inputs) for network in self.networks[i]], axis=0)
-        return found.astype(float).reshape(len(inputs), len(self.steps[i]), -1)
+    def _predict_networks(self, i, inputs):
+        """Return the mean prediction, of shape (n_windows, n_steps, n_columns)."""
+        predictions = np.mean([network.predict(inputs) for network in self.networks[i]], axis=0)
+        return predictions.astype(float).reshape(len(inputs), len(self.steps[i]), -1)
 
-    def weigh(self, windows, times):
-        """Set each network's weight by what it is worth after windows not trained on.
+    def _forecast_steps(self, i, windows):
+        """Return the forecasts of the steps of some networks."""
+        inputs, naive, _ = self._inputs_and_targets(windows, self.steps[i])
+        return naive + self.weights[i] * self._predict_networks(i, inputs)
 
-        A forecast is the base and, times a weight from 0 to 1, what the network adds. The weight
-        that fits best is shrunk by how sure it is that the network is worth anything, by the
-        positive part of James and Stein's factor: to 0 where the gain over the base is not larger
-        than its standard error.
+    def fit_shrinkage(self, windows: Windows, times: np.ndarray) -> float:
+        """Set the weights of the networks by their errors on windows of a holdout.
 
         Parameters
         ----------
         windows : Windows
         times : ndarray of int, of shape (n_windows,)
-            Windows of one time are judged together, as series may move together.
+            Forecast origins. The windows of one origin are averaged, as the errors of the series of
+            a panel are correlated.
 
         Returns
         -------
         loss : float
-            The mean of the squared errors that are left.
+            Mean squared error of the weighted forecasts.
         """
-        losses = []
+        errors = []
         for i, steps in enumerate(self.steps):
-            inputs, base, _ = self._inputs(windows, steps)
-            wanted = windows.after[:, np.subtract(steps, 1)] - base
-            found = self._changes(i, inputs)
-            self.weights[i] = james_stein_weight(found, wanted, times)
-            left = wanted - self.weights[i] * found
-            losses.append(left[np.isfinite(left)])
-        return float(np.mean(np.concatenate(losses) ** 2))
+            inputs, _, targets = self._inputs_and_targets(windows, steps)
+            predictions = self._predict_networks(i, inputs)
+            self.weights[i] = james_stein_weight(predictions, targets, times)
+            residuals = targets - self.weights[i] * predictions
+            errors.append(residuals[np.isfinite(residuals)])
+        return float(np.mean(np.concatenate(errors) ** 2))
 
-    def steps_seen(self, n_steps):
-        """Return how many rows known ahead the networks see, to forecast some steps."""
+    def n_exog_steps(self, n_steps: int) -> int:
+        """Return how many steps of future exogenous variables the networks read."""
         if self.options.strategy == "direct":
-            return max(n_steps, self.reach)
-        return -(-n_steps // self.reach) * self.reach
+            return max(n_steps, self.max_step)
+        return -(-n_steps // self.max_step) * self.max_step
 
-    def forecast(self, windows, n_steps):
-        """Return forecasts of some steps, NaN for those without a network.
+    def forecast(self, windows: Windows, n_steps: int) -> np.ndarray:
+        """Forecast the steps 1 to n_steps after each window.
 
         Parameters
         ----------
         windows : Windows
-            With the rows known ahead of `steps_seen`.
+            With `n_exog_steps` future rows of the exogenous variables.
         n_steps : int
 
         Returns
         -------
         forecasts : ndarray of shape (n_windows, n_steps, n_columns)
+            NaN for steps without a network.
         """
-        n_windows, _, n_columns = windows.after.shape
+        n_windows, _, n_columns = windows.past.shape
         forecasts = np.full((n_windows, n_steps, n_columns), np.nan)
         if not n_windows:
             return forecasts
         if self.options.strategy == "direct":
-            for i, steps in enumerate(self.steps):
-                if steps[0] <= n_steps:
-                    inputs, base, _ = self._inputs(windows, steps)
-                    changes = self.weights[i] * self._changes(i, inputs)
-                    forecasts[:, steps[0] - 1] = (base + changes)[:, 0]
+            for i, (step,) in enumerate(self.steps):
+                if step <= n_steps:
+                    forecasts[:, step - 1] = self._forecast_steps(i, windows)[:, 0]
             return forecasts
-        past, exog = windows.past, windows.past_exog
-        for done in range(0, n_steps, self.reach):
-            ahead = windows.after_exog[:, done : done + self.reach]
-            inputs, base = make_inputs(past, exog, ahead, self.options.residual, windows.memory)
-            found = base + self.weights[0] * self._changes(0, inputs)
-            forecasts[:, done : done + self.reach] = found[:, : n_steps - done]
-            past = np.concatenate([past, found], axis=1)[:, -self.window_length :]
-            exog = np.concatenate([exog, ahead], axis=1)[:, -self.window_length :]
+        for start in range(0, n_steps, self.max_step):
+            block = self._forecast_steps(0, windows)
+            forecasts[:, start : start + self.max_step] = block[:, : n_steps - start]
+            windows = windows.advance(block)
         return forecasts
 
 
-def _count(share, epochs):
-    """Return how many whole epochs a share of them is, at least one."""
-    return max(1, round(share * epochs))
+def _count_epochs(fraction, epochs):
+    """Return a fraction of the epochs as a number, at least one."""
+    return max(1, round(fraction * epochs))
 
 
-def james_stein_weight(found, wanted, times):
-    """Return from 0 to 1 how much of what was found is worth adding, given what was wanted.
+def james_stein_weight(predictions: np.ndarray, targets: np.ndarray, times: np.ndarray) -> float:
+    """Return the weight, from 0 to 1, of predictions that are added to a naive forecast.
 
-    That is the weight that fits best, times the positive part of 1 - variance / square of the mean
-    gain of all times. The variance is that of Newey and West (1987, Econometrica 55(3)), as the
-    steps after one time overlap with those after the next.
+    It is the least squares weight, times the positive part of the James-Stein factor 1 - (variance
+    of the mean gain) / (mean gain)². The gain is the reduction of the squared error at a forecast
+    origin, so the weight is zero if the mean gain is no larger than its standard error. The
+    long-run variance accounts for overlapping forecasts of successive origins.
+
+    Parameters
+    ----------
+    predictions : ndarray of shape (n_windows, n_steps, n_columns)
+    targets : ndarray of shape (n_windows, n_steps, n_columns)
+        NaN after the end of a series.
+    times : ndarray of int, of shape (n_windows,)
+        Forecast origins.
     """
-    known = np.isfinite(wanted)
-    found, wanted = np.where(known, found, 0.0), np.where(known, wanted, 0.0)
-    total = np.sum(found**2)
+    is_known = np.isfinite(targets)
+    predictions = np.where(is_known, predictions, 0.0)
+    targets = np.where(is_known, targets, 0.0)
+    total = np.sum(predictions**2)
     if total == 0:
         return 0.0
-    weight = np.clip(np.sum(found * wanted) / total, 0, 1)
-    gains = wanted**2 - (wanted - weight * found) ** 2
-    # Relative to what there was to gain: the last times know the first steps alone.
-    counts = np.maximum(known.sum(axis=0), 1)
-    possible = np.sum(wanted**2, axis=0) / counts
-    gains /= np.where(possible > 0, possible, 1.0)
-    counts = np.bincount(times, known.sum(axis=(1, 2)))
+    weight = np.clip(np.sum(predictions * targets) / total, 0, 1)
+    gains = targets**2 - (targets - weight * predictions) ** 2
+    # Relative to the mean square of each step, as the last origins have fewer known steps.
+    squares = np.sum(targets**2, axis=0) / np.maximum(is_known.sum(axis=0), 1)
+    gains /= np.where(squares > 0, squares, 1.0)
+    counts = np.bincount(times, is_known.sum(axis=(1, 2)))
     gains = np.bincount(times, gains.sum(axis=(1, 2)))[counts > 0] / counts[counts > 0]
-    mean, around = gains.mean(), gains - gains.mean()
+    mean = gains.mean()
     if mean <= 0:
         return 0.0
-    n_lags = min(found.shape[1], len(gains)) - 1
-    variance = np.mean(around**2)
-    for lag in range(1, n_lags + 1):
-        product = np.sum(around[lag:] * around[:-lag]) / len(gains)
-        variance += 2 * (1 - lag / (n_lags + 1)) * product
-    return float(weight * max(0.0, 1 - variance / len(gains) / mean**2))
-
-
-_GRADIENT_STEPS = 500
-
-
-_EPOCHS = 5, 200
+    n_lags = min(predictions.shape[1], len(gains)) - 1
+    variance = long_run_variance(gains - mean, n_lags) / len(gains)
+    return float(weight * max(0.0, 1 - variance / mean**2))

@@ -1,31 +1,33 @@
-"""How far series return to their mean: what is left of a row's distance from it some rows later."""
+"""Mean reversion of time series: unit root test and first-order autoregression."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
-# The mean square of Dickey and Fuller's statistic on a random walk, around a mean and a line.
-_BY_CHANCE = {False: 3.1, True: 5.3}
+# Mean square of the Dickey-Fuller statistic of a random walk, without and with a linear trend.
+_RANDOM_WALK_SQUARE = {False: 3.1, True: 5.3}
 
 
-def mean_reversion_weight(series, trends):
-    """Return from 0 to 1 how sure it is that series return to their means, or to their lines.
+def mean_reversion_weight(series: Sequence[np.ndarray], trends: Sequence[bool]) -> float:
+    """Return the weight, from 0 to 1, of a mean-reverting forecast against the last value.
 
-    A random walk has no mean to return to, and looks as if it had: Dickey and Fuller's [1]_
-    statistic is the distance from a random walk in standard errors, and a test for one tells which
-    forecasts are the better ones [2]_. Rather than to decide between the two, they are averaged
-    [3]_: the share is the positive part of James and Stein's factor, 1 - what the squares of the
-    statistics are by chance / what they are. Short series say little alone, and are judged together
-    [4]_: by the median, which a few strange ones do not move.
+    A short random walk looks mean-reverting, so an estimated autoregression reverts too much. The
+    Dickey-Fuller test [1]_ for a random walk tells which of the two forecasts is better [2]_.
+    Instead of selecting one of them, both are averaged [3]_. The weight is the positive part of the
+    James-Stein factor, 1 - (mean square of the test statistic of a random walk) / (its square). As
+    the test has little power on short series, a panel is tested together [4]_, by the median of
+    the squares, which is robust to outlying series.
 
     Parameters
     ----------
-    series : list of ndarrays of shape (n_rows,)
-    trends : list of bool
-        Whether a line was taken out of each series, and not the mean alone.
+    series : sequence of ndarrays of shape (n_rows,)
+    trends : sequence of bool
+        Whether a linear trend was removed from each series, rather than the mean alone.
 
     Returns
     -------
-    share : float
-        0 for a random walk, and where there are too few rows to say.
+    weight : float
+        0 for a random walk, and for series too short to test.
 
     References
     ----------
@@ -38,20 +40,20 @@ def mean_reversion_weight(series, trends):
     .. [4] K. S. Im, M. H. Pesaran, Y. Shin (2003). Testing for unit roots in heterogeneous panels.
        Journal of Econometrics 115(1).
     """
-    squares = [
-        min(0.0, dickey_fuller(values, trend)) ** 2 / _BY_CHANCE[trend]
+    ratios = [
+        min(0.0, dickey_fuller(values, trend)) ** 2 / _RANDOM_WALK_SQUARE[trend]
         for values, trend in zip(series, trends, strict=True)
     ]
-    found = float(np.quantile(squares, 0.5, method="lower"))
-    return 1 - 1 / found if found > 1 else 0.0
+    ratio = float(np.quantile(ratios, 0.5, method="lower"))
+    return 1 - 1 / ratio if ratio > 1 else 0.0
 
 
-def dickey_fuller(values, trend):
-    """Return the augmented Dickey-Fuller statistic, 0 where there are too few rows.
+def dickey_fuller(values: np.ndarray, trend: bool) -> float:
+    """Return the augmented Dickey-Fuller statistic, or 0 for a series too short to test.
 
-    Changes are regressed on the row before them, a constant, time if there is a trend, and as many
-    of the changes before them as is best by Ng and Perron's [1]_ criterion. That takes more of them
-    than others do where a level wanders slowly under noise, which is a random walk, too.
+    Changes are regressed on the previous value, a constant, a linear trend if there is one, and
+    lagged changes. The number of lags minimizes the modified information criterion of Ng and Perron
+    [1]_, which selects more lags than Akaike's if a slow random walk is observed with noise.
 
     Parameters
     ----------
@@ -61,54 +63,56 @@ def dickey_fuller(values, trend):
     Returns
     -------
     statistic : float
-        The slope on the row before, in standard errors; below zero where the series returns.
+        The coefficient of the previous value divided by its standard error; negative for a
+        mean-reverting series.
 
     References
     ----------
     .. [1] S. Ng, P. Perron (2001). Lag length selection and the construction of unit root tests
        with good size and power. Econometrica 69(6).
     """
-    size = np.std(values)
-    if size <= 1e-12 * (1 + np.abs(values).max()):
+    deviation = np.std(values)
+    if deviation <= 1e-12 * (1 + np.abs(values).max()):
         return 0.0
-    values = (values - values.mean()) / size
-    n_most = int(np.sqrt(len(values)))
-    changes = np.diff(values)[n_most:]
+    values = (values - values.mean()) / deviation
+    max_lags = int(np.sqrt(len(values)))
+    changes = np.diff(values)[max_lags:]
     n_rows = len(changes)
-    columns = [values[n_most:-1], np.ones(n_rows)]
+    columns = [values[max_lags:-1], np.ones(n_rows)]
     columns += [np.linspace(-1, 1, n_rows)] if trend else []
-    n_first = len(columns)
-    columns += [np.diff(values)[n_most - lag : -lag] for lag in range(1, n_most + 1)]
-    best, found = np.inf, 0.0
+    n_required = len(columns)
+    columns += [np.diff(values)[max_lags - lag : -lag] for lag in range(1, max_lags + 1)]
+    lowest, statistic = np.inf, 0.0
     if n_rows < 2 * len(columns):
-        return found
-    for n_columns in range(n_first, len(columns) + 1):
+        return statistic
+    for n_columns in range(n_required, len(columns) + 1):
         X = np.column_stack(columns[:n_columns])
         inverse = np.linalg.pinv(X.T @ X)
-        slopes = inverse @ X.T @ changes
-        squares = np.sum((changes - X @ slopes) ** 2)
-        variance = squares / (n_rows - n_columns) * inverse[0, 0]
-        if variance <= 0:  # nothing changes, or all of it is known
+        coefficients = inverse @ X.T @ changes
+        residual_square = np.sum((changes - X @ coefficients) ** 2)
+        variance = residual_square / (n_rows - n_columns) * inverse[0, 0]
+        if variance <= 0:  # a constant, or a perfect fit
             continue
-        returned = slopes[0] ** 2 * np.sum((columns[0] - columns[0].mean()) ** 2)
-        penalty = 2 * (n_columns + n_rows * returned / squares)
-        criterion = n_rows * np.log(squares) + penalty
-        if criterion < best:
-            best, found = criterion, float(slopes[0] / np.sqrt(variance))
-    return found
+        explained = coefficients[0] ** 2 * np.sum((columns[0] - columns[0].mean()) ** 2)
+        penalty = 2 * (n_columns + n_rows * explained / residual_square)
+        criterion = n_rows * np.log(residual_square) + penalty
+        if criterion < lowest:
+            lowest, statistic = criterion, float(coefficients[0] / np.sqrt(variance))
+    return statistic
 
 
-def ar1_coefficient(values, n_steps):
-    """Return what is left, a row later, of a row's distance from zero.
+def ar1_coefficient(values: np.ndarray, n_steps: int) -> float:
+    """Return the AR(1) coefficient that fits forecasts of several steps best.
 
-    It is the r in [0, 1] for which ``r**h * values[t]`` fits ``values[t + h]`` best in all steps h
-    that are looked at: an autoregression, fitted for forecasts of several steps [1]_.
+    It is the r in [0, 1] that minimizes the sum of the squared errors of ``r**h * values[t]`` as a
+    forecast of ``values[t + h]`` over all steps h, a direct multi-step estimate [1]_.
 
     Parameters
     ----------
     values : ndarray of shape (n_rows,)
+        A series with mean zero.
     n_steps : int
-        A third of the rows at the most are looked at.
+        Number of steps to fit; at most a third of the rows are used.
 
     References
     ----------
@@ -116,8 +120,36 @@ def ar1_coefficient(values, n_steps):
        Econometrics 48(1).
     """
     steps = np.arange(1, max(1, min(n_steps, len(values) // 3)) + 1)
-    own = np.array([values[:-step] @ values[:-step] for step in steps])
-    shared = np.array([values[:-step] @ values[step:] for step in steps])
+    variances = np.array([values[:-step] @ values[:-step] for step in steps])
+    covariances = np.array([values[:-step] @ values[step:] for step in steps])
     grid = np.linspace(0, 1, 101)
     powers = grid[:, None] ** steps
-    return float(grid[np.argmin(powers**2 @ own - 2 * powers @ shared)])
+    return float(grid[np.argmin(powers**2 @ variances - 2 * powers @ covariances)])
+
+
+def long_run_variance(deviations: np.ndarray, n_lags: int) -> np.ndarray:
+    """Return the variance of autocorrelated values by the estimator of Newey and West [1]_.
+
+    Divided by n_rows it is the variance of their mean.
+
+    Parameters
+    ----------
+    deviations : ndarray of shape (n_rows,) or (n_rows, n_columns)
+        Deviations from the mean.
+    n_lags : int
+        Number of autocovariances to add to the variance.
+
+    Returns
+    -------
+    variance : float or ndarray of shape (n_columns,)
+
+    References
+    ----------
+    .. [1] W. K. Newey, K. D. West (1987). A simple, positive semi-definite, heteroskedasticity and
+       autocorrelation consistent covariance matrix. Econometrica 55(3).
+    """
+    variance = np.mean(deviations**2, axis=0)
+    for lag in range(1, n_lags + 1):
+        autocovariance = np.sum(deviations[lag:] * deviations[:-lag], axis=0) / len(deviations)
+        variance = variance + 2 * (1 - lag / (n_lags + 1)) * autocovariance
+    return variance

@@ -1,6 +1,10 @@
-"""Windows of a time series: a function, the array that it returns, and a transformer."""
+"""Lagged windows of a time series: a transformer, a function, and the array that they return."""
 
 from ._array import WindowArray, sliding_windows
 from ._transformer import WindowTransformer
 
 __all__ = ["WindowArray", "WindowTransformer", "sliding_windows"]
+
+# Pickles contain this public path, so they do not depend on the private modules.
+for _class in (WindowArray, WindowTransformer):
+    _class.__module__ = __name__

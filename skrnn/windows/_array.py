@@ -1,31 +1,47 @@
-"""Sliding windows over a series: a function, and the array it returns."""
+"""Sliding windows over a series, as a view of its rows."""
 
 import copy
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 
 class WindowArray(np.ndarray):
-    """Windows of a series: a read-only view that knows the series it was cut from.
+    """Windows of a series, as a read-only view of its rows.
 
-    Made by `sliding_windows` and `WindowTransformer`. It is an ndarray of shape
-    (n_samples, window_length, n_features), or (n_samples, window_length * n_features) where
-    flattened, whose memory is that of the series. Slices, copies and results of arithmetic are
-    plain ndarrays; `astype`, pickle, deepcopy and joblib keep the attributes and never store a
-    row twice.
+    Returned by `sliding_windows` and `WindowTransformer`. It is an ndarray of shape
+    (n_samples, window_length, n_features), or (n_samples, window_length * n_features) if
+    flattened, that needs no more memory than the series. Slices, copies and the results of
+    arithmetic are plain ndarrays. `astype`, pickle, deepcopy and joblib preserve the attributes
+    and store each row once.
+
+    Parameters
+    ----------
+    series : array-like of shape (n_rows, n_features)
+        The rows of the series, preceded by ``window_length + horizon - 1`` rows of context.
+    window_length : int
+        Number of time steps in each window.
+    horizon : int
+        Number of rows from the last row of a window to the row it predicts.
+    n_incomplete : int
+        Number of leading windows that extend before the first known row.
+    flat : bool, default=False
+        Whether each window is a single row.
 
     Attributes
     ----------
     series : ndarray of shape (n_samples + window_length + horizon - 1, n_features)
-        The rows of the series, after the rows before them (context, or the earliest known row
-        repeated). Window i is ``series[i : i + window_length]``.
+        The rows of the series, preceded by their context or, if there is none, by copies of the
+        earliest known row. Window i is ``series[i : i + window_length]``.
     target : ndarray of shape (n_samples, n_features)
-        Row i of the series itself, which window i is there to predict.
+        The rows of the series without the context. Row i is the one that window i predicts.
     n_incomplete : int
-        How many leading windows reach before the first known row.
+        Number of leading windows that extend before the first known row.
     window_length, horizon : int
-        The row rule: window i holds rows i - horizon - window_length + 1 to i - horizon.
+        Window i consists of rows i - horizon - window_length + 1 to i - horizon.
 
     Examples
     --------
@@ -38,104 +54,128 @@ class WindowArray(np.ndarray):
     array([0., 1., 2., 3., 4.])
     """
 
-    _parts: tuple | None
+    series: np.ndarray
+    window_length: int
+    horizon: int
+    n_incomplete: int
 
-    def __new__(cls, series, window_length, horizon, n_incomplete, flat=False):
-        """Lay windows over a series that begins with the rows before the first sample."""
-        series = np.ascontiguousarray(series).view()
-        series.flags.writeable = False  # of the view: the caller's own array stays as it was
-        n_samples = len(series) - (window_length + horizon - 1)
-        n_features = series.shape[1]
-        row, column = series.strides
+    def __new__(
+        cls,
+        series: ArrayLike,
+        window_length: int,
+        horizon: int,
+        n_incomplete: int,
+        flat: bool = False,
+    ) -> "WindowArray":
+        """Create the windows of a series that begins with its context."""
+        rows = np.ascontiguousarray(series).view()
+        rows.flags.writeable = False  # of the view only: the caller's array stays writable
+        n_samples = len(rows) - (window_length + horizon - 1)
+        n_features = rows.shape[1]
+        row, column = rows.strides
         shape = (window_length * n_features,) if flat else (window_length, n_features)
         strides = (row, column) if flat else (row, row, column)
-        view = np.lib.stride_tricks.as_strided(
-            series, (n_samples, *shape), strides, writeable=False
-        )
-        self = view.view(cls)
-        self._parts = (series, int(window_length), int(horizon), int(n_incomplete), bool(flat))
+        self = np.lib.stride_tricks.as_strided(
+            rows, (n_samples, *shape), strides, writeable=False
+        ).view(cls)
+        # NumPy does not copy these to an array that it derives, such as a transposed one.
+        self.series = rows
+        self.window_length = int(window_length)
+        self.horizon = int(horizon)
+        self.n_incomplete = int(n_incomplete)
         return self
 
-    def __array_finalize__(self, obj):
-        # A reshaped or transposed array is no longer windows: it must not claim their attributes.
-        self._parts = None
+    if not TYPE_CHECKING:
 
-    def _part(self, position):
-        if self._parts is None:
-            raise AttributeError(
-                "this array was derived from windows by numpy (reshape, transpose, ...) and no "
-                "longer knows their series; keep the WindowArray itself."
-            )
-        return self._parts[position]
+        def __getattr__(self, name):
+            if name in ("series", "target", "window_length", "horizon", "n_incomplete"):
+                raise AttributeError(
+                    f"{name} is not known, as NumPy derived this array from a WindowArray (by "
+                    "reshape, transpose, ...). Use the WindowArray itself."
+                )
+            raise AttributeError(f"'WindowArray' object has no attribute {name!r}")
 
     @property
-    def is_intact(self):
-        """Whether this array still is the windows it was made as, and has their attributes."""
-        return self._parts is not None
-
-    series = property(lambda self: self._part(0))
-    window_length = property(lambda self: self._part(1))
-    horizon = property(lambda self: self._part(2))
-    n_incomplete = property(lambda self: self._part(3))
+    def is_intact(self) -> bool:
+        """Whether the array consists of the original windows, so its attributes are known."""
+        return "series" in self.__dict__
 
     @property
-    def target(self):
-        """The rows that the windows are there to predict."""
+    def target(self) -> np.ndarray:
+        """Rows of the series that the windows predict."""
         return self.series[self.window_length + self.horizon - 1 :]
 
-    def stacked(self):
-        """Return the same windows as (n_samples, window_length, n_features), also if flattened."""
-        series, window_length, horizon, n_incomplete, _ = (self._part(i) for i in range(5))
-        return WindowArray(series, window_length, horizon, n_incomplete)
+    def _arguments(self, series):
+        return series, self.window_length, self.horizon, self.n_incomplete, self.ndim == 2
 
-    def part(self, rows):
-        """Return the windows of a slice of consecutive rows as a WindowArray of their own."""
-        series, window_length, horizon, n_incomplete, flat = (self._part(i) for i in range(5))
-        start, stop, _ = rows.indices(len(self))
-        series = series[start : stop + window_length + horizon - 1]
-        return WindowArray(series, window_length, horizon, max(0, n_incomplete - start), flat)
+    def stacked(self) -> "WindowArray":
+        """Return the windows with shape (n_samples, window_length, n_features)."""
+        return WindowArray(*self._arguments(self.series)[:-1])
 
-    def astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True):
-        """Cast the series, not every window: the result is a WindowArray over the cast rows.
+    def part(self, rows: slice) -> "WindowArray":
+        """Return the windows of consecutive rows as a WindowArray.
 
-        It is read-only too, so where nothing is to be cast it shares the series, whatever `copy`
-        says. With ``subok=False`` it is a plain ndarray.
+        Parameters
+        ----------
+        rows : slice
+            The rows. The step is ignored.
+
+        Returns
+        -------
+        windows : WindowArray
         """
-        if self._parts is None or not subok:
-            return np.asarray(self).astype(dtype, order=order, casting=casting, copy=copy)
-        series, *rest = self._parts
-        return WindowArray(series.astype(dtype, casting=casting, copy=False), *rest)
+        start, stop, _ = rows.indices(len(self))
+        series = self.series[start : stop + self.window_length + self.horizon - 1]
+        n_incomplete = max(0, self.n_incomplete - start)
+        return WindowArray(series, self.window_length, self.horizon, n_incomplete, self.ndim == 2)
 
-    def copy(self, order="C"):
-        """Return a plain ndarray with memory of its own."""
+    def astype(  # type: ignore[override]
+        self,
+        dtype: DTypeLike,
+        order: Any = "K",
+        casting: Any = "unsafe",
+        subok: bool = True,
+        copy: bool = True,
+    ) -> Any:
+        """Cast the series to a dtype, without making a copy of every window.
+
+        The result is a read-only WindowArray. If the dtype is the same, it shares the series, also
+        with ``copy=True``. With ``subok=False`` the result is a plain ndarray.
+        """
+        if not self.is_intact or not subok:
+            return np.asarray(self).astype(dtype, order=order, casting=casting, copy=copy)
+        series = self.series.astype(dtype, casting=casting, copy=False)
+        return WindowArray(*self._arguments(series))
+
+    def copy(self, order: Any = "C") -> Any:
+        """Return the windows as a writable plain ndarray."""
         return np.array(self, order=order)
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> Any:
         return np.asarray(self)[key]
 
-    def __array_wrap__(self, array, context=None, return_scalar=False):
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
         return array[()] if return_scalar else np.asarray(array)
 
-    def __reduce__(self):
-        if self._parts is None:
+    def __reduce__(self) -> Any:
+        if not self.is_intact:
             return np.asarray(self).__reduce__()
-        return WindowArray, self._parts
+        return WindowArray, self._arguments(self.series)
 
-    def __reduce_ex__(self, protocol):
+    def __reduce_ex__(self, protocol: Any) -> Any:
         return self.__reduce__()
 
-    def __copy__(self):
+    def __copy__(self) -> Any:
         return self.astype(self.dtype) if self.is_intact else np.array(self)
 
-    def __deepcopy__(self, memo):
-        if self._parts is None:
+    def __deepcopy__(self, memo: Any) -> Any:
+        if not self.is_intact:
             return np.array(self)
-        series, *rest = self._parts
-        return WindowArray(copy.deepcopy(series, memo), *rest)
+        return WindowArray(*self._arguments(copy.deepcopy(self.series, memo)))
 
 
-def aligned_empty(shape, dtype):
-    """Return an uninitialised array that begins where TensorFlow can take it without a copy."""
+def aligned_empty(shape: Sequence[int], dtype: DTypeLike) -> np.ndarray:
+    """Return an uninitialized array, aligned so that TensorFlow can use it without a copy."""
     dtype = np.dtype(dtype)
     if dtype.hasobject:
         return np.empty(shape, dtype)
@@ -145,44 +185,52 @@ def aligned_empty(shape, dtype):
     return memory[start : start + n_bytes].view(dtype).reshape(shape)
 
 
-def is_windows(X):
-    """Whether X is a WindowArray that still knows its series."""
+def is_windows(X: Any) -> TypeGuard[WindowArray]:
+    """Return whether X is a WindowArray whose attributes are known."""
     return isinstance(X, WindowArray) and X.is_intact
 
 
-def sliding_windows(X, window_length=30, horizon=1, *, context=None, flatten=False):
-    """Cut a series into the windows that come before each of its rows.
+def sliding_windows(
+    X: ArrayLike,
+    window_length: int = 30,
+    horizon: int = 1,
+    *,
+    context: ArrayLike | None = None,
+    flatten: bool = False,
+) -> WindowArray:
+    """Return the lagged window of each row of a series.
 
-    Output row i holds rows ``i - horizon - window_length + 1`` to ``i - horizon`` of X, oldest
-    first; with ``horizon=1`` those are "the rows before it". There are as many rows out as in:
-    the first windows reach back into `context`, and where that ends (or none is given) they
+    Output row i contains rows ``i - horizon - window_length + 1`` to ``i - horizon`` of X, oldest
+    first. With ``horizon=1`` these are the rows directly before row i. The output has as many rows
+    as X: the first windows extend into `context`. Beyond the context, or without one, they
     repeat the earliest known row and are counted in `n_incomplete`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        The series, one row a time step, oldest first. Its dtype is kept, unless it is one that
-        cannot hold the context (integers before which come floats, longer str).
+        The series, one row per time step, oldest first.
     window_length : int, default=30
-        Time steps in a window, at least 1.
+        Number of time steps in each window, at least 1.
     horizon : int, default=1
-        How many rows ahead of its window's last row a row lies. 0 includes the row itself.
+        Number of rows from the last row of a window to the row it belongs to. With 0, the window
+        includes that row.
     context : array-like of shape (n_context, n_features), default=None
-        Rows that come right before X. Those out of reach are ignored.
+        Rows directly before X. Rows that no window extends to are ignored.
     flatten : bool, default=False
-        Whether each window is one row of length window_length * n_features, time-major.
+        Whether to return each window as a row of length window_length * n_features, time-major.
 
     Returns
     -------
     windows : WindowArray of shape (n_samples, window_length, n_features)
-        Or (n_samples, window_length * n_features) where flattened. A read-only view whose memory
-        is that of one copy of the series.
+        Or (n_samples, window_length * n_features) with ``flatten=True``. A read-only view of one
+        copy of the series. It has the dtype of X, unless that dtype cannot represent the context
+        (integers and floats, or longer strings).
 
     Raises
     ------
     ValueError
-        If X is not 2-D or empty, the context has other columns or is not of its kind, or
-        window_length or horizon is too small.
+        If X is not 2-D or is empty, if the context has a different number of columns or only one
+        of the two contains strings, or if window_length or horizon is too small.
 
     Examples
     --------
@@ -201,46 +249,47 @@ def sliding_windows(X, window_length=30, horizon=1, *, context=None, flatten=Fal
     (4, 2)
     """
     X = np.asarray(X)
-    if X.ndim != 2:
-        raise ValueError(shape_message(X.shape))
+    check_series_shape(X)
     if not len(X):
         raise ValueError(f"X has no rows (shape {X.shape}), but at least one is needed.")
     if window_length < 1:
         raise ValueError(f"window_length must be at least 1, got {window_length}.")
     if horizon < 0:
         raise ValueError(f"horizon must be at least 0, got {horizon}.")
-    reach = window_length + horizon - 1
-    known = X[:0] if context is None else np.asarray(context)
-    if known.ndim != 2 or known.shape[1] != X.shape[1]:
+    n_before = window_length + horizon - 1
+    context = X[:0] if context is None else np.asarray(context)
+    if context.ndim != 2 or context.shape[1] != X.shape[1]:
         raise ValueError(
-            f"context must have the {X.shape[1]} columns of X, got an array of shape {known.shape}."
+            f"context must have the {X.shape[1]} columns of X, got an array of shape "
+            f"{context.shape}."
         )
-    known = known[max(0, len(known) - reach) :]
-    earliest = known[:1] if len(known) else X[:1]
-    n_missing = reach - len(known)
-    series = aligned_empty((reach + len(X), X.shape[1]), dtype=_common_dtype(X, known))
-    series[:n_missing] = earliest
-    series[n_missing:reach] = known
-    series[reach:] = X
+    context = context[max(0, len(context) - n_before) :]
+    n_missing = n_before - len(context)
+    series = aligned_empty((n_before + len(X), X.shape[1]), dtype=_common_dtype(X, context))
+    series[:n_missing] = context[:1] if len(context) else X[:1]
+    series[n_missing:n_before] = context
+    series[n_before:] = X
     return WindowArray(series, window_length, horizon, min(n_missing, len(X)), flatten)
 
 
-def _common_dtype(X, known):
-    """Return the dtype of X, or of both where that of X would spoil the known rows before it."""
-    if not len(known):
+def _common_dtype(X, context):
+    """Return the dtype of X, or a wider one if that of X cannot represent the context."""
+    if not len(context):
         return X.dtype
-    kinds = {"symbols" if dtype.kind in "UST" else dtype.kind for dtype in (X.dtype, known.dtype)}
-    if "symbols" in kinds and not kinds <= {"symbols", "O"}:
+    kinds = {"string" if a.dtype.kind in "UST" else a.dtype.kind for a in (X, context)}
+    if "string" in kinds and not kinds <= {"string", "O"}:
         raise ValueError(
-            f"X and its context must both hold numbers or both hold str symbols, got dtypes "
-            f"{X.dtype} and {known.dtype}."
+            "X and its context must both contain numbers or both contain strings, got dtypes "
+            f"{X.dtype} and {context.dtype}."
         )
-    return X.dtype if X.dtype.kind == "f" else np.result_type(X.dtype, known.dtype)
+    return X.dtype if X.dtype.kind == "f" else np.result_type(X.dtype, context.dtype)
 
 
-def shape_message(shape):
-    return (
-        f"Expected a 2-D series of shape (n_samples, n_features), got shape {tuple(shape)}. "
-        "Reshape your data: X.reshape(-1, 1) for a 1-D array of one feature, or .to_frame() for "
-        "a pandas Series."
-    )
+def check_series_shape(X):
+    """Raise a ValueError if X has a shape that is not 2-D."""
+    if hasattr(X, "shape") and len(X.shape) != 2:
+        raise ValueError(
+            "Expected a 2-D series of shape (n_samples, n_features), got shape "
+            f"{tuple(X.shape)}. Reshape your data: X.reshape(-1, 1) for a 1-D array of one "
+            "feature, or .to_frame() for a pandas Series."
+        )

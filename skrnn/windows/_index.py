@@ -1,4 +1,4 @@
-"""The pandas index of a series: order, continuation and gaps."""
+"""Order, continuation and gaps of a pandas index."""
 
 import contextlib
 import warnings
@@ -6,108 +6,117 @@ import warnings
 import numpy as np
 
 
-class TimeIndex:
-    """An increasing pandas index: where rows lie, and how far apart."""
+def check_index(X):
+    """Return the index of a DataFrame, or None for data without rows or without an index.
 
-    def __init__(self, index):
-        self.index = index
-        if index.is_monotonic_increasing and index.is_unique:
-            return
-        values = list(index)
-        at = next((i for i in range(1, len(values)) if not _after(values[i], values[i - 1])), 0)
-        fault = (
-            f"does not come after row {at - 1} ({values[at - 1]})" if at else "has no place in it"
+    Raises
+    ------
+    ValueError
+        If the index does not increase.
+    """
+    if not (hasattr(X, "iloc") and hasattr(X, "columns") and len(X)):
+        return None
+    index = X.index
+    if index.is_monotonic_increasing and index.is_unique:
+        return index
+    values = list(index)
+    row = next((i for i in range(1, len(values)) if not _is_after(values[i], values[i - 1])), 0)
+    problem = (
+        f"does not come after row {row - 1} ({values[row - 1]})" if row else "cannot be ordered"
+    )
+    raise ValueError(
+        f"X's index must be increasing, but row {row} ({values[row]}) {problem}. Sort the rows "
+        "by time and drop duplicates, or pass X.to_numpy() if the rows are in order and the "
+        "index has no meaning."
+    )
+
+
+def summarize_index(index):
+    """Return the properties of the index of the fitted rows that `index_follows` needs."""
+    steps = _index_steps(index)
+    return {
+        "first": index[0],
+        "last": index[-1:].copy(deep=True),  # an index, which has a unit and a time zone
+        "n_samples": len(index),
+        "largest_step": None if steps is None or not len(steps) else steps.max(),
+    }
+
+
+def index_follows(index, fitted, in_sample):
+    """Return whether rows follow the fitted rows; warn about gaps and other relations.
+
+    Parameters
+    ----------
+    index : pandas.Index
+        The index of the rows.
+    fitted : dict
+        The summary of the index of the fitted rows.
+    in_sample : bool
+        Whether the values begin with those of the fitted rows. They decide if the two indexes
+        cannot be compared.
+    """
+    last = fitted["last"][0]
+    try:
+        follows = bool(index[0] > last)
+    except (TypeError, ValueError):  # such as dates and numbers
+        return not in_sample
+    if follows:
+        with contextlib.suppress(ValueError):  # years that nanoseconds cannot represent
+            index = _append_index(fitted["last"], index)
+    elif not (in_sample and index[0] == fitted["first"] and index[fitted["n_samples"] - 1] == last):
+        _warn(
+            f"X begins at index {index[0]}, before the end of the fitted rows at {last}, and "
+            "is not the fitted data. Its windows get no context, so the first are incomplete. "
+            "If X follows the fitted rows, set an index that comes after theirs, or pass "
+            "X.to_numpy()."
         )
-        raise ValueError(
-            f"X's index must be increasing, but row {at} ({values[at]}) {fault}. Sort the rows by "
-            "time and drop duplicates, or pass X.to_numpy() if the rows are in order and the "
-            "index means nothing."
+        return False
+    gap = _first_gap(index, fitted["largest_step"])
+    if gap is not None:
+        _warn(
+            f"The step from index {index[gap]} to {index[gap + 1]} is larger than any between "
+            "the fitted rows. Rows seem to be missing there; windows treat the rows as "
+            "consecutive."
         )
-
-    @classmethod
-    def of(cls, X):
-        return cls(X.index) if hasattr(X, "iloc") and hasattr(X, "columns") and len(X) else None
-
-    def summary(self):
-        """Return what `fit` remembers: first and last index value, and the largest step."""
-        steps = _steps(self.index)
-        largest = None if steps is None or not len(steps) else steps.max()
-        return {
-            "first": self.index[0],
-            "last": self.index[-1:].copy(deep=True),  # as an index: it knows unit and time zone
-            "n_samples": len(self.index),
-            "largest_step": largest,
-        }
-
-    def follows(self, fitted, in_sample):
-        """Return whether X continues the fitted rows, and warn if it neither does nor is they.
-
-        By the index, if the two can be compared; else by the values, which `in_sample` tells.
-        """
-        index, last = self.index, fitted["last"][0]
-        try:
-            after = bool(index[0] > last)
-        except (TypeError, ValueError):  # dates against numbers: as good as no index
-            return not in_sample
-        if after:
-            with contextlib.suppress(ValueError):  # years that nanoseconds cannot hold
-                index = _join(fitted["last"], index)
-        elif not (
-            in_sample and index[0] == fitted["first"] and index[fitted["n_samples"] - 1] == last
-        ):
-            self._warn(
-                f"X begins at index {index[0]}, before the end of the fitted rows at {last}, and "
-                "is not the fitted data: its windows get no context, so the first are incomplete. "
-                "If X follows the fitted rows, give it an index that says so, or pass "
-                "X.to_numpy()."
-            )
-            return False
-        gap = _first_gap(index, fitted["largest_step"])
-        if gap is not None:
-            self._warn(
-                f"The step from index {index[gap]} to {index[gap + 1]} is larger than any between "
-                "the fitted rows: windows take rows as they come, so rows seem to be missing "
-                "there."
-            )
-        return after
-
-    @staticmethod
-    def _warn(message):
-        # from here up: follows, transform, scikit-learn's wrapper of transform, the caller
-        warnings.warn(message, UserWarning, stacklevel=5)
+    return follows
 
 
-def _after(value, earlier):
+def _warn(message):
+    # Levels: _warn, index_follows, transform, scikit-learn's wrapper of transform, the caller.
+    warnings.warn(message, UserWarning, stacklevel=5)
+
+
+def _is_after(value, earlier):
     try:
         return bool(value > earlier)
-    except TypeError:  # labels of several kinds
+    except TypeError:  # labels of different types
         return False
 
 
-def _join(last, index):
-    """Put `index` behind the `last` of another, in whose time zone."""
+def _append_index(last, index):
+    """Append `index` to `last`, in the time zone of `last`."""
     if getattr(last, "tz", None) is not None and getattr(index, "tz", None) is not None:
         index = index.tz_convert(last.tz)
     return last.append(index)
 
 
-def _steps(index):
-    """Differences of neighbours in an index: numbers, durations, or None for mere labels."""
+def _index_steps(index):
+    """Return the differences of an index as numbers or durations, or None for labels."""
     kind = index.dtype.kind
     if kind in "iuf":
-        return np.diff(index.to_numpy("int64" if kind in "iu" else None))  # int8 would wrap
+        return np.diff(index.to_numpy("int64" if kind in "iu" else None))  # int8 would overflow
     if not hasattr(index, "asi8"):
         return None
     steps = np.diff(index.asi8)
     if getattr(index, "tz", None) is not None:
-        # The day, or the hour, in which the clocks change is no gap.
+        # The change to or from daylight saving time is not a gap.
         steps = np.minimum(steps, np.diff(index.tz_localize(None).asi8))
     return steps.view(f"m8[{index.unit}]") if hasattr(index, "unit") else steps
 
 
 def _first_gap(index, largest_step):
-    """Position of the first step in `index` that is larger, or None."""
-    steps = _steps(index)
+    """Return the position before the first step larger than `largest_step`, or None."""
+    steps = _index_steps(index)
     if largest_step is None or steps is None:
         return None
     if steps.dtype.kind == "f":  # 0.1, 0.2, 0.3: the steps are equal up to rounding

@@ -1,8 +1,10 @@
-"""WindowTransformer: a time series to lagged windows."""
+"""WindowTransformer: transform a time series into lagged windows."""
 
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.metaestimators import available_if
 
@@ -15,65 +17,73 @@ from .._sklearn_compat import (
     store_output_config,
     validate_data,
 )
-from ._array import shape_message, sliding_windows
-from ._index import TimeIndex
+from ._array import WindowArray, check_series_shape, sliding_windows
+from ._index import check_index, index_follows, summarize_index
+
+# Minimum number of rows compared at each end to recognize the fitted data. The few rows that a
+# short window extends to may well recur in a series with few distinct values (symbols, counts).
+_MIN_BOUNDARY_ROWS = 100
 
 
 class WindowTransformer(TransformerMixin, BaseEstimator):
-    """Turn a series into the windows that come before each of its rows.
+    """Transform a time series into lagged windows.
 
-    Output row i holds rows ``i - horizon - window_length + 1`` to ``i - horizon`` of the series,
-    oldest first. With ``horizon=1`` that is "the rows before it": ``fit(series, series)`` does not
-    leak. There are as many rows out as in, so a stock `Pipeline`, scorers and splitters work.
+    Output row i contains rows ``i - horizon - window_length + 1`` to ``i - horizon`` of the
+    series, oldest first. With ``horizon=1`` these are the rows directly before row i, so
+    ``fit(series, series)`` does not leak the target. The output has as many rows as the input, as
+    scikit-learn's `Pipeline`, scorers and splitters require.
 
-    `fit` remembers the first and the last rows, as many as a window reaches back (for comparison
-    at least 100), and their count. `transform` then takes X for one of two things:
+    `fit` stores the number of rows, the last rows as context, and the first and last rows for
+    comparison. `transform` distinguishes two cases:
 
-    - X that begins with the fitted rows (within float32 tolerance) is the fitted data, or it and
-      what follows: nothing is put before it, and its first windows are incomplete. Fitted rows
-      that were NaN may have been observed since.
-    - Any other X continues from the remembered last rows, which is what a train/test cut and
-      `TimeSeriesSplit` need. A slice out of the middle of the fitted data cannot be told from
-      that, as long as no index says so.
+    - X that begins with the fitted rows (within float32 tolerance) is the fitted data, possibly
+      followed by new rows. It gets no context, so its first windows are incomplete. Fitted rows
+      that were NaN may have been observed in the meantime.
+    - Any other X continues the fitted rows, as needed for a train/test split and for
+      `TimeSeriesSplit`. Without an index, this includes a slice from the middle of the fitted
+      data, which cannot be distinguished from new rows.
 
-    The index of a DataFrame, where it reaches the transformer, decides instead: it must increase;
-    rows after the fitted ones continue from them; rows before or among them (that are not the
-    fitted data) get no context and a warning; a step larger than any seen in `fit` warns.
+    If both the fitted data and X are DataFrames with comparable indexes, the index decides
+    instead. It must be increasing. Rows after the fitted rows continue them. Rows before or among
+    the fitted rows (that are not the fitted data) get no context and a warning. A step larger
+    than any step in `fit` causes a warning.
 
     Parameters
     ----------
     window_length : int, default=30
-        Time steps in a window.
+        Number of time steps in each window.
     horizon : int, default=1
-        How many rows ahead of its window's last row a row lies. 0 lets the window include the row
-        itself, which is for predicting *another* variable of the same moment.
+        Number of rows from the last row of a window to the row it belongs to. With 0, the window
+        includes that row, which is only suitable for predicting *another* variable at the same
+        time.
     flatten : bool, default=False
-        Whether to return 2-D windows, time-major, with `get_feature_names_out` and `set_output`,
-        so that `Ridge` or a forest can take a network's place. 3-D windows accept `set_output`
-        and ignore it.
+        Whether to return 2-D windows, time-major, for estimators such as `Ridge` or a random
+        forest. Only 2-D windows support `get_feature_names_out` and `set_output`; 3-D windows
+        ignore the latter.
 
     Attributes
     ----------
     n_samples_fit_ : int
-        Rows seen in `fit`.
+        Number of rows seen in `fit`.
     context_ : ndarray of shape (min(n_samples, window_length + horizon - 1), n_features)
         The last rows of the fitted data.
     n_features_in_ : int
-        Columns seen in `fit`.
+        Number of columns seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
-        Their names, where X had any.
+        Names of the columns seen in `fit`. Defined only if X has column names that are all
+        strings.
 
     See Also
     --------
-    sliding_windows : The row rule as a function.
-    RNNRegressor : Learns from the windows.
+    sliding_windows : The same windows as a function.
+    RNNRegressor : Recurrent network that takes the windows.
 
     Notes
     -----
-    Memory is that of one copy of the series, never n_samples * window_length. Windows that reach
-    before the first known row repeat that row; they lead, and `WindowArray.n_incomplete` counts
-    them. Short series and NaN are not refused here: rows not yet observed may be NaN where no
-    window reads them, and the estimator behind raises where one does.
+    The windows are a view of one copy of the series. The first windows extend before the first
+    known row and repeat that row; `WindowArray.n_incomplete` counts them. Short series and NaN are
+    accepted here: rows that have not been observed yet may be NaN if no window contains them.
+    Estimators raise an error for windows that contain NaN.
 
     Examples
     --------
@@ -82,14 +92,19 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
     >>> series = np.arange(6.0)[:, None]
     >>> train, test = series[:4], series[4:]
     >>> window = WindowTransformer(window_length=2).fit(train)
-    >>> window.transform(test)[:, :, 0]  # reaches back into train
+    >>> window.transform(test)[:, :, 0]  # extends into train
     array([[2., 3.],
            [3., 4.]])
-    >>> window.transform(train).n_incomplete  # the fitted data itself
+    >>> window.transform(train).n_incomplete  # the fitted data
     2
     >>> WindowTransformer(2, flatten=True).fit(train).get_feature_names_out(["close"])
     array(['close_lag2', 'close_lag1'], dtype=object)
     """
+
+    n_samples_fit_: int
+    context_: np.ndarray
+    n_features_in_: int
+    feature_names_in_: np.ndarray
 
     _parameter_constraints = {
         "window_length": [Interval(Integral, 1, None, closed="left")],
@@ -97,40 +112,43 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
         "flatten": ["boolean"],
     }
 
-    def __init__(self, window_length=30, horizon=1, *, flatten=False):
+    def __init__(self, window_length: int = 30, horizon: int = 1, *, flatten: bool = False) -> None:
         self.window_length = window_length
         self.horizon = horizon
         self.flatten = flatten
 
-    def fit(self, X, y=None):
-        """Remember the first and last rows of X, as many as a window reaches back.
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Store the last rows of X as context for the rows that follow.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            The series, oldest row first: numbers, or str symbols.
-        y : ignored
+            The series, oldest row first, of numbers or of strings.
+        y : Ignored
+            Not used, present for API consistency.
 
         Returns
         -------
         self : WindowTransformer
+            Fitted transformer.
 
         Raises
         ------
         ValueError
-            If X is not 2-D or empty, or its index does not increase.
+            If X is not 2-D or is empty, or its index is not increasing.
         """
         self._fit(X)
         return self
 
-    def fit_transform(self, X, y=None):
-        """Fit to X and return its windows, of which the first are incomplete.
+    def fit_transform(self, X: ArrayLike, y: Any = None) -> WindowArray:
+        """Fit to X and return its windows, the first of which are incomplete.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             The series, oldest row first.
-        y : ignored
+        y : Ignored
+            Not used, present for API consistency.
 
         Returns
         -------
@@ -143,69 +161,69 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
     @fit_context
     def _fit(self, X):
         with unchanged_on_error(self):
-            index = TimeIndex.of(X)
+            index = check_index(X)
             X = self._validate(X, reset=True)
-            self._index = None if index is None else index.summary()
+            self._index = None if index is None else summarize_index(index)
             self.n_samples_fit_ = len(X)
-            self.context_ = X[max(0, len(X) - self._reach) :].copy()
-            self._fitted_ends = boundary_rows(X, max(self._reach, _MIN_COMPARED))
-            self._fitted_roundings = rounding_tolerance(X)
+            self.context_ = X[max(0, len(X) - self._n_context) :].copy()
+            self._fitted_ends = _boundary_rows(X, max(self._n_context, _MIN_BOUNDARY_ROWS))
+            self._fitted_roundings = _rounding_tolerance(X)
         return X
 
-    def transform(self, X):
-        """Return the windows before each row of X.
+    def transform(self, X: ArrayLike) -> WindowArray:
+        """Return the lagged window of each row of X.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            The fitted data, it and what follows, or the rows that follow it.
+            The fitted data, the fitted data followed by new rows, or rows that follow the fitted
+            data.
 
         Returns
         -------
         windows : WindowArray of shape (n_samples, window_length, n_features)
-            Or (n_samples, window_length * n_features) with ``flatten=True``. The dtype of X.
+            Or (n_samples, window_length * n_features) with ``flatten=True``. They have the dtype
+            of X.
 
         Warns
         -----
         UserWarning
-            If X's index lies before or among the fitted rows, or leaves a gap.
+            If the index of X begins before or among the fitted rows, or has a gap.
 
         Raises
         ------
         ValueError
-            If X has other columns than the fitted data, or its index does not increase.
+            If the columns of X differ from those of the fitted data, or its index is not
+            increasing.
         NotFittedError
-            Before `fit`.
+            If the transformer is not fitted.
         """
         check_is_fitted(self)
-        index = TimeIndex.of(X)
+        index = check_index(X)
         X = self._validate(X, reset=False)
         in_sample = self._begins_with_fitted_rows(X)
         follows = not in_sample
         if index is not None and self._index is not None:
-            follows = index.follows(self._index, in_sample)
+            follows = index_follows(index, self._index, in_sample)
         context = self.context_ if follows else None
         return sliding_windows(
             X, self.window_length, self.horizon, context=context, flatten=self.flatten
         )
 
     @property
-    def _reach(self):
+    def _n_context(self):
         return self.window_length + self.horizon - 1
 
     def _validate(self, X, reset):
-        shape = getattr(X, "shape", None)
-        if shape is not None and len(shape) != 2:
-            raise ValueError(shape_message(shape))
-        dtype = None if _holds_symbols(X) else [np.float64, np.float32]
+        check_series_shape(X)
+        dtype = None if _contains_strings(X) else [np.float64, np.float32]
         X = validate_data(self, X, reset=reset, dtype=dtype, ensure_all_finite=False)
-        if not reset and (X.dtype.kind == "f") != (self.context_.dtype.kind == "f"):
-            came, fitted = "numbers", "str symbols"
-            if X.dtype.kind != "f":
-                came, fitted = fitted, came
+        is_numeric = X.dtype.kind == "f"
+        if not reset and is_numeric != (self.context_.dtype.kind == "f"):
+            content, fitted = ("numbers", "strings") if is_numeric else ("strings", "numbers")
             raise ValueError(
-                f"X holds {came}, but {type(self).__name__} was fitted on {fitted}. Transform "
-                "data of the same kind, or fit again."
+                f"X contains {content}, but {type(self).__name__} was fitted on {fitted}. "
+                "Transform data of the same type, or fit again."
             )
         return X
 
@@ -213,37 +231,36 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
         n = self.n_samples_fit_
         if len(X) < n:
             return False
-        ends = boundary_rows(X[:n], len(self._fitted_ends) // 2)
-        return _same_rows(ends, self._fitted_ends, self._fitted_roundings)
+        rows = _boundary_rows(X[:n], len(self._fitted_ends) // 2)
+        return _is_close(rows, self._fitted_ends, self._fitted_roundings)
 
-    def _is_flat(self):
-        return self.flatten
+    @available_if(lambda self: self.flatten)
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the column names of flattened windows.
 
-    @available_if(_is_flat)
-    def get_feature_names_out(self, input_features=None):
-        """Name the columns of flattened windows: ``close_lag60`` is `close`, 60 rows earlier.
+        ``close_lag60`` is the value of `close` 60 rows earlier.
 
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Names of the series' columns; those seen in `fit`, or x0, x1, ..., by default.
+            Column names of the series. By default the names seen in `fit`, or x0, x1, ...
 
         Returns
         -------
-        names : ndarray of shape (window_length * n_features,) of str objects
+        feature_names_out : ndarray of str objects of shape (window_length * n_features,)
         """
         check_is_fitted(self, "n_features_in_")
         names = check_feature_names_in(self, input_features)
-        lags = range(self._reach, self.horizon - 1, -1)
+        lags = range(self._n_context, self.horizon - 1, -1)
         return np.array([f"{name}_lag{lag}" for lag in lags for name in names], dtype=object)
 
-    def set_output(self, *, transform=None):
-        """Choose the container of flattened windows; 3-D windows ignore it.
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Set the output container of flattened windows; 3-D windows ignore it.
 
         Parameters
         ----------
         transform : {"default", "pandas", "polars"} or None, default=None
-            None leaves the setting as it is.
+            Container of the output. None leaves the setting unchanged.
 
         Returns
         -------
@@ -259,9 +276,9 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
         return tags
 
 
-def _holds_symbols(X):
-    """Whether X is made of str, where numbers in object arrays still count as numbers."""
-    dtypes = getattr(X, "dtypes", None)  # a DataFrame's; looking at them first avoids a copy
+def _contains_strings(X):
+    """Return whether X contains strings only; numbers in object arrays count as numbers."""
+    dtypes = getattr(X, "dtypes", None)  # of a DataFrame; checking them first avoids a copy
     if dtypes is not None and any(getattr(d, "kind", "O") in "biufc" for d in dtypes):
         return False
     values = np.asarray(X)
@@ -270,22 +287,17 @@ def _holds_symbols(X):
     return values.dtype.kind == "U"
 
 
-# Rows compared at each end, to tell the fitted data from what follows it: more than a short window
-# reaches back, as a few rows of a series with few values (symbols, counts) are soon met again.
-_MIN_COMPARED = 100
-
-
-def boundary_rows(X, n_rows):
-    """Return a copy of the first and the last rows, one under the other."""
+def _boundary_rows(X, n_rows):
+    """Return a copy of the first and the last rows."""
     return np.concatenate([X[:n_rows], X[max(0, len(X) - n_rows) :]])
 
 
-def rounding_tolerance(X):
-    """How far rounding may move a number of each column, over the machine epsilon.
+def _rounding_tolerance(X):
+    """Return the largest rounding error of each column, in units of the machine epsilon.
 
-    Rounding goes by the size of a number. But prices of 1000 to 1010 that were scaled to 0 to 1
-    carry the roundings of a thousand, so a share of the range is added: with float32's epsilon
-    it comes to 1/1024.
+    Rounding errors are proportional to the magnitude of a number. But prices of 1000 to 1010 that
+    were scaled to 0 to 1 have the rounding errors of the original magnitude, so a fraction of the
+    range is added: with the epsilon of float32 it is 1/1024.
     """
     if X.dtype.kind != "f":
         return None
@@ -297,11 +309,11 @@ def rounding_tolerance(X):
         return 8 * np.maximum(np.abs(low), np.abs(high)) + 2**13 * (high - low)
 
 
-def _same_rows(X, fitted, roundings):
-    """Whether X is the fitted rows, up to rounding in the coarser of their dtypes."""
+def _is_close(X, fitted, tolerance):
+    """Return whether X equals the fitted rows up to rounding in the less precise dtype."""
     if not (X.dtype.kind == fitted.dtype.kind == "f"):
         return np.array_equal(X, fitted)
     eps = float(max(np.finfo(X.dtype).eps, np.finfo(fitted.dtype).eps))
-    with np.errstate(invalid="ignore", over="ignore"):  # inf - inf; the ends of float32
-        close = np.abs(X - fitted) <= eps * roundings
+    with np.errstate(invalid="ignore", over="ignore"):  # inf - inf; the limits of float32
+        close = np.abs(X - fitted) <= eps * tolerance
     return bool(np.all(close | (X == fitted) | np.isnan(fitted)))

@@ -1,0 +1,138 @@
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skrnn import RNNForecaster, RNNRegressor
+from skrnn.datasets import make_ar
+from skrnn.forecasting._panel_model import PanelModel
+from skrnn.forecasting._scaling import scale_panel
+
+from .helpers import monthly, panel, panel_series, small
+
+
+@pytest.mark.parametrize("strategy", ["recursive", "multioutput", "direct"])
+def test_windows_of_training_are_within_one_series(strategy, monkeypatch):
+    seen, n_outputs = [], 3 if strategy == "multioutput" else 1
+    monkeypatch.setattr(RNNRegressor, "fit", lambda self, X, y: seen.append((X, y)) or self)
+    monkeypatch.setattr(RNNRegressor, "predict", lambda self, X: np.zeros((len(X), n_outputs)))
+    parameters = {"window_length": 4, "strategy": strategy, "log": False, "residual": False}
+    options = small(early_stopping=False, scaler=None, **parameters)
+    series = panel_series(panel((20, 25, 30)))
+    PanelModel(options, [1, 2, 3], ["sales"]).fit(series)
+    rows, reach = [], 1 if strategy == "recursive" else 3
+    for scaled in scale_panel(series, options, 4)[0]:
+        values = scaled.normalize()
+        for last in range(3, len(values) - reach):
+            window, future = values[last - 3 : last + 1], values[last + 1 : last + 1 + reach, 0]
+            rows.append((len(values) - last, window, future))
+    rows.sort(key=lambda row: -row[0])  # by time
+    X, y = seen[-1]
+    assert_allclose(X, [window for _, window, _ in rows])
+    future = np.array([future for *_, future in rows])
+    assert_allclose(y, future[:, -1:] if strategy == "direct" else future)
+    assert len(seen) == 2 * (3 if strategy == "direct" else 1)  # holdout and all rows
+
+
+@pytest.mark.parametrize("epochs", [1, 3, 7, 50])
+def test_networks_of_the_holdout_are_trained_for_all_epochs(epochs, monkeypatch):
+    trained, networks = {}, []
+
+    def count(self, X, y):
+        networks.append(self)  # a reference, so that no other network has the same id
+        trained[id(self)] = trained.get(id(self), 0) + self.epochs
+        return self
+
+    monkeypatch.setattr(RNNRegressor, "fit", count)
+    monkeypatch.setattr(RNNRegressor, "predict", lambda self, X: np.zeros((len(X), 3)))
+    forecaster = small(epochs=epochs, early_stopping=False).fit(monthly(), fh=[1, 2, 3])
+    assert trained[id(forecaster.model_.strategy.networks[0][0])] == epochs
+    trained.clear()
+    forecaster.set_params(early_stopping=True).fit(monthly(), fh=[1, 2, 3])
+    ((network,),) = forecaster.model_.strategy.networks
+    selected = trained.pop(id(network))
+    assert selected == max(1, round(forecaster.model_.epoch_fraction * epochs))
+    assert max(trained.values()) == epochs
+
+
+@pytest.fixture
+def without_training(monkeypatch):
+    """Replace the networks by functions that predict zero."""
+
+    def fit(self, X, y):
+        self.n_outputs_ = y.shape[1]
+        return self
+
+    def predict(self, X):
+        return np.zeros((len(X), self.n_outputs_))
+
+    monkeypatch.setattr(RNNRegressor, "fit", fit)
+    monkeypatch.setattr(RNNRegressor, "predict", predict)
+
+
+@pytest.mark.usefixtures("without_training")
+@pytest.mark.parametrize("n_rows", [4, 6, 9, 14])
+def test_short_series_have_a_shorter_default_window(n_rows):
+    forecaster = small(window_length=None, sp=12).fit(monthly(n_rows), fh=[1, 2, 3])
+    assert forecaster.model_.window_length <= 3
+    assert np.isfinite(forecaster.predict_interval()).all(axis=None)
+
+
+@pytest.mark.usefixtures("without_training")
+def test_default_window_is_one_season_of_a_long_series():
+    lengths = {
+        small(window_length=None, sp=12).fit(monthly(n), fh=[1]).model_.window_length
+        for n in (36, 40, 48, 60)
+    }
+    assert lengths == {12}
+    no_season = small(window_length=None).fit(monthly(), fh=[1])
+    assert no_season.model_.window_length == 12
+
+
+def test_series_too_short_for_a_window_raise():
+    message = r"window_length=6 and 1 steps ahead need at least 7 rows to fit, got 5"
+    with pytest.raises(ValueError, match=message):
+        small(strategy="recursive").fit(monthly(5), fh=[1, 2])
+    with pytest.raises(ValueError, match=r"6 and 4 steps ahead need at least 10 rows.*got 9"):
+        small(strategy="direct").fit(monthly(9), fh=[4])
+    with pytest.raises(ValueError, match=r"a seasonal difference of 12 rows need at least 19"):
+        small(seasonal="difference", sp=12).fit(monthly(15), fh=[1])
+
+
+@pytest.mark.usefixtures("without_training")
+def test_typical_errors_are_non_decreasing_and_grow_beyond_the_last_step():
+    model = small().fit(monthly(), fh=[1, 2, 3]).model_
+    assert model.errors.shape == (3, 1)
+    assert (np.diff(model.errors[:, 0]) >= 0).all()
+    widths = model.interval_half_width(0.9, np.array([1, 2, 3, 12, 48]))[:, 0]
+    assert (np.diff(widths) > -1e-9).all()
+    assert widths[4] == pytest.approx(2 * widths[3])  # as a random walk: sqrt(48 / 12)
+    assert_array_equal(model.interval_half_width(0.0, np.array([1])) >= 0, True)
+
+
+@pytest.mark.usefixtures("without_training")
+def test_half_width_grows_with_the_coverage():
+    model = small().fit(monthly(), fh=[1, 2, 3]).model_
+    widths = [model.interval_half_width(c, np.array([2]))[0, 0] for c in (0.2, 0.5, 0.9, 1.0)]
+    assert (np.diff(widths) > 0).all()
+
+
+@pytest.mark.slow
+def test_intervals_cover_an_autoregression():
+    x = pd.Series(make_ar(900, (1.2, -0.5), random_state=1)[:, 0])
+    forecaster = RNNForecaster(8, units=4, random_state=0).fit(x[:400], fh=[1, 2, 5])
+    inside = []
+    for n in range(400, 880, 4):
+        forecaster.update(x[n - 4 : n], update_params=False)
+        bounds = forecaster.predict_interval(coverage=[0.5, 0.9])
+        bounds.columns = bounds.columns.droplevel(0)
+        true = x[bounds.index]
+        inside.append(
+            [
+                ((bounds[c, "lower"] <= true) & (true <= bounds[c, "upper"])).to_numpy()
+                for c in (0.5, 0.9)
+            ]
+        )
+    half, most = np.mean(inside, axis=(0, 2))
+    assert 0.42 < half < 0.6
+    assert 0.85 < most < 0.95

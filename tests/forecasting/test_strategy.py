@@ -1,0 +1,155 @@
+import pickle
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skrnn.forecasting._strategy import Strategy, Windows, build_forecaster, james_stein_weight
+
+from .helpers import small
+
+
+def make_windows(n_windows=3, window_length=4, n_steps=2, n_columns=2, n_exog=0, coefficient=1.0):
+    rng = np.random.default_rng(0)
+    n_rows = window_length + n_steps + n_windows - 1
+    values, exog = rng.normal(size=(n_rows, n_columns)), rng.normal(size=(n_rows, n_exog))
+    origins = window_length - 1 + np.arange(n_windows)
+    return Windows.from_series(values, exog, origins, window_length, n_steps, coefficient)
+
+
+@pytest.mark.parametrize("window_length", [1, 3])
+@pytest.mark.parametrize("n_steps", [1, 4])
+def test_windows_equal_a_naive_loop(window_length, n_steps):
+    values, exog = np.arange(20.0).reshape(10, 2), np.arange(0, -15, -1.0)[:, None]
+    origins = np.array([0, 4, 8, 9])
+    windows = Windows.from_series(values, exog, origins, window_length, n_steps)
+    for i, origin in enumerate(origins):
+        for j in range(window_length):
+            row = max(0, origin - window_length + 1 + j)
+            assert_array_equal(windows.past[i, j], values[row])
+            assert_array_equal(windows.past_exog[i, j], exog[row])
+        for step in range(1, n_steps + 1):
+            future = values[origin + step] if origin + step < 10 else [np.nan, np.nan]
+            assert_array_equal(windows.future[i, step - 1], future)
+            assert_array_equal(windows.future_exog[i, step - 1], exog[origin + step])
+
+
+def test_windows_are_concatenated_and_selected():
+    windows = make_windows()
+    both = Windows.concatenate([windows, windows])
+    assert both.past.shape == (6, 4, 2)
+    assert_array_equal(both.take(np.array([4])).future, windows.future[1:2])
+
+
+def test_advance_moves_windows_to_the_forecast_steps():
+    windows = make_windows(n_windows=1, n_steps=4, n_exog=1)
+    moved = windows.advance(windows.future[:, :3])
+    everything = np.concatenate([windows.past, windows.future], axis=1)
+    exog = np.concatenate([windows.past_exog, windows.future_exog], axis=1)
+    assert_array_equal(moved.past, everything[:, 3:7])
+    assert_array_equal(moved.past_exog, exog[:, 3:7])
+    assert_array_equal(moved.future, everything[:, 7:])
+    assert_array_equal(moved.future_exog, exog[:, 7:])
+
+
+def test_naive_forecast_decays_with_the_ar1_coefficient():
+    coefficients = np.array([0.5, 0.9])
+    windows = make_windows(coefficient=coefficients)
+    inputs, naive = windows.network_inputs(4, residual=True)
+    assert_array_equal(inputs, windows.past - windows.past[:, -1:])
+    for window in range(3):
+        for step in range(4):
+            expected = windows.past[window, -1] * coefficients ** (step + 1)
+            assert_allclose(naive[window, step], expected)
+    inputs, naive = windows.network_inputs(4, residual=False)
+    assert_array_equal(inputs, windows.past)
+    assert not naive.any()
+
+
+def test_future_exogenous_rows_follow_the_window():
+    windows = make_windows(n_exog=3)
+    inputs, _ = windows.network_inputs(2, residual=False)
+    assert inputs.shape == (3, 6, 6)
+    assert_array_equal(inputs[:, :4, :2], windows.past)
+    assert_array_equal(inputs[:, :4, 2:5], windows.past_exog)
+    assert_array_equal(inputs[:, 4:, 2:5], windows.future_exog)
+    assert not inputs[:, 4:, :2].any()
+    assert_array_equal(inputs[0, :, 5], [0, 0, 0, 0, 1, 1])
+
+
+@pytest.mark.parametrize("decoder", ["dense", "recurrent"])
+@pytest.mark.parametrize("n_ahead", [0, 3])
+def test_forecaster_network(decoder, n_ahead):
+    builder = partial(
+        build_forecaster, n_steps=3, n_ahead=n_ahead, decoder=decoder, zero_init_head=True
+    )
+    builder = pickle.loads(pickle.dumps(builder))
+    model = builder((6 + n_ahead, 2), 6, "rnn", (3, 2), 0.0, 0)
+    assert model.output_shape == (None, 6)
+    inputs = np.random.default_rng(0).normal(size=(4, 6 + n_ahead, 2)).astype("float32")
+    assert not np.asarray(model(inputs)).any()
+    assert len([w for w in model.get_weights() if w.shape == (2, 2)]) >= 1
+
+
+@pytest.mark.parametrize("decoder", ["dense", "recurrent"])
+def test_depth_gated_levels_are_one_layer(decoder):
+    parameters = {"n_steps": 3, "n_ahead": 0, "decoder": decoder, "zero_init_head": True}
+    model = build_forecaster((6, 1), 3, "depthgated", (4, 4), 0.0, 0, **parameters)
+    n_recurrent = sum(isinstance(layer, keras.layers.RNN) for layer in model.layers)
+    assert n_recurrent == (2 if decoder == "recurrent" else 1)
+
+
+def test_networks_of_each_strategy():
+    steps = {
+        name: Strategy.for_horizon(small(strategy=name), [1, 3]).steps
+        for name in ("multioutput", "recursive", "direct")
+    }
+    assert steps == {"multioutput": [(1, 2, 3)], "recursive": [(1,)], "direct": [(1,), (3,)]}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "n_seen"), [("multioutput", 6), ("recursive", 5), ("direct", 5)]
+)
+def test_steps_of_exogenous_variables_that_networks_read(strategy, n_seen):
+    networks = Strategy.for_horizon(small(strategy=strategy), [1, 3])
+    assert networks.n_exog_steps(5) == n_seen
+
+
+def targets_and_times(n_origins=60, n_steps=3):
+    targets = np.random.default_rng(0).normal(size=(n_origins, n_steps, 1))
+    return targets, np.arange(n_origins)
+
+
+def test_weight_of_good_predictions_is_that_of_least_squares():
+    targets, times = targets_and_times()
+    assert james_stein_weight(targets, targets, times) == pytest.approx(1, abs=0.05)
+    assert james_stein_weight(2 * targets, targets, times) == pytest.approx(0.5, abs=0.05)
+    assert james_stein_weight(0.5 * targets, targets, times) <= 1
+
+
+def test_weight_of_useless_predictions_is_zero():
+    targets, times = targets_and_times()
+    noise = np.random.default_rng(1).normal(size=targets.shape)
+    assert james_stein_weight(-targets, targets, times) == 0
+    assert james_stein_weight(np.zeros_like(targets), targets, times) == 0
+    weights = [
+        james_stein_weight(np.roll(noise, i, axis=0), targets, times) for i in range(0, 60, 5)
+    ]
+    assert np.mean(weights) < 0.05
+
+
+def test_weight_ignores_unknown_targets():
+    targets, times = targets_and_times()
+    targets[-1, 1:] = np.nan
+    predictions = np.where(np.isfinite(targets), targets, 1e6)
+    assert james_stein_weight(predictions, targets, times) == pytest.approx(1, abs=0.05)
+
+
+def test_correlated_series_count_as_one():
+    targets, times = targets_and_times(12)
+    predictions = 0.3 * targets + 0.5 * np.random.default_rng(2).normal(size=targets.shape)
+    alone = james_stein_weight(predictions, targets, times)
+    copies = [np.concatenate([array] * 5) for array in (predictions, targets)]
+    assert james_stein_weight(*copies, np.tile(times, 5)) == pytest.approx(alone)
