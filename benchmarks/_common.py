@@ -1,4 +1,4 @@
-"""What the benchmarks share: their cases, series, fresh processes, peers and tables."""
+"""Shared utilities of the benchmarks: networks, data, processes, peer libraries and tables."""
 
 import argparse
 import importlib
@@ -24,7 +24,7 @@ BATCH_SIZE = 32
 
 @dataclass(frozen=True)
 class Case:
-    """A tutorial's network and series; with tanh, Adam and MSE, which all sides can train."""
+    """Network and series of a tutorial; all libraries support its tanh, Adam and MSE."""
 
     name: str
     cell: str
@@ -33,15 +33,15 @@ class Case:
     stock: str
     column: str
 
-    def job(self, data, **more):
-        """Return what a side needs to know to train it, as JSON can hold it."""
+    def job(self, data, **options):
+        """Return a JSON-serializable description of the training run."""
         return {
             "series": load_series(data, self.stock, self.column).tolist(),
             "cell": self.cell,
             "units": list(self.units),
             "window_length": self.window_length,
             "batch_size": BATCH_SIZE,
-        } | more
+        } | options
 
 
 CASES = [
@@ -53,31 +53,31 @@ CASES = [
 
 
 def load_series(data, stock, column):
-    """Return a stock's training part, scaled to 0 to 1, as float32 of shape (n_samples,)."""
+    """Return the training data of a stock, scaled to [0, 1], as float32 of shape (n_samples,)."""
     from skrnn.datasets import load_stock
 
     values = load_stock(data, stock)[0][column].to_numpy(dtype=float)
     return ((values - values.min()) / (values.max() - values.min())).astype("float32")
 
 
-def load_engine():
-    """Import all that training reaches for, so that no time holds an import."""
-    for name in ("keras", "skrnn.regression", "skrnn._training"):
+def import_training_modules():
+    """Import all modules that training uses, so that timings exclude imports."""
+    for name in ("keras", "skrnn.regression", "skrnn._engine.fit"):
         importlib.import_module(name)
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser of the options that the benchmarks have in common."""
+    """Parser with the options that the benchmarks share."""
 
     def __init__(self, description):
-        form = argparse.RawDescriptionHelpFormatter
-        super().__init__(description=description, formatter_class=form)
-        self.add_argument("--repeat", type=int, default=5, help="measurements of each side")
-        self.add_argument("--quick", action="store_true", help="a rehearsal: few, small runs")
-        self.add_argument("--output", type=Path, help="where to write the tables")
+        formatter = argparse.RawDescriptionHelpFormatter
+        super().__init__(description=description, formatter_class=formatter)
+        self.add_argument("--repeat", type=int, default=5, help="runs of each implementation")
+        self.add_argument("--quick", action="store_true", help="run quickly, to test the script")
+        self.add_argument("--output", type=Path, help="file to write the tables to")
 
     def add_data(self):
-        text = "folder with the tutorials' CSVs; else Google's embedded prices"
+        text = "folder with the tutorial data (default: stock prices that ship with matplotlib)"
         self.add_argument("--data", type=Path, help=text)
 
     def parse_args(self, *arguments):
@@ -87,34 +87,36 @@ class Parser(argparse.ArgumentParser):
         return parsed
 
 
-def progress(text):
+def log(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def hush():
-    """Send what TensorFlow's C++ prints of the machine to nowhere, but not what Python prints."""
+def silence_native_logging():
+    """Discard messages that TensorFlow writes from C++ to stderr, but not those of Python."""
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
-def fresh(function, *arguments):
-    """Call a module's function in a process of its own, which starts from nothing."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=hush) as pool:
+def run_in_new_process(function, *arguments):
+    """Call a module-level function in a new process."""
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(1, spawn, initializer=silence_native_logging) as pool:
         return pool.submit(function, *arguments).result()
 
 
 def has_peer(peer):
-    """Whether the peer's environment is there; if not, say how to make it."""
+    """Return whether the environment of a peer library exists; if not, log how to create it."""
     if (ENVIRONMENTS / peer / ".ready").exists():
         return True
-    progress(f"{peer} is left out: python benchmarks/environments/make.py {peer} sets it up.")
+    log(f"Skipping {peer}. To install it: python benchmarks/environments/make.py {peer}")
     return False
 
 
 def run_peer(peer, script, job):
-    """Run one of the scripts in `peers` in the peer's environment, and return its answer."""
+    """Run a script from `peers` in the environment of the peer library and return its result."""
     python = ENVIRONMENTS / peer / "bin" / "python"
-    with tempfile.TemporaryDirectory() as folder:  # for what a peer leaves lying about
+    # Some peers write files to the working directory.
+    with tempfile.TemporaryDirectory() as folder:
         process = subprocess.run(
             [python, HERE / "peers" / script],
             input=json.dumps(job),
@@ -127,21 +129,22 @@ def run_peer(peer, script, job):
     return json.loads(process.stdout.splitlines()[-1])
 
 
-def interleaved(sides, repeat, label, fewer=None):
-    """Run each side `repeat` times, A, B, C, A, B, C, ..., and return its results as lists.
+def run_interleaved(candidates, repeat, label, max_runs=None):
+    """Run each candidate `repeat` times and return the lists of results.
 
-    One after the other, so that they do not compete, and in turns, so that a machine that slows
-    down or speeds up does so for all of them. `fewer` names sides that run less often.
+    The runs are sequential, so that they do not compete for resources, and interleaved (A, B, C, A,
+    B, C, ...), so that changes in the speed of the machine affect all candidates. `max_runs` limits
+    the number of runs of some candidates.
     """
-    results = {name: [] for name in sides}
+    results = {name: [] for name in candidates}
     for i in range(repeat):
-        for name, run in sides.items():
-            n_runs = min(repeat, (fewer or {}).get(name, repeat))
+        for name, run in candidates.items():
+            n_runs = min(repeat, (max_runs or {}).get(name, repeat))
             if i < n_runs:
                 result = run()
                 results[name].append(result)
-                figures = [f"{k} {v:.4g}" for k, v in result.items() if isinstance(v, float)]
-                progress(f"{label}: {name}, {i + 1} of {n_runs}: {', '.join(figures)}")
+                values = [f"{k} {v:.4g}" for k, v in result.items() if isinstance(v, float)]
+                log(f"{label}: {name}, {i + 1} of {n_runs}: {', '.join(values)}")
     return results
 
 
@@ -149,50 +152,52 @@ def median(results, key):
     return statistics.median(result[key] for result in results)
 
 
-def spread(results, key, factor=1.0):
-    """Return the median with the least and the most, times `factor`, to three digits."""
+def format_median(results, key, factor=1.0):
+    """Format the median, minimum and maximum of ``factor * result[key]`` with three digits."""
     values = [factor * result[key] for result in results]
-    low, middle, high = (
+    low, center, high = (
         f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
         for value in (min(values), statistics.median(values), max(values))
     )
-    return f"{middle} ({low} to {high})" if len(values) > 1 else middle
+    return f"{center} ({low} to {high})" if len(values) > 1 else center
 
 
-JUDGED = ["ratio", "at least", "aim", "reached"]
+TARGET_HEADER = ["speedup", "minimum", "target", "result"]
 
 
-def judged(ratio, least, aim):
-    """Return the cells of a ratio that should be high: itself, what it should be, and whether."""
-    reached = "aim" if ratio >= aim else "yes" if ratio >= least else "**no**"
-    return [f"{ratio:.2f}×", f"{least:g}×", f"{aim:g}×", reached]
+def target_cells(speedup, minimum, target):
+    """Return the table cells of a speedup: the value, the minimum, the target and the result."""
+    result = "minimum met" if speedup >= minimum else "**not met**"
+    if speedup >= target:
+        result = "target met"
+    return [f"{speedup:.2f}×", f"{minimum:g}×", f"{target:g}×", result]
 
 
-def table(header, rows):
+def markdown_table(header, rows):
     """Return a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
-def machine(arguments, versions=None):
-    """Return a line that says what was measured with, and on what."""
+def describe_environment(arguments, versions=None):
+    """Return a line with the hardware, the versions and the number of runs."""
     cpu = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         cpu = next((line.split(":")[1].strip() for line in lines if "model name" in line), cpu)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    own = {name: version(name) for name in ("scikit-learn", "tensorflow", "keras", "numpy")}
-    names = ", ".join(f"{name} {number}" for name, number in (own | (versions or {})).items())
+    packages = {name: version(name) for name in ("scikit-learn", "tensorflow", "keras", "numpy")}
+    names = ", ".join(f"{name} {number}" for name, number in (packages | (versions or {})).items())
     parts = [f"{cores} cores ({cpu})", f"Python {platform.python_version()}", names]
     if "data" in arguments:
-        parts.append("the tutorials' series" if arguments.data else "Google's embedded prices")
+        parts.append("tutorial series" if arguments.data else "stock prices from matplotlib")
     if arguments.repeat > 1 and "seconds" not in arguments:
-        parts.append(f"medians of {arguments.repeat} (least to most), sides in turns")
+        parts.append(f"medians of {arguments.repeat} runs (minimum to maximum), interleaved")
     return "; ".join(parts) + "."
 
 
 def report(arguments, *blocks):
-    """Print the blocks, and write them where --output says."""
+    """Print the blocks and write them to the file given by --output."""
     text = "\n\n".join(blocks)
     print(text)
     if arguments.output:

@@ -1,13 +1,16 @@
-"""RNNForecaster beside sktime's forecasters, on expanding windows and on a panel.
+"""Accuracy of RNNForecaster and of sktime's forecasters with expanding windows and on a panel.
 
     python benchmarks/forecasting.py [--quick] [--jobs 2] [--output FILE]
 
-Every forecaster has its default settings apart from the season's length, is fitted anew on each
-expanding window and forecasts a season, whose first step is also scored alone. MASE is the mean
-absolute error over that of the seasonal naive forecast in training, RMSE is in the series' units,
-and the skill is 1 - RMSE / RMSE of the seasonal naive forecast (without a season: of the last
-value). Coverage is the share of values inside of the 90 % interval. Theta and AutoETS need
-statsmodels, AutoARIMA pmdarima: without them their rows are left out, and named below the tables.
+All forecasters have their default parameters except for the seasonal period. Each forecaster is
+refitted on each expanding window and forecasts one season (or 10 steps for series that are not
+seasonal). The scores are computed for the first step and for all steps. MASE is the mean absolute
+error divided by the mean absolute error of the seasonal naive forecast on the training data. RMSE
+is in units of the series. The skill is 1 - RMSE / RMSE of the naive forecast, which is the seasonal
+naive forecast, or the last value for series that are not seasonal. Coverage is the fraction of
+values inside the 90% prediction interval. Theta and AutoETS require statsmodels, and AutoARIMA
+requires pmdarima. Forecasters whose packages are missing are omitted from the tables and listed
+below them.
 """
 
 import logging
@@ -18,17 +21,17 @@ import warnings
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# Each job has one thread: they run side by side, and networks of this size gain nothing from more.
+# Jobs run in parallel with one thread each. Small networks do not benefit from more threads.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
-from _common import Parser, machine, progress, report, table
+from _common import Parser, describe_environment, log, markdown_table, report
 from joblib import Parallel, delayed
 
-# Rows of the table; the last two are not in the panel.
+# Rows of the tables.
 FORECASTERS = [
     "RNNForecaster, GRU",
     "RNNForecaster, LSTM",
@@ -43,12 +46,12 @@ FORECASTERS = [
 ]
 PANEL = [name for name in FORECASTERS if not name.startswith("reduced") and name != "AutoARIMA"]
 PACKAGES = {"theta": "statsmodels", "AutoETS": "statsmodels", "AutoARIMA": "pmdarima"}
-# A search over seasonal ARIMA models of this length of season takes hours.
-LONGEST_ARIMA = 12
+# The search of AutoARIMA takes hours for longer seasonal periods.
+MAX_ARIMA_PERIOD = 12
 
 
-def make(name, season):
-    """Return a forecaster with default settings apart from the season's length."""
+def make_forecaster(name, season):
+    """Return a forecaster with default parameters except for the seasonal period."""
     from sklearn.ensemble import GradientBoostingRegressor
     from sklearn.preprocessing import StandardScaler
     from sktime.forecasting.arima import AutoARIMA
@@ -85,7 +88,7 @@ def make(name, season):
 
 
 def load(name):
-    """Return a series that ships with sktime or matplotlib, its season and its horizon."""
+    """Return a series that ships with sktime or matplotlib, its seasonal period and horizon."""
     import sktime.datasets
     from sktime.datasets import load_lynx, load_shampoo_sales, load_solar
 
@@ -110,29 +113,29 @@ SERIES = ["airline", "seatbelts", "shampoo", "solar", "lynx", "Google"]
 
 
 def make_panel(seed, n_series=100, n_rows=48):
-    """Draw monthly series of one seasonal shape, and random level, amplitude and noise."""
+    """Generate monthly series with a common seasonal pattern and random level and amplitude."""
     rng = np.random.default_rng(seed)
-    shape = rng.normal(size=12)
-    shape = (shape - shape.mean()) / np.abs(shape - shape.mean()).max()
+    pattern = rng.normal(size=12)
+    pattern = (pattern - pattern.mean()) / np.abs(pattern - pattern.mean()).max()
     months = pd.period_range("2020-01", periods=n_rows, freq="M")
     series = {}
     for i in range(n_series):
         level, amplitude = rng.uniform(100, 500), rng.uniform(5, 50)
         noise = 0.2 * amplitude * rng.normal(size=n_rows)
-        values = level + amplitude * shape[np.arange(n_rows) % 12] + noise
+        values = level + amplitude * pattern[np.arange(n_rows) % 12] + noise
         series[f"series {i:03d}"] = pd.Series(values, index=months)
     return pd.concat(series, names=["series", "month"]).to_frame("value")
 
 
-def quiet():
-    """Silence other packages, whose models do not always converge."""
+def silence_warnings():
+    """Silence the convergence warnings of other packages."""
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
 
 
 def has_intervals(forecaster, season, y):
-    """Whether a forecaster gives intervals, which some versions of packages cannot."""
-    model = make(forecaster, season)
+    """Return whether a forecaster supports intervals with the installed package versions."""
+    model = make_forecaster(forecaster, season)
     if not model.get_tag("capability:pred_int"):
         return False
     try:
@@ -143,79 +146,80 @@ def has_intervals(forecaster, season, y):
 
 
 def run_series(series, forecaster, n_windows):
-    """Return a forecaster's scores over expanding windows, of the next step and of all steps."""
+    """Return the scores of a forecaster over expanding windows, for one step and for all steps."""
     from sktime.forecasting.model_evaluation import evaluate
     from sktime.performance_metrics.forecasting import MeanAbsoluteError
     from sktime.performance_metrics.forecasting.probabilistic import EmpiricalCoverage
     from sktime.split import ExpandingWindowSplitter
 
-    quiet()
+    silence_warnings()
     y, season, horizon = load(series)
-    # From 60 % of the rows on, and two seasons at the least.
-    first = max(round(0.6 * len(y)), 2 * season)
-    # Without a season a fit is quick, and what is to be seen is small.
+    # The first window has 60% of the rows, and at least two seasons.
+    initial_window = max(round(0.6 * len(y)), 2 * season)
+    # Fits on series that are not seasonal are fast, and the differences are small.
     n_windows = n_windows if season > 1 else 5 * n_windows
-    step = max(1, (len(y) - horizon - first) // max(1, n_windows - 1))
-    cv = ExpandingWindowSplitter(np.arange(1, horizon + 1), first, step)
-    model = make(forecaster, season)
+    step = max(1, (len(y) - horizon - initial_window) // max(1, n_windows - 1))
+    cv = ExpandingWindowSplitter(np.arange(1, horizon + 1), initial_window, step)
+    model = make_forecaster(forecaster, season)
     scores = [MeanAbsoluteError()]
-    if has_intervals(forecaster, season, y[:first]):
+    if has_intervals(forecaster, season, y[:initial_window]):
         scores.append(EmpiricalCoverage(coverage=0.9))
     if forecaster.startswith("RNN"):
-        make(forecaster, season).fit(y[:first], fh=cv.get_fh())  # what is compiled once is no fit
-    found = evaluate(model, cv, y, scoring=scores, return_data=True, error_score="raise")
-    sizes = [np.abs(train.diff(season)).mean() for train in found["y_train"]]
-    size, true, predicted = (
-        np.array([np.ravel(one) for one in many])
-        for many in (sizes, found["y_test"], found["y_pred"])
+        # Compile the network once, to exclude the compilation from the fit time.
+        make_forecaster(forecaster, season).fit(y[:initial_window], fh=cv.get_fh())
+    evaluation = evaluate(model, cv, y, scoring=scores, return_data=True, error_score="raise")
+    naive_errors = [np.abs(train.diff(season)).mean() for train in evaluation["y_train"]]
+    naive_error, y_true, y_pred = (
+        np.array([np.ravel(values) for values in windows])
+        for windows in (naive_errors, evaluation["y_test"], evaluation["y_pred"])
     )
     inside = None
     if len(scores) > 1:
-        bounds = np.array([one.to_numpy() for one in found["y_pred_interval"]])
-        inside = (bounds[:, :, 0] <= true) & (true <= bounds[:, :, 1])
+        bounds = np.array([interval.to_numpy() for interval in evaluation["y_pred_interval"]])
+        inside = (bounds[:, :, 0] <= y_true) & (y_true <= bounds[:, :, 1])
     results = {}
     for n_steps in (1, horizon):
-        errors = (predicted - true)[:, :n_steps]
+        errors = (y_pred - y_true)[:, :n_steps]
         results[n_steps] = {
-            "mase": float(np.mean(np.abs(errors) / size)),
+            "mase": float(np.mean(np.abs(errors) / naive_error)),
             "rmse": float(np.sqrt(np.mean(errors**2))),
-            "fit": float(found["fit_time"].mean()),
-            "predict": float(found["pred_time"].mean()),
+            "fit": float(evaluation["fit_time"].mean()),
+            "predict": float(evaluation["pred_time"].mean()),
             "coverage": None if inside is None else float(inside[:, :n_steps].mean()),
-            "windows": len(found),
+            "windows": len(evaluation),
         }
     return results
 
 
 def run_panel(seed, forecaster):
-    """Return a forecaster's scores of the last season of a panel, and its seconds in all."""
+    """Return the scores of a forecaster for the last season of a panel, and the times."""
     import skrnn
 
-    quiet()
+    silence_warnings()
     y = make_panel(seed)
     months = y.index.get_level_values("month")
     train, test = y[months < months.max() - 11], y[months >= months.max() - 11]
-    model = make(forecaster, 12)
-    skrnn.clear_compiled()  # each panel pays for it
+    model = make_forecaster(forecaster, 12)
+    skrnn.clear_compiled()  # include compilation in the time
     start = time.perf_counter()
     model.fit(train, fh=np.arange(1, 13))
     fit = time.perf_counter() - start
     start = time.perf_counter()
-    predicted = model.predict()
+    y_pred = model.predict()
     predict = time.perf_counter() - start
-    errors = (predicted - test)["value"]
-    naive = train["value"].groupby("series").diff(12).abs().groupby("series").mean()
+    errors = (y_pred - test)["value"]
+    naive_error = train["value"].groupby("series").diff(12).abs().groupby("series").mean()
     coverage = None
     if model.get_tag("capability:pred_int"):
         try:
             bounds = model.predict_interval(coverage=0.9).to_numpy()
-        except TypeError:  # of some models of statsmodels
+        except TypeError:  # not supported by some models of statsmodels
             pass
         else:
             inside = (bounds[:, 0] <= test["value"]) & (test["value"] <= bounds[:, 1])
             coverage = float(inside.mean())
     return {
-        "mase": float((errors.abs().groupby("series").mean() / naive).mean()),
+        "mase": float((errors.abs().groupby("series").mean() / naive_error).mean()),
         "rmse": float(np.sqrt(np.mean(errors**2))),
         "fit": fit,
         "predict": predict,
@@ -223,8 +227,8 @@ def run_panel(seed, forecaster):
     }
 
 
-def row(name, score, naive):
-    """Return the cells of a forecaster."""
+def format_row(name, score, naive):
+    """Return the table cells of a forecaster."""
     coverage = "–" if score["coverage"] is None else f"{score['coverage']:.0%}"
     skill = 1 - score["rmse"] / naive["rmse"]
     return [
@@ -241,83 +245,84 @@ def row(name, score, naive):
 HEADER = ["forecaster", "MASE", "RMSE", "skill", "fit (s)", "predict (s)", "coverage"]
 
 
-def mean(scores):
-    """Return the means of the scores of several seeds."""
+def mean_scores(scores):
+    """Return the mean of each score over several seeds."""
     return {
         key: None if scores[0][key] is None else float(np.mean([score[key] for score in scores]))
         for key in scores[0]
     }
 
 
-def verdicts(results, panels):
-    """Return the table of what the forecaster is asked to reach."""
+def requirements_table(results, panels):
+    """Return the table of the required and the measured values."""
     rows = []
     for forecaster in FORECASTERS[:2]:
         for series in SERIES:
             _, season, horizon = load(series)
             if season == 1:
                 continue
-            ours = results[series, horizon, forecaster]
-            ratio = ours["rmse"] / results[series, horizon, "naive, seasonal"]["rmse"]
-            text = f"{series}, a season ahead: RMSE / seasonal naive"
+            rnn = results[series, horizon, forecaster]
+            ratio = rnn["rmse"] / results[series, horizon, "naive, seasonal"]["rmse"]
+            text = f"{series}, one season ahead: RMSE / RMSE of the seasonal naive forecast"
             rows.append([forecaster, text, f"{ratio:.3f}", "< 1", ratio < 1])
         for horizon in (1, load("Google")[2]):
-            ours = results["Google", horizon, forecaster]["rmse"]
-            ratio = ours / results["Google", horizon, "naive, last"]["rmse"]
-            text = f"Google, {horizon} ahead: RMSE / last value"
+            rnn = results["Google", horizon, forecaster]["rmse"]
+            ratio = rnn / results["Google", horizon, "naive, last"]["rmse"]
+            ahead = "1 step" if horizon == 1 else f"{horizon} steps"
+            text = f"Google, {ahead} ahead: RMSE / RMSE of the last value"
             rows.append([forecaster, text, f"{ratio:.4f}", "≤ 1.01", ratio <= 1.01])
         ets = results.get(("airline", 12, "AutoETS"))
         if ets is not None:
             ratio = results["airline", 12, forecaster]["mase"] / ets["mase"]
-            text = "airline, a season ahead: MASE / AutoETS"
+            text = "airline, one season ahead: MASE / MASE of AutoETS"
             rows.append([forecaster, text, f"{ratio:.3f}", "≤ 1.10", ratio <= 1.1])
         if "AutoETS" in panels:
-            ours, ets = mean(panels[forecaster]), mean(panels["AutoETS"])
+            rnn, ets = mean_scores(panels[forecaster]), mean_scores(panels["AutoETS"])
             for text, ratio in (
-                ("panel: MASE / AutoETS", ours["mase"] / ets["mase"]),
-                ("panel: RMSE / AutoETS", ours["rmse"] / ets["rmse"]),
+                ("panel: MASE / MASE of AutoETS", rnn["mase"] / ets["mase"]),
+                ("panel: RMSE / RMSE of AutoETS", rnn["rmse"] / ets["rmse"]),
                 (
-                    "panel: seconds / AutoETS",
-                    (ours["fit"] + ours["predict"]) / (ets["fit"] + ets["predict"]),
+                    "panel: time / time of AutoETS",
+                    (rnn["fit"] + rnn["predict"]) / (ets["fit"] + ets["predict"]),
                 ),
             ):
                 rows.append([forecaster, text, f"{ratio:.3f}", "< 1", ratio < 1])
-        covered = [
+        coverages = [
             results[series, horizon, forecaster]["coverage"]
             for series in SERIES
             for horizon in (1, load(series)[2])
         ]
-        share = float(np.mean(covered))
-        text = "90 % intervals: mean coverage of all single series"
-        rows.append([forecaster, text, f"{share:.1%}", "85 to 95 %", 0.85 <= share <= 0.95])
-    header = ["forecaster", "what", "measured", "asked for", "reached"]
-    return table(header, [[*row[:-1], "yes" if row[-1] else "**no**"] for row in rows])
+        coverage = float(np.mean(coverages))
+        text = "mean coverage of the 90% intervals over all single series"
+        rows.append([forecaster, text, f"{coverage:.1%}", "85% to 95%", 0.85 <= coverage <= 0.95])
+    header = ["forecaster", "quantity", "measured", "required", "met"]
+    return markdown_table(header, [[*row[:-1], "yes" if row[-1] else "**no**"] for row in rows])
 
 
 def measure(jobs, arguments):
-    """Run the jobs (key, function, arguments) that --resume does not hold the results of yet."""
-    folder, found = arguments.resume, {}
+    """Run the jobs (key, function, arguments) whose results are not stored in --resume yet."""
+    folder, results = arguments.resume, {}
     paths = {}
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         paths = {key: folder / ("-".join(map(str, key)) + ".pickle") for key, *_ in jobs}
-        found = {
+        results = {
             key: pickle.loads(path.read_bytes()) for key, path in paths.items() if path.exists()
         }
-    jobs = [job for job in jobs if job[0] not in found]
+    jobs = [job for job in jobs if job[0] not in results]
     start = time.perf_counter()
     parallel = Parallel(n_jobs=arguments.jobs, return_as="generator_unordered", batch_size=1)
 
-    def run(key, function, its_arguments):
-        return key, function(*its_arguments)
+    def run(key, function, function_arguments):
+        return key, function(*function_arguments)
 
     for done, (key, score) in enumerate(parallel(delayed(run)(*job) for job in jobs), start=1):
-        found[key] = score
+        results[key] = score
         if folder is not None:
             paths[key].write_bytes(pickle.dumps(score))
         minutes = (time.perf_counter() - start) / 60
-        progress(f"{done:3d} of {len(jobs)}, {minutes:5.1f} min: {key}")
-    return found
+        log(f"{done:3d} of {len(jobs)}, {minutes:5.1f} min: {key}")
+    return results
 
 
 def has(package):
@@ -328,11 +333,11 @@ def has(package):
 
 def main():
     parser = Parser(__doc__)
-    parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
-    parser.add_argument("--windows", type=int, default=12, help="expanding windows of a series")
-    parser.add_argument("--seeds", type=int, default=5, help="panels")
-    parser.add_argument("--resume", type=Path, help="keep runs in this folder, and go on from it")
-    parser.add_argument("--only", help="run only these forecasters, parted by semicolons")
+    parser.add_argument("--jobs", type=int, default=2, help="number of parallel jobs")
+    parser.add_argument("--windows", type=int, default=12, help="number of expanding windows")
+    parser.add_argument("--seeds", type=int, default=5, help="number of panels")
+    parser.add_argument("--resume", type=Path, help="folder to store results in and to resume from")
+    parser.add_argument("--only", help="forecasters to run, separated by semicolons")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.windows, arguments.seeds = 2, 1
@@ -343,8 +348,8 @@ def main():
         for name in FORECASTERS
         if name not in missing
         and not (name == "naive, seasonal" and load(series)[1] == 1)
-        and (name, series) != ("theta", "solar")  # multiplies, which zeros forbid
-        and not (name == "AutoARIMA" and load(series)[1] > LONGEST_ARIMA)
+        and (name, series) != ("theta", "solar")  # multiplicative, requires nonzero values
+        and not (name == "AutoARIMA" and load(series)[1] > MAX_ARIMA_PERIOD)
     ]
     jobs += [
         (("panel", seed, name), run_panel, (seed, name))
@@ -352,7 +357,7 @@ def main():
         for name in PANEL
         if name not in missing
     ]
-    found = measure(
+    scores_by_key = measure(
         [job for job in jobs if not arguments.only or job[0][2] in arguments.only.split(";")],
         arguments,
     )
@@ -360,43 +365,53 @@ def main():
         return
     panels: dict = {}
     results = {}
-    for (series, _, name), score in found.items():
+    for (series, _, name), score in scores_by_key.items():
         if series == "panel":
             panels.setdefault(name, []).append(score)
         else:
-            results |= {(series, steps, name): one for steps, one in score.items()}
-    blocks = ["**What was asked for**", verdicts(results, panels)]
+            results |= {(series, steps, name): scores for steps, scores in score.items()}
+    blocks = ["**Requirements**", requirements_table(results, panels)]
     for series in SERIES:
         y, season, horizon = load(series)
-        base = "naive, last" if season == 1 else "naive, seasonal"
+        baseline = "naive, last" if season == 1 else "naive, seasonal"
         for steps in (1, horizon):
             scores = {
                 n: results[series, steps, n] for n in FORECASTERS if (series, steps, n) in results
             }
-            length = f"a season of {season}" if season > 1 else "no season"
-            ahead = "the next step" if steps == 1 else f"{steps} steps"
-            n_windows = scores[base]["windows"]
-            title = f"**{series}** ({len(y)} rows, {length}), {ahead}, {n_windows} windows"
-            blocks += [title, table(HEADER, [row(n, s, scores[base]) for n, s in scores.items()])]
-    means = {name: mean(panels[name]) for name in PANEL if name in panels}
+            length = f"seasonal period {season}" if season > 1 else "not seasonal"
+            ahead = "1 step ahead" if steps == 1 else f"{steps} steps ahead"
+            n_windows = scores[baseline]["windows"]
+            windows = f"{n_windows} window" + "s" * (n_windows != 1)
+            title = f"**{series}** ({len(y)} rows, {length}), {ahead}, {windows}"
+            blocks += [
+                title,
+                markdown_table(
+                    HEADER, [format_row(n, s, scores[baseline]) for n, s in scores.items()]
+                ),
+            ]
+    means = {name: mean_scores(panels[name]) for name in PANEL if name in panels}
     blocks += [
-        "**A panel** of 100 monthly series of 48 rows (one seasonal shape, random level and "
-        "amplitude, noise of 20 % of the amplitude), the last season from the 36 rows before; "
-        f"means of {arguments.seeds} panels, seconds for all series, compilation included",
-        table(HEADER, [row(n, s, means["naive, seasonal"]) for n, s in means.items()]),
+        "**Panel** of 100 monthly series of 48 rows (common seasonal pattern, random level and "
+        "amplitude, noise of 20% of the amplitude); the last 12 rows are predicted from the "
+        f"preceding 36 rows; means of {arguments.seeds} panels; the times are for all series and "
+        "include compilation",
+        markdown_table(
+            HEADER, [format_row(n, s, means["naive, seasonal"]) for n, s in means.items()]
+        ),
     ]
-    notes = [f"{arguments.jobs} jobs at a time, a thread each."]
-    notes.append("– in the last column: no intervals, or not with these versions of packages.")
+    notes = [f"All forecasters were run in {arguments.jobs} parallel jobs with one thread each."]
+    notes.append("A dash in the last column means that prediction intervals are not available")
+    notes.append("with these package versions.")
     if missing:
-        notes.append(f"Left out, as their packages are missing: {', '.join(missing)}.")
-    notes.append("Theta is left out where values are zero, and")
-    notes.append(f"AutoARIMA where a season is longer than {LONGEST_ARIMA} rows.")
+        notes.append(f"Omitted because their packages are missing: {', '.join(missing)}.")
+    notes.append("Theta is omitted for series with zeros, and AutoARIMA for seasonal periods of")
+    notes.append(f"more than {MAX_ARIMA_PERIOD} rows.")
     from importlib.metadata import version
 
     names = ["sktime", *sorted({PACKAGES[n] for n in PACKAGES if n not in missing})]
     blocks.append(" ".join(notes))
     arguments.repeat = 1
-    blocks.append(machine(arguments, {name: version(name) for name in names}))
+    blocks.append(describe_environment(arguments, {name: version(name) for name in names}))
     report(arguments, *blocks)
 
 

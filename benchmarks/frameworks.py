@@ -1,31 +1,31 @@
-"""How long other frameworks take for 50 epochs on MasterCard, as their users call them.
+"""Time to train the networks of the MasterCard tutorial for 50 epochs with other libraries.
 
     python benchmarks/frameworks.py [--data FOLDER] [--repeat 5] [--peers torch,darts]
 
-LSTM(125) and GRU(125) on windows of 60 rows, batches of 32; each fit in a fresh process of the
-peer's own environment, with default threads, imports not counted. What a peer does otherwise by
-default, and what was set to give all the same number of steps, is said at the top of its script
-in `peers`.
+LSTM(125) and GRU(125) are trained on windows of 60 rows with a batch size of 32. Each fit runs in a
+new process, in the environment of the library, with default thread settings. The time of imports is
+excluded. The docstrings of the scripts in `peers` describe how the defaults of the libraries
+differ, and which settings ensure the same number of gradient steps.
 """
 
 from _common import (
     CASES,
-    JUDGED,
+    TARGET_HEADER,
     Parser,
-    fresh,
+    describe_environment,
+    format_median,
     has_peer,
-    interleaved,
-    judged,
-    machine,
+    markdown_table,
     median,
     report,
+    run_in_new_process,
+    run_interleaved,
     run_peer,
-    spread,
-    table,
+    target_cells,
 )
 from training import fit_skrnn
 
-# Name: environment, script, what else its job holds, whether it runs torch's own nn.LSTM.
+# Name: environment, script, additional job entries, whether it uses torch's nn.LSTM.
 PEERS = {
     "torch, plain loop": ("torch", "torch_loop.py", {}, True),
     "skorch": ("skorch", "skorch_fit.py", {}, True),
@@ -44,7 +44,7 @@ PEERS = {
 def main():
     options = Parser(__doc__)
     options.add_data()
-    options.add_argument("--peers", help="environments to measure: torch,darts; all by default")
+    options.add_argument("--peers", help="environments, separated by commas (default: all)")
     arguments = options.parse_args()
     epochs = 2 if arguments.quick else 50
     environments = {environment for environment, *_ in PEERS.values()}
@@ -56,24 +56,29 @@ def main():
     rows, versions = [], {}
     for case in CASES[2:]:
         job = case.job(arguments.data, epochs=epochs)
-        sides = {"skrnn": lambda job=job: fresh(fit_skrnn, job)}
-        for name, (environment, script, more, _) in peers.items():
-            sides[name] = lambda e=environment, s=script, j=job | more: run_peer(e, s, j)
-        results = interleaved(sides, arguments.repeat, case.name)
-        for name, (*_, own_lstm) in peers.items():
-            theirs, ours = results[name], results["skrnn"]
-            versions |= theirs[0]["versions"]
-            least = 0.6 if case.cell == "lstm" and own_lstm else 1
-            ratio = median(theirs, "fit_s") / median(ours, "fit_s")
-            cells = [case.name, name, spread(theirs, "fit_s"), spread(ours, "fit_s")]
-            rows.append([*cells, *judged(ratio, least, 2)])
+        candidates = {"skrnn": lambda job=job: run_in_new_process(fit_skrnn, job)}
+        for name, (environment, script, options, _) in peers.items():
+            candidates[name] = lambda e=environment, s=script, j=job | options: run_peer(e, s, j)
+        results = run_interleaved(candidates, arguments.repeat, case.name)
+        for name, (*_, uses_torch_lstm) in peers.items():
+            peer_results, skrnn_results = results[name], results["skrnn"]
+            versions |= peer_results[0]["versions"]
+            minimum = 0.6 if case.cell == "lstm" and uses_torch_lstm else 1
+            speedup = median(peer_results, "fit_s") / median(skrnn_results, "fit_s")
+            cells = [
+                case.name,
+                name,
+                format_median(peer_results, "fit_s"),
+                format_median(skrnn_results, "fit_s"),
+            ]
+            rows.append([*cells, *target_cells(speedup, minimum, 2)])
 
     report(
         arguments,
-        f"**{epochs} epochs of the MasterCard tutorial's networks**, each library as its users "
-        "call it",
-        table(["network", "against", "its seconds", "skrnn's seconds", *JUDGED], rows),
-        machine(arguments, versions),
+        f"**Time to train the networks of the MasterCard tutorial for {epochs} epochs**, using "
+        "the standard API of each library",
+        markdown_table(["network", "compared with", "time (s)", "skrnn (s)", *TARGET_HEADER], rows),
+        describe_environment(arguments, versions),
     )
 
 

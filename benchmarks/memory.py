@@ -1,12 +1,12 @@
-"""How much memory training takes: what refits leave behind, and the peak on a long series.
+"""Memory usage of training: growth over repeated fits, and peak on a long series.
 
     python benchmarks/memory.py [--repeat 5] [--rows 10000000]
 
-Growth: the resident memory after ten refits is compared with that after thirty more, garbage
-collected before both readings. Peak: the most resident memory while `fit` runs, less that just
-before it, when the series was in memory already and such a network had been trained on a short
-series, so that TensorFlow's own start is not counted. Each figure comes from a fresh process.
-Needs Linux's /proc.
+The growth is the increase in resident memory from the end of 10 warm-up refits to the end of 30
+further refits, with garbage collection before both measurements. The peak is the maximum resident
+memory during `fit` minus the resident memory before `fit`. To exclude the startup of TensorFlow and
+the series itself, the series is loaded, and the same network is fitted on a short series, before
+the measurement. Each measurement runs in a new process. The script requires /proc (Linux).
 """
 
 import gc
@@ -18,33 +18,33 @@ import numpy as np
 from _common import (
     BATCH_SIZE,
     Parser,
-    fresh,
-    interleaved,
-    load_engine,
-    machine,
+    describe_environment,
+    format_median,
+    import_training_modules,
+    markdown_table,
     median,
     report,
-    spread,
-    table,
+    run_in_new_process,
+    run_interleaved,
 )
 
 MB = 1e6
 CHANGES = {
     "nothing": "the same series and seed",
-    "seed": "another seed each time",
-    "values": "another series of the same length each time",
+    "seed": "a different seed each time",
+    "values": "a different series of the same length each time",
     "length": "a series one row longer each time",
 }
 
 
 def resident(name="VmRSS"):
-    """Return the resident memory in bytes; of "VmHWM" its peak."""
+    """Return the resident memory in bytes ("VmRSS") or its peak ("VmHWM")."""
     status = Path("/proc/self/status").read_text()
     return 1024 * int(re.search(rf"{name}:\s+(\d+) kB", status)[1])
 
 
-def forget_peak():
-    """Let the peak start anew from what is resident now."""
+def reset_peak():
+    """Reset the peak to the current resident memory."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
@@ -67,8 +67,8 @@ def fit_keras(series, cell, units, window_length, batch_size):
 
 
 def growth(cell, change, n_warm_up, n_refits):
-    """Return by how much a refit makes the process grow; `change` None is plain Keras."""
-    load_engine()
+    """Return the memory growth per refit; `change=None` measures plain Keras."""
+    import_training_modules()
     values = np.random.default_rng(0).random((400, 1), dtype=np.float32)
     settings = {"cell": cell, "units": 8, "window_length": 20, "batch_size": BATCH_SIZE}
     for i in range(n_warm_up + n_refits):
@@ -87,13 +87,13 @@ def growth(cell, change, n_warm_up, n_refits):
 
 
 def peak(n_rows):
-    """Return the extra memory at its peak, and after, of an epoch of GRU(4) on a long series."""
-    load_engine()
+    """Return the additional memory during and after an epoch of GRU(4) on a long series."""
+    import_training_modules()
     settings = {"cell": "gru", "units": 4, "window_length": 60, "batch_size": 1024}
     series = np.random.default_rng(0).random((n_rows, 1), dtype=np.float32)
     fit_rnn(series[:5000], **settings)
     gc.collect()
-    forget_peak()
+    reset_peak()
     before = resident()
     model = fit_rnn(series, **settings)
     peak, after = resident("VmHWM"), resident()
@@ -101,13 +101,22 @@ def peak(n_rows):
     return {"peak": (peak - before) / series.nbytes, "after": (after - before) / series.nbytes}
 
 
+def compare_with_limits(value, limit, target):
+    """Return whether a value meets the target, the limit or neither."""
+    if value < target:
+        return "target met"
+    return "limit met" if value < limit else "**not met**"
+
+
 def main():
     options = Parser(__doc__)
-    options.add_argument("--rows", type=int, default=10_000_000, help="rows of the long series")
-    options.add_argument("--skip", choices=["growth", "peak"], help="leave one part out")
+    options.add_argument(
+        "--rows", type=int, default=10_000_000, help="number of rows of the long series"
+    )
+    options.add_argument("--skip", choices=["growth", "peak"], help="measurement to skip")
     arguments = options.parse_args()
     if not sys.platform.startswith("linux"):
-        sys.exit("This benchmark reads Linux's /proc.")
+        sys.exit("This benchmark requires Linux.")
     n_warm_up, n_refits = 10, 30
     if arguments.quick:
         arguments.rows = min(arguments.rows, 100_000)
@@ -115,42 +124,44 @@ def main():
 
     blocks = []
     if arguments.skip != "growth":
-        kinds = {
+        cases = {
             f"{cell.upper()}(8), {text}": (cell, change)
             for cell in ("lstm", "gru")
             for change, text in CHANGES.items()
         }
-        kinds["plain Keras' LSTM(8), a new model each time"] = "lstm", None
-        sides = {
-            name: lambda kind=kind: fresh(growth, *kind, n_warm_up, n_refits)
-            for name, kind in kinds.items()
+        cases["plain Keras LSTM(8), a new model each time"] = "lstm", None
+        candidates = {
+            name: lambda case=case: run_in_new_process(growth, *case, n_warm_up, n_refits)
+            for name, case in cases.items()
         }
-        results = interleaved(sides, arguments.repeat, "growth")
+        results = run_interleaved(candidates, arguments.repeat, "growth")
         rows = []
-        for name, (_, change) in kinds.items():
-            figure = median(results[name], "bytes") / MB
-            reached = "aim" if figure < 0.2 else "yes" if figure < 1 else "**no**"
-            judgement = ["", "", ""] if change is None else ["< 1", "< 0.2", reached]
-            rows.append([name, spread(results[name], "bytes", 1 / MB), *judgement])
+        for name, (_, change) in cases.items():
+            value = median(results[name], "bytes") / MB
+            outcome = compare_with_limits(value, limit=1, target=0.2)
+            cells = ["", "", ""] if change is None else ["< 1", "< 0.2", outcome]
+            rows.append([name, format_median(results[name], "bytes", 1 / MB), *cells])
         blocks += [
-            f"**Growth of the process per refit**, after {n_warm_up}, over {n_refits} refits",
-            table(["refit", "MB a refit", "at most", "aim", "reached"], rows),
+            f"**Memory growth per refit**, over {n_refits} refits after {n_warm_up} warm-up refits",
+            markdown_table(["refit", "growth (MB)", "limit", "target", "result"], rows),
         ]
     if arguments.skip != "peak":
         name = f"{arguments.rows:,} rows"
-        results = interleaved({name: lambda: fresh(peak, arguments.rows)}, arguments.repeat, "peak")
-        figure = median(results[name], "peak")
-        reached = "aim" if figure < 1.5 else "yes" if figure < 2.5 else "**no**"
-        row = [name, spread(results[name], "peak"), "< 2.5", "< 1.5", reached]
+        results = run_interleaved(
+            {name: lambda: run_in_new_process(peak, arguments.rows)}, arguments.repeat, "peak"
+        )
+        value = median(results[name], "peak")
+        outcome = compare_with_limits(value, limit=2.5, target=1.5)
+        row = [name, format_median(results[name], "peak"), "< 2.5", "< 1.5", outcome]
         blocks += [
-            "**Peak extra memory of a fit**, in multiples of the series' bytes (float32, one "
-            "feature, y left out; window 60, batch 1024, one epoch of GRU(4))",
-            table(
-                ["series", "at the peak", "at most", "aim", "reached", "after the fit"],
-                [[*row, spread(results[name], "after")]],
+            "**Peak additional memory of a fit**, as a multiple of the size of the series "
+            "(float32, one feature, no y; window length 60, batch size 1024, one epoch of GRU(4))",
+            markdown_table(
+                ["series", "peak", "limit", "target", "result", "retained after the fit"],
+                [[*row, format_median(results[name], "after")]],
             ),
         ]
-    report(arguments, *blocks, machine(arguments))
+    report(arguments, *blocks, describe_environment(arguments))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""How long it takes to predict one window, warm: beside Keras' `predict` and a call of the model.
+"""Time to predict one window, compared with Keras' `predict` and with calling the model.
 
     python benchmarks/prediction.py [--repeat 5]
 
-All three ask the same fitted network, in one process for each repetition, in turns.
+All three implementations use the same fitted network. They are measured alternately in one process,
+after warm-up. Each repetition runs in a new process.
 """
 
 import statistics
@@ -10,43 +11,43 @@ import time
 
 import numpy as np
 from _common import (
-    JUDGED,
+    TARGET_HEADER,
     Parser,
-    fresh,
-    interleaved,
-    judged,
-    load_engine,
-    machine,
+    describe_environment,
+    format_median,
+    import_training_modules,
+    markdown_table,
     median,
     report,
-    spread,
-    table,
+    run_in_new_process,
+    run_interleaved,
+    target_cells,
 )
 
 NETWORKS = {"GRU(32)": ("gru", 32), "LSTM(125)": ("lstm", 125), "GRU(125)": ("gru", 125)}
 
 
 def predict(cell, units, n_rounds, n_calls):
-    """Return the median seconds of a call on each side."""
-    load_engine()
+    """Return the median time per call of each implementation, in seconds."""
+    import_training_modules()
     from skrnn import RNNRegressor
 
     rng = np.random.default_rng(0)
     windows = rng.random((64, 60, 1), dtype=np.float32)
     rnn = RNNRegressor(cell, units, epochs=1, random_state=0).fit(windows, windows[:, -1, 0])
     model, x = rnn.model_, windows[:1]
-    sides = {
+    candidates = {
         "skrnn": lambda: rnn.predict(x),
         "Keras' `predict`": lambda: model.predict(x, verbose=0)[:, 0],
-        "a call of the model": lambda: model(x).numpy()[:, 0],
+        "calling the model": lambda: model(x).numpy()[:, 0],
     }
     expected = model(x).numpy()[:, 0]
-    for name, run in sides.items():
+    for name, run in candidates.items():
         np.testing.assert_allclose(run(), expected, rtol=1e-4, atol=1e-5, err_msg=name)
-    seconds = {name: [] for name in sides}
+    seconds = {name: [] for name in candidates}
     for _ in range(n_rounds):
-        for name, run in sides.items():
-            run()  # back in the caches, after the others
+        for name, run in candidates.items():
+            run()  # refill the processor caches after the other implementations
             for _ in range(n_calls):
                 start = time.perf_counter()
                 run()
@@ -59,25 +60,27 @@ def main():
     n_rounds, n_calls = (2, 3) if arguments.quick else (10, 20)
     networks = dict(list(NETWORKS.items())[:1]) if arguments.quick else NETWORKS
 
-    sides = {
-        name: lambda network=network: fresh(predict, *network, n_rounds, n_calls)
+    candidates = {
+        name: lambda network=network: run_in_new_process(predict, *network, n_rounds, n_calls)
         for name, network in networks.items()
     }
     rows = []
-    for name, results in interleaved(sides, arguments.repeat, "predict").items():
-        ours = median(results, "skrnn")
-        for opponent in ("Keras' `predict`", "a call of the model"):
-            ratio = median(results, opponent) / ours
-            cells = [f"{ratio:.2f}×", "", "", ""]
-            if opponent.startswith("Keras"):
-                cells = judged(ratio, 20, 50)
-            times = [spread(results, side, 1e3) for side in (opponent, "skrnn")]
-            rows.append([name, opponent, *times, *cells])
+    for name, results in run_interleaved(candidates, arguments.repeat, "predict").items():
+        skrnn_time = median(results, "skrnn")
+        for baseline in ("Keras' `predict`", "calling the model"):
+            speedup = median(results, baseline) / skrnn_time
+            cells = [f"{speedup:.2f}×", "", "", ""]
+            if baseline.startswith("Keras"):
+                cells = target_cells(speedup, 20, 50)
+            times = [format_median(results, name, 1e3) for name in (baseline, "skrnn")]
+            rows.append([name, baseline, *times, *cells])
     report(
         arguments,
-        "**Predicting one window of 60 rows, warm**",
-        table(["network", "against", "its ms", "skrnn's ms", *JUDGED], rows),
-        machine(arguments),
+        "**Time to predict one window of 60 rows**, after warm-up",
+        markdown_table(
+            ["network", "compared with", "time (ms)", "skrnn (ms)", *TARGET_HEADER], rows
+        ),
+        describe_environment(arguments),
     )
 
 

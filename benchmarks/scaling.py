@@ -1,54 +1,56 @@
-"""How the time of a step grows as windows, layers and batches get larger.
+"""Time per training step for increasing window length, units, batch size and number of layers.
 
     python benchmarks/scaling.py [--repeat 5]
 
-From 30 rows, 32 units, batches of 32 and one layer, each is doubled three times by itself. Beside
-the ratio of the times stands that of the multiplications in the cells, which is 2 for windows and
-batches, almost 4 for units, and 3 for a second layer, whose inputs are not one column but 32.
-Steady state, without tracing; all sizes in one process for each repetition.
+The base case has a window length of 30, 32 units, a batch size of 32 and one layer. Each of these
+parameters is doubled three times while the others are fixed. The ratio of the times is compared
+with the ratio of the number of multiplications in the cells: 2 for the window length and the batch
+size, almost 4 for the units, and 3 for the second layer, which has 32 inputs instead of one. The
+times are measured after warm-up and exclude tracing. In each repetition, all sizes are measured in
+one process.
 """
 
 import numpy as np
 from _common import (
     Parser,
-    fresh,
-    interleaved,
-    load_engine,
-    machine,
+    describe_environment,
+    format_median,
+    import_training_modules,
+    markdown_table,
     median,
     report,
-    spread,
-    table,
+    run_in_new_process,
+    run_interleaved,
 )
-from training import WARM_UP, epoch_clock, steady
+from training import WARM_UP, epoch_clock, time_per_epoch
 
-BASE = {"rows in a window": 30, "units": 32, "batch size": 32, "layers": 1}
+BASE = {"window length": 30, "units": 32, "batch size": 32, "layers": 1}
 
 
 def sizes(n_doublings):
-    """Return all (cell, what is doubled, sizes), the base first in each row of doublings."""
+    """Return tuples (cell, doubled parameter, size), starting each series with the base case."""
     return [
-        (cell, what, BASE | {what: BASE[what] * 2**i})
+        (cell, parameter, BASE | {parameter: BASE[parameter] * 2**i})
         for cell in ("lstm", "gru")
-        for what in BASE
+        for parameter in BASE
         for i in range(n_doublings + 1)
     ]
 
 
 def label(cell, size):
-    return ", ".join([cell, *(f"{what} {n}" for what, n in size.items())])
+    return ", ".join([cell, *(f"{parameter} {n}" for parameter, n in size.items())])
 
 
-def work(size):
-    """Return the multiplications of a step, up to a factor."""
+def count_multiplications(size):
+    """Return the number of multiplications per step, up to a constant factor."""
     units = size["units"]
     inputs = 1 + (size["layers"] - 1) * units
-    return size["rows in a window"] * size["batch size"] * units * (inputs + size["layers"] * units)
+    return size["window length"] * size["batch size"] * units * (inputs + size["layers"] * units)
 
 
 def step_times(n_doublings, n_steps, n_epochs):
-    """Return the seconds of a step at all sizes."""
-    load_engine()
+    """Return the time per step for all sizes, in seconds."""
+    import_training_modules()
     from sklearn.pipeline import make_pipeline
 
     from skrnn import RNNRegressor, WindowTransformer
@@ -57,7 +59,7 @@ def step_times(n_doublings, n_steps, n_epochs):
     for cell, _, size in sizes(n_doublings):
         if label(cell, size) in seconds:
             continue
-        length, batch_size = size["rows in a window"], size["batch size"]
+        length, batch_size = size["window length"], size["batch size"]
         series = np.random.default_rng(0).random((length + n_steps * batch_size, 1), np.float32)
         clock = epoch_clock()
         rnn = RNNRegressor(
@@ -69,30 +71,38 @@ def step_times(n_doublings, n_steps, n_epochs):
             callbacks=[clock],
         )
         make_pipeline(WindowTransformer(length), rnn).fit(series)
-        seconds[label(cell, size)] = steady(clock.stamps) / n_steps
+        seconds[label(cell, size)] = time_per_epoch(clock.end_times) / n_steps
     return seconds
 
 
 def main():
     arguments = Parser(__doc__).parse_args()
     n_doublings, n_steps, n_epochs = (1, 3, 2) if arguments.quick else (3, 20, 10)
-    sides = {"all sizes": lambda: fresh(step_times, n_doublings, n_steps, n_epochs)}
-    results = interleaved(sides, arguments.repeat, "scaling")["all sizes"]
+    candidates = {
+        "all sizes": lambda: run_in_new_process(step_times, n_doublings, n_steps, n_epochs)
+    }
+    results = run_interleaved(candidates, arguments.repeat, "scaling")["all sizes"]
 
-    rows, before = [], None
-    for cell, what, size in sizes(n_doublings):
-        cells = [cell.upper(), what, size[what], spread(results, label(cell, size), 1e3)]
+    rows, previous = [], None
+    for cell, parameter, size in sizes(n_doublings):
+        cells = [
+            cell.upper(),
+            parameter,
+            size[parameter],
+            format_median(results, label(cell, size), 1e3),
+        ]
         if size != BASE:
-            ratio = median(results, label(cell, size)) / median(results, label(cell, before))
-            expected = work(size) / work(before)
-            reached = "yes" if ratio <= expected else "**no**"
-            rows.append([*cells, f"{ratio:.2f}", f"{expected:.2f}", reached])
+            ratio = median(results, label(cell, size)) / median(results, label(cell, previous))
+            expected = count_multiplications(size) / count_multiplications(previous)
+            proportional = "yes" if ratio <= expected else "**no**"
+            rows.append([*cells, f"{ratio:.2f}", f"{expected:.2f}", proportional])
         else:
             rows.append([*cells, "", "", ""])
-        before = size
-    header = ["cell", "doubled", "size", "ms a step", "ratio", "of the work", "in proportion"]
-    title = "**A step as sizes double**"
-    report(arguments, title, table(header, rows), machine(arguments))
+        previous = size
+    header = ["cell", "parameter", "value", "time (ms)", "ratio of times", "ratio of operations"]
+    header += ["at most proportional"]
+    title = "**Time per training step as sizes double**"
+    report(arguments, title, markdown_table(header, rows), describe_environment(arguments))
 
 
 if __name__ == "__main__":

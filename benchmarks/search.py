@@ -1,15 +1,17 @@
-"""How long a grid search takes: beside the same search with scikeras.
+"""Time of a grid search with skrnn, compared with the same search with scikeras.
 
     python benchmarks/search.py [--data FOLDER] [--repeat 5] [--repeat-scikeras 1]
 
-`GridSearchCV` on MasterCard: window 20, 40, 60, LSTM and GRU, 32 and 64 units, five folds of
-`TimeSeriesSplit`, 20 epochs, and the refit of the best. skrnn with n_jobs=1 and n_jobs=4 (the
-start of the workers counted) against scikeras' own KerasRegressor around `build_rnn`, behind the
-same transformers, with n_jobs=1. Each search in a fresh process, imports not counted.
+`GridSearchCV` is run on MasterCard's stock price with window lengths 20, 40 and 60, LSTM and GRU,
+32 and 64 units, five folds of `TimeSeriesSplit`, 20 epochs, and a refit of the best model. The
+search with skrnn is run with n_jobs=1 and with n_jobs=4 (including the startup of the workers). The
+search with KerasRegressor of scikeras uses `build_rnn`, the same transformers and n_jobs=1. Each
+search runs in a new process. The time of imports is excluded.
 
-scikeras' regressor would train on the incomplete windows too; here it is handed the complete ones
-alone, so that both sides take the same steps. It gets no `random_state`, which would turn on
-TensorFlow's slower deterministic kernels.
+By default, KerasRegressor is also trained on the incomplete windows. In this benchmark, it is
+trained only on the complete windows, so that the number of gradient steps is the same in both
+searches. Its `random_state` is not set, because a seed would enable TensorFlow's slower
+deterministic kernels.
 """
 
 import time
@@ -18,17 +20,17 @@ from importlib.metadata import version
 import numpy as np
 from _common import (
     CASES,
-    JUDGED,
+    TARGET_HEADER,
     Parser,
-    fresh,
-    interleaved,
-    judged,
-    load_engine,
-    machine,
+    describe_environment,
+    format_median,
+    import_training_modules,
+    markdown_table,
     median,
     report,
-    spread,
-    table,
+    run_in_new_process,
+    run_interleaved,
+    target_cells,
 )
 from joblib.externals.loky import get_reusable_executor
 
@@ -36,7 +38,7 @@ TARGETS = {"skrnn, n_jobs=1": (3, 5), "skrnn, n_jobs=4": (6, 12)}
 
 
 def search(rnn, names, job, n_jobs):
-    """Run the search around `rnn`, whose parameters for cell and units have these names."""
+    """Run the search with `rnn`; `names` maps cell and units to the names of its parameters."""
     from sklearn.compose import TransformedTargetRegressor
     from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
     from sklearn.pipeline import Pipeline
@@ -47,7 +49,7 @@ def search(rnn, names, job, n_jobs):
     steps = [("scale", MinMaxScaler()), ("window", WindowTransformer()), ("rnn", rnn)]
     grid = {"window__window_length": job["windows"]}
     grid |= {f"rnn__{names['cell']}": job["cells"], f"rnn__{names['units']}": job["units"]}
-    searching = GridSearchCV(
+    grid_search = GridSearchCV(
         TransformedTargetRegressor(Pipeline(steps), transformer=MinMaxScaler()),
         {f"regressor__{name}": values for name, values in grid.items()},
         cv=TimeSeriesSplit(job["folds"]),
@@ -57,17 +59,17 @@ def search(rnn, names, job, n_jobs):
     )
     series = np.array(job["series"])[:, None]
     start = time.perf_counter()
-    searching.fit(series, series)
+    grid_search.fit(series, series)
     seconds = time.perf_counter() - start
-    # Idle workers would hold up the end of this process for five minutes.
+    # Idle workers would keep this process alive for five minutes.
     if n_jobs > 1:
         get_reusable_executor().shutdown()
-    scores = [searching.cv_results_[f"split{i}_test_score"] for i in range(job["folds"])]
+    scores = [grid_search.cv_results_[f"split{i}_test_score"] for i in range(job["folds"])]
     return {"search_s": seconds, "scores": np.array(scores)}
 
 
 def search_skrnn(job, n_jobs):
-    load_engine()
+    import_training_modules()
     from skrnn import RNNRegressor
 
     rnn = RNNRegressor(epochs=job["epochs"], batch_size=job["batch_size"], random_state=0)
@@ -75,7 +77,7 @@ def search_skrnn(job, n_jobs):
 
 
 def search_scikeras(job):
-    load_engine()
+    import_training_modules()
     from scikeras.wrappers import KerasRegressor
 
     from skrnn import build_rnn
@@ -105,7 +107,7 @@ def main():
         "--repeat-scikeras",
         type=int,
         default=1,
-        help="searches with scikeras; one takes several minutes",
+        help="number of searches with scikeras, which take several minutes each",
     )
     arguments = options.parse_args()
     job = CASES[2].job(arguments.data, epochs=20, folds=5)
@@ -113,32 +115,35 @@ def main():
     if arguments.quick:
         job |= {"epochs": 1, "folds": 2, "windows": [20], "units": [32]}
 
-    sides = {
-        "skrnn, n_jobs=1": lambda: fresh(search_skrnn, job, 1),
-        "skrnn, n_jobs=4": lambda: fresh(search_skrnn, job, 4),
-        "scikeras, n_jobs=1": lambda: fresh(search_scikeras, job),
+    candidates = {
+        "skrnn, n_jobs=1": lambda: run_in_new_process(search_skrnn, job, 1),
+        "skrnn, n_jobs=4": lambda: run_in_new_process(search_skrnn, job, 4),
+        "scikeras, n_jobs=1": lambda: run_in_new_process(search_scikeras, job),
     }
-    fewer = {"scikeras, n_jobs=1": arguments.repeat_scikeras}
-    results = interleaved(sides, arguments.repeat, "search", fewer)
+    max_runs = {"scikeras, n_jobs=1": arguments.repeat_scikeras}
+    results = run_interleaved(candidates, arguments.repeat, "search", max_runs)
 
-    theirs = results.pop("scikeras, n_jobs=1")
-    rows = [["scikeras, n_jobs=1", spread(theirs, "search_s"), "", "", "", ""]]
-    for name, ours in results.items():
-        ratio = median(theirs, "search_s") / median(ours, "search_s")
-        rows.append([name, spread(ours, "search_s"), *judged(ratio, *TARGETS[name])])
-    scores = [result["scores"] for ours in results.values() for result in ours]
+    scikeras_results = results.pop("scikeras, n_jobs=1")
+    rows = [["scikeras, n_jobs=1", format_median(scikeras_results, "search_s"), "", "", "", ""]]
+    for name, skrnn_results in results.items():
+        speedup = median(scikeras_results, "search_s") / median(skrnn_results, "search_s")
+        rows.append(
+            [name, format_median(skrnn_results, "search_s"), *target_cells(speedup, *TARGETS[name])]
+        )
+    scores = [result["scores"] for skrnn_results in results.values() for result in skrnn_results]
     equal = all(np.array_equal(scores[0], other) for other in scores[1:])
     n_fits = scores[0].size + 1
+    best = -scores[0].mean(axis=0).max()
+    best_scikeras = -scikeras_results[0]["scores"].mean(axis=0).max()
+    agreement = "bit-identical" if equal else "**not** identical"
     report(
         arguments,
-        f"**A grid search of {n_fits} fits of {job['epochs']} epochs** (searches with scikeras: "
-        f"{len(theirs)})",
-        table(["search", "seconds", *JUDGED], rows),
-        "skrnn's scores are "
-        + ("the same bits in all its searches" if equal else "**not** the same in all its searches")
-        + f". The best mean RMSE is {-scores[0].mean(axis=0).max():.4f} of the scaled series; "
-        f"scikeras' is {-theirs[0]['scores'].mean(axis=0).max():.4f}.",
-        machine(arguments, {"scikeras": version("scikeras")}),
+        f"**Grid search with {n_fits} fits of {job['epochs']} epochs** (runs with scikeras: "
+        f"{len(scikeras_results)})",
+        markdown_table(["search", "time (s)", *TARGET_HEADER], rows),
+        f"The scores of skrnn are {agreement} in all searches. The best mean RMSE on the scaled "
+        f"series is {best:.4f} with skrnn and {best_scikeras:.4f} with scikeras.",
+        describe_environment(arguments, {"scikeras": version("scikeras")}),
     )
     if not equal:
         raise SystemExit("The scores of n_jobs=1 and n_jobs=4 differ.")

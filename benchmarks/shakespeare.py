@@ -1,33 +1,40 @@
-"""Cross entropy of tiny Shakespeare's last 10 %, against the seconds of training.
+"""Cross-entropy of a language model on tiny Shakespeare as a function of training time.
 
     python benchmarks/shakespeare.py --data FOLDER [--seconds 180]
 
-One `CharLSTMClassifier` learns from the first 90 %. Its learning rate falls as the seconds run out.
-Seconds are those of training alone, compilation included; reading the last 10 % after each epoch
-is not part of them. Beside the network stand character frequencies and n-grams, counted on the
-same 90 %.
+A `CharLSTMClassifier` is trained on the first 90% of the text and evaluated on the last 10% after
+each epoch. The learning rate decreases with the elapsed time, which includes compilation and
+excludes evaluation. The network is compared with character frequencies and n-gram models, which are
+estimated from the same 90% of the text.
 """
 
 import time
 from collections import Counter, defaultdict
 
 import numpy as np
-from _common import Parser, hush, machine, progress, report, table
+from _common import (
+    Parser,
+    describe_environment,
+    log,
+    markdown_table,
+    report,
+    silence_native_logging,
+)
 
-LEAST, AIM = 1.60, 1.50
+REQUIRED, TARGET = 1.60, 1.50
 
 
-def n_gram_cost(train, test, n):
-    """Return the nats a character of a model that counts what follows n characters.
+def n_gram_cross_entropy(train, test, n):
+    """Return the cross-entropy of an n-gram model with contexts of n characters.
 
-    Orders are interpolated as Witten and Bell (1991) do: what a context has not seen is left to
-    the context one character shorter.
+    In nats per character, with the interpolation of Witten and Bell (1991): the probability of
+    characters that were not observed in a context is estimated from the next shorter context.
     """
     alphabet = set(train)
     counts = [defaultdict(Counter) for _ in range(n + 1)]
-    for order, table_of in enumerate(counts):
+    for order, table in enumerate(counts):
         for i in range(order, len(train)):
-            table_of[train[i - order : i]][train[i]] += 1
+            table[train[i - order : i]][train[i]] += 1
     total = 0.0
     for i, character in enumerate(test):
         probability = 1 / len(alphabet)
@@ -43,7 +50,7 @@ def n_gram_cost(train, test, n):
 
 def main():
     parser = Parser(__doc__)
-    parser.add_argument("--data", required=True, help="folder with the tutorials' texts")
+    parser.add_argument("--data", required=True, help="folder that contains the text")
     parser.add_argument("--seconds", type=float, default=180)
     parser.add_argument("--units", type=int, default=256)
     parser.add_argument("--cell", default="lstm")
@@ -54,8 +61,8 @@ def main():
     parser.add_argument("--dropout", type=float, default=0.3)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    seconds = 20 if arguments.quick else arguments.seconds
-    hush()
+    max_seconds = 20 if arguments.quick else arguments.seconds
+    silence_native_logging()
     from skrnn import CharLSTMClassifier
     from skrnn.datasets import load_text
 
@@ -71,38 +78,40 @@ def main():
         random_state=arguments.seed,
     )
     spent, n_epochs, rows = 0.0, 0, []
-    while spent * (n_epochs + 1) / max(1, n_epochs) <= seconds:
-        left = 1 - spent / seconds
-        model.set_params(learning_rate=arguments.learning_rate * (0.02 + 0.98 * left))
+    while spent * (n_epochs + 1) / max(1, n_epochs) <= max_seconds:
+        remaining = 1 - spent / max_seconds
+        model.set_params(learning_rate=arguments.learning_rate * (0.02 + 0.98 * remaining))
         start = time.perf_counter()
         model.partial_fit(train)
         spent += time.perf_counter() - start
         n_epochs += 1
         nats = model.cross_entropy(test).nats
         rows.append([n_epochs, f"{spent:.1f}", f"{model.loss_curve_[-1]:.3f}", f"{nats:.3f}"])
-        progress(f"{spent:6.1f} s: training {model.loss_curve_[-1]:.3f}, last 10 % {nats:.3f}")
+        log(f"{spent:6.1f} s: training {model.loss_curve_[-1]:.3f}, last 10% {nats:.3f}")
 
     start = time.perf_counter()
-    costs = [n_gram_cost(train, test, n) for n in (0, 1, 5)]
-    progress(f"n-grams: {time.perf_counter() - start:.1f} s")
-    names = ["character frequencies", "what follows a character", "what follows 5 characters"]
-    beside = [[name, f"{cost:.3f}"] for name, cost in zip(names, costs, strict=True)]
-    name = f"{arguments.cell.upper()}({arguments.units}), {spent:.0f} s of training"
-    reached = "aim" if nats <= AIM else "yes" if nats <= LEAST else "**no**"
+    entropies = [n_gram_cross_entropy(train, test, n) for n in (0, 1, 5)]
+    log(f"n-grams: {time.perf_counter() - start:.1f} s")
+    names = ["character frequencies", "2-gram model", "6-gram model"]
+    baselines = [[name, f"{entropy:.3f}"] for name, entropy in zip(names, entropies, strict=True)]
+    name = f"{arguments.cell.upper()}({arguments.units}), trained for {spent:.0f} s"
+    result = "requirement met" if nats <= REQUIRED else "**not met**"
+    if nats <= TARGET:
+        result = "target met"
     settings = (
-        f"Chunks of {arguments.chunk_length}, batches of {arguments.batch_size}, "
-        f"embedding={arguments.embedding}, dropout={arguments.dropout}, learning rate "
-        f"{arguments.learning_rate} falling to 2 % of it."
+        f"Chunk length {arguments.chunk_length}, batch size {arguments.batch_size}, "
+        f"embedding={arguments.embedding}, dropout={arguments.dropout}, learning rate decreasing "
+        f"from {arguments.learning_rate} to 2% of this value."
     )
     report(
         arguments,
-        "**Tiny Shakespeare, nats a character of the last 10 %**",
-        table(["model", "nats"], [*beside, [name, f"{nats:.3f}"]]),
-        f"At most {LEAST} was asked, {AIM} the aim; reached: {reached}.",
-        "**Loss against time**",
-        table(["epoch", "seconds", "training", "last 10 %"], rows),
+        "**Tiny Shakespeare**, cross-entropy of the last 10% of the text",
+        markdown_table(["model", "nats per character"], [*baselines, [name, f"{nats:.3f}"]]),
+        f"Required: at most {REQUIRED}. Target: {TARGET}. Result: {result}.",
+        "**Loss by training time**",
+        markdown_table(["epoch", "time (s)", "training loss", "test loss (last 10%)"], rows),
         settings,
-        machine(arguments),
+        describe_environment(arguments),
     )
 
 

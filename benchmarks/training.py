@@ -1,15 +1,16 @@
-"""How long training takes: beside Keras' `Model.fit` and a plain torch loop.
+"""Training time, compared with Keras' `Model.fit` and a plain PyTorch training loop.
 
     python benchmarks/training.py [--data FOLDER] [--repeat 5]
 
-Two figures of each side, both from one fresh process with default threads, imports not counted:
+Each implementation is measured in a new process with default thread settings. The time of imports
+is excluded. Two times are measured:
 
-- a first fit of 50 epochs: for skrnn the whole of `fit` on the series; for Keras building,
-  compiling and `Model.fit` on windows made before; for torch building and the loop, likewise.
-  Tracing is counted.
-- an epoch in steady state: of a second round of epochs, when all is warm.
+- The time of the first fit (50 epochs), including tracing. For skrnn, it includes `fit` on the
+  series; for Keras, building and compiling the model and `Model.fit` on existing windows; for
+  torch, building the network and the training loop on existing windows.
+- The time per epoch in steady state, measured in a second fit after warm-up.
 
-The three networks are the same: Keras' is made by `build_rnn`.
+The three networks have the same architecture. The Keras model is built by `build_rnn`.
 """
 
 import time
@@ -17,25 +18,25 @@ import time
 import numpy as np
 from _common import (
     CASES,
-    JUDGED,
+    TARGET_HEADER,
     Parser,
-    fresh,
+    describe_environment,
+    format_median,
     has_peer,
-    interleaved,
-    judged,
-    load_engine,
-    machine,
+    import_training_modules,
+    markdown_table,
     median,
     report,
+    run_in_new_process,
+    run_interleaved,
     run_peer,
-    spread,
-    table,
+    target_cells,
 )
 
-# Epochs of the second round that are not timed yet.
+# Epochs of the second fit that are excluded from the time per epoch.
 WARM_UP = 3
 
-# What skrnn should be faster by, at least and as an aim, for each of CASES.
+# Minimum and target of the speedup for each of CASES.
 TARGETS = {
     "epoch_s": {
         "Keras": [(15, 30), (4, 7), (2, 4), (2.5, 4)],
@@ -49,30 +50,31 @@ TARGETS = {
 
 
 def epoch_clock():
-    """Return a Keras callback that notes when each epoch ended, in `stamps`."""
+    """Return a Keras callback that stores the end time of each epoch in `end_times`."""
     import keras
 
     class EpochClock(keras.callbacks.Callback):
         def __init__(self):
             super().__init__()
-            self.stamps = []
+            self.end_times = []
 
         def on_epoch_end(self, epoch, logs=None):
-            self.stamps.append(time.perf_counter())
+            self.end_times.append(time.perf_counter())
 
     return EpochClock()
 
 
-def steady(stamps):
-    """Return the seconds of an epoch after the first few.
+def time_per_epoch(end_times):
+    """Return the mean time per epoch after warm-up, in seconds.
 
-    The mean over a stretch, as several epochs may be trained, and their ends told, at a time.
+    The mean over many epochs is used because several epochs may be trained in one call, after
+    which their callbacks are called together.
     """
-    return (stamps[-1] - stamps[WARM_UP - 1]) / (len(stamps) - WARM_UP)
+    return (end_times[-1] - end_times[WARM_UP - 1]) / (len(end_times) - WARM_UP)
 
 
 def fit_skrnn(job):
-    load_engine()
+    import_training_modules()
     from sklearn.pipeline import make_pipeline
 
     from skrnn import RNNRegressor, WindowTransformer
@@ -96,12 +98,12 @@ def fit_skrnn(job):
     if job.get("steady_epochs"):
         clock = epoch_clock()
         fit(WARM_UP + job["steady_epochs"], [clock])
-        result["epoch_s"] = steady(clock.stamps)
+        result["epoch_s"] = time_per_epoch(clock.end_times)
     return result
 
 
 def fit_keras(job):
-    load_engine()
+    import_training_modules()
     from skrnn import build_rnn
 
     length = job["window_length"]
@@ -118,48 +120,53 @@ def fit_keras(job):
 
     clock = epoch_clock()
     model.fit(X, y, epochs=WARM_UP + job["steady_epochs"], callbacks=[clock], **settings)
-    return {"fit_s": fit_s, "epoch_s": steady(clock.stamps)}
+    return {"fit_s": fit_s, "epoch_s": time_per_epoch(clock.end_times)}
 
 
 def main():
     options = Parser(__doc__)
     options.add_data()
-    options.add_argument("--cases", help="numbers of the cases to run: 0,3", default="0,1,2,3")
+    options.add_argument(
+        "--cases", help="indices of the cases, separated by commas", default="0,1,2,3"
+    )
     arguments = options.parse_args()
     epochs = 2 if arguments.quick else 50
-    chosen = [int(i) for i in arguments.cases.split(",")]
+    indices = [int(i) for i in arguments.cases.split(",")]
     with_torch, versions, rows = has_peer("torch"), {}, {"epoch_s": [], "fit_s": []}
-    for i in chosen:
+    for i in indices:
         case = CASES[i]
-        # A small network's epochs are soon over, and few would be too short a time to tell.
+        # Epochs of a small network are short, so more of them are needed for a precise time.
         steady_epochs = 2 if arguments.quick else 8 if sum(case.units) > 10 else 200
         job = case.job(arguments.data, epochs=epochs, steady_epochs=steady_epochs)
-        sides = {
-            "skrnn": lambda job=job: fresh(fit_skrnn, job),
-            "Keras": lambda job=job: fresh(fit_keras, job),
+        candidates = {
+            "skrnn": lambda job=job: run_in_new_process(fit_skrnn, job),
+            "Keras": lambda job=job: run_in_new_process(fit_keras, job),
         }
         if with_torch:
-            sides["torch"] = lambda job=job: run_peer("torch", "torch_loop.py", job)
-        results = interleaved(sides, arguments.repeat, case.name)
+            candidates["torch"] = lambda job=job: run_peer("torch", "torch_loop.py", job)
+        results = run_interleaved(candidates, arguments.repeat, case.name)
         if with_torch:
             versions |= results["torch"][0]["versions"]
-        for figure, opponents in TARGETS.items():
-            for opponent, targets in opponents.items():
-                if opponent in results:
-                    ours, theirs = results["skrnn"], results[opponent]
-                    ratio = median(theirs, figure) / median(ours, figure)
-                    cells = [case.name, opponent, spread(theirs, figure, 1e3)]
-                    cells += [spread(ours, figure, 1e3), *judged(ratio, *targets[i])]
-                    rows[figure].append(cells)
+        for quantity, baselines in TARGETS.items():
+            for baseline, targets in baselines.items():
+                if baseline in results:
+                    skrnn_results, baseline_results = results["skrnn"], results[baseline]
+                    speedup = median(baseline_results, quantity) / median(skrnn_results, quantity)
+                    cells = [case.name, baseline, format_median(baseline_results, quantity, 1e3)]
+                    cells += [
+                        format_median(skrnn_results, quantity, 1e3),
+                        *target_cells(speedup, *targets[i]),
+                    ]
+                    rows[quantity].append(cells)
 
-    header = ["network", "against", "its ms", "skrnn's ms", *JUDGED]
+    header = ["network", "compared with", "time (ms)", "skrnn (ms)", *TARGET_HEADER]
     report(
         arguments,
-        "**An epoch in steady state**",
-        table(header, rows["epoch_s"]),
-        f"**A first fit of {epochs} epochs**, tracing counted, imports not",
-        table(header, rows["fit_s"]),
-        machine(arguments, versions),
+        "**Time per epoch in steady state**",
+        markdown_table(header, rows["epoch_s"]),
+        f"**Time of the first fit ({epochs} epochs)**, including tracing and excluding imports",
+        markdown_table(header, rows["fit_s"]),
+        describe_environment(arguments, versions),
     )
 
 

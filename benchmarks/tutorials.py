@@ -1,10 +1,11 @@
-"""What the tutorials' models reach: training loss, test RMSE and skill, beside naive forecasts.
+"""Training loss, test RMSE and skill of the models of three well-known tutorials.
 
     python benchmarks/tutorials.py --data FOLDER [--jobs 4] [--seeds 5] [--resume FILE]
 
-Prints Markdown tables, and writes them where --output says. Both sides of every ratio are trained
-in the same run, on the same rows, each run on one thread. Without --data only the series that ship
-with skrnn's dependencies are measured. The whole takes about an hour and a half of one core.
+The script prints Markdown tables, and writes them to a file with --output. The two models in each
+ratio are trained in the same run, on the same rows and with one thread each. Without --data, only
+series that ship with the dependencies of skrnn are used. A full run takes about one and a half
+hours on one core.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
-from _common import table
+from _common import markdown_table
 from joblib import Parallel, delayed
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.metrics import root_mean_squared_error
@@ -33,15 +34,15 @@ from skrnn import RNNRegressor, WindowTransformer, datasets, skill_score
 
 @dataclass
 class Tutorial:
-    """A tutorial's model and data, and what it printed of them."""
+    """Model and data of a tutorial, and the results that it reports."""
 
     name: str
     stock: str
     column: str
     window_length: int
     rnn: dict = field(repr=False)
-    printed_loss: float
-    printed_rmse: float | None = None
+    reported_loss: float
+    reported_rmse: float | None = None
 
 
 TUTORIALS = [
@@ -90,20 +91,20 @@ TUTORIALS = [
 ]
 
 
-def one_thread():
-    """Keep TensorFlow to one thread, so that parallel runs do not get in each other's way."""
+def limit_to_one_thread():
+    """Limit TensorFlow to one thread, so that parallel runs do not compete for the cores."""
     import tensorflow as tf
 
     try:
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
     except RuntimeError:
-        pass  # this worker has begun already, with these settings
+        pass  # TensorFlow was already started with these settings
 
 
 def run_skrnn(tutorial, train, test, seed, residual):
-    """Train the tutorial's model with skrnn; return its losses and test RMSE."""
-    one_thread()
+    """Train the model of a tutorial with skrnn; return losses, test RMSE and seconds."""
+    limit_to_one_thread()
     model = TransformedTargetRegressor(
         regressor=make_pipeline(
             MinMaxScaler(),
@@ -120,8 +121,8 @@ def run_skrnn(tutorial, train, test, seed, residual):
 
 
 def run_keras(tutorial, train, test, seed):
-    """Train the tutorial's model as the tutorial does, in plain Keras; return losses and RMSE."""
-    one_thread()
+    """Train the model of a tutorial with plain Keras; return losses, test RMSE and seconds."""
+    limit_to_one_thread()
     import keras
 
     keras.utils.set_random_seed(seed)
@@ -143,21 +144,21 @@ def run_keras(tutorial, train, test, seed):
     model.add(keras.layers.Dense(1))
     model.compile(optimizer=settings["optimizer"], loss="mean_squared_error")
     start = time.perf_counter()
-    fit = model.fit(X, scaled[length:], epochs=settings["epochs"], batch_size=32, verbose=0)
+    history = model.fit(X, scaled[length:], epochs=settings["epochs"], batch_size=32, verbose=0)
     seconds = time.perf_counter() - start
-    both = scaler.transform(np.concatenate([train[-length:], test]))
-    X_test = np.array([both[i - length : i] for i in range(length, len(both))])
+    extended = scaler.transform(np.concatenate([train[-length:], test]))
+    X_test = np.array([extended[i - length : i] for i in range(length, len(extended))])
     y_pred = scaler.inverse_transform(model.predict(X_test, verbose=0))
-    return fit.history["loss"], root_mean_squared_error(test, y_pred), seconds
+    return history.history["loss"], root_mean_squared_error(test, y_pred), seconds
 
 
-def run_known(name, seed):
-    """Train a network on a series whose best or naive error is known; return the two errors.
+def run_with_reference(name, seed):
+    """Train a network on a series with a known reference forecast; return the errors of both.
 
-    For AR(2): test RMSE of the network and of the optimal forecast. For the others: MSE over the
-    *training* windows of the network and of the naive forecast, then test RMSE of both.
+    For AR(2), test RMSE of the network and of the optimal forecast. For the other series, MSE of
+    the network and of the naive forecast on the *training* windows, then test RMSE of both.
     """
-    one_thread()
+    limit_to_one_thread()
     if name == "AR(2)":
         coefficients = (1.2, -0.5)
         series = datasets.make_ar(3000, coefficients, random_state=0)
@@ -192,7 +193,7 @@ def run_known(name, seed):
 
 
 def measure(jobs, n_jobs, path):
-    """Run the jobs (key, function, arguments) whose results `path` does not hold yet."""
+    """Run the jobs (key, function, arguments) whose results are not stored in `path` yet."""
 
     def run(key, function, *arguments):
         return key, function(*arguments)
@@ -211,17 +212,17 @@ def measure(jobs, n_jobs, path):
 
 
 def tutorial_tables(stocks, results, seeds):
-    """Return the tables of losses and of test RMSE."""
+    """Return the tables of the training loss and of the test RMSE."""
     median_of = f"median of {len(seeds)} seeds"
 
-    def median(tutorial, kind, figure, n_seeds=None):
-        chosen = [results[tutorial.name, kind, seed] for seed in seeds[:n_seeds]]
-        return statistics.median(figure(result) for result in chosen)
+    def median(tutorial, variant, metric, n_seeds=None):
+        selected = [results[tutorial.name, variant, seed] for seed in seeds[:n_seeds]]
+        return statistics.median(metric(result) for result in selected)
 
     def final_loss(result):
         return result[0][-1]
 
-    def late_loss(result):
+    def mean_late_loss(result):
         return np.mean(result[0][-10:])
 
     def rmse(result):
@@ -233,56 +234,61 @@ def tutorial_tables(stocks, results, seeds):
         naive = np.concatenate([train[-1:], test[:-1]])
         rmse_naive = root_mean_squared_error(test, naive)
         cells = [tutorial.name]
-        for figure, n_seeds in ((final_loss, 3), (late_loss, None)):
-            ours, theirs = (median(tutorial, kind, figure, n_seeds) for kind in ("own", "keras"))
-            cells += [f"{ours:.3g}", f"{theirs:.3g}", f"{ours / theirs:.2f}"]
-        finals = [final_loss(results[tutorial.name, "keras", seed]) for seed in seeds]
-        cells += [f"{min(finals):.3g} to {max(finals):.3g}", f"{tutorial.printed_loss:.2g}"]
+        for metric, n_seeds in ((final_loss, 3), (mean_late_loss, None)):
+            skrnn_loss, keras_loss = (
+                median(tutorial, variant, metric, n_seeds) for variant in ("skrnn", "keras")
+            )
+            cells += [f"{skrnn_loss:.3g}", f"{keras_loss:.3g}", f"{skrnn_loss / keras_loss:.2f}"]
+        final_losses = [final_loss(results[tutorial.name, "keras", seed]) for seed in seeds]
+        cells += [
+            f"{min(final_losses):.3g} to {max(final_losses):.3g}",
+            f"{tutorial.reported_loss:.2g}",
+        ]
         losses.append(cells)
-        own = median(tutorial, "own", rmse)
+        rmse_skrnn = median(tutorial, "skrnn", rmse)
         residual = median(tutorial, "residual", rmse)
         scores.append(
             [
                 tutorial.name,
                 f"{rmse_naive:.2f}",
-                f"{own:.2f}",
-                f"{1 - own / rmse_naive:+.2f}",
+                f"{rmse_skrnn:.2f}",
+                f"{1 - rmse_skrnn / rmse_naive:+.2f}",
                 f"{residual:.2f}",
                 f"{1 - residual / rmse_naive:+.3f}",
                 f"{residual / rmse_naive:.3f}",
                 f"{median(tutorial, 'keras', rmse):.2f}",
-                tutorial.printed_rmse or "–",
+                tutorial.reported_rmse or "–",
             ]
         )
-    loss_columns = ["model", "skrnn, last epoch", "plain Keras", "ratio"]
-    loss_columns += ["skrnn, last ten", "plain Keras", "ratio"]
-    loss_columns += ["plain Keras' last epoch over the seeds", "the tutorial prints"]
-    columns = ["model", "last value", "tutorial's settings", "skill", "`residual=True`", "skill"]
-    columns += ["residual / last value", "plain Keras", "tutorial reported"]
+    loss_header = ["model", "skrnn, last epoch", "Keras, last epoch", "ratio"]
+    loss_header += ["skrnn, last 10 epochs", "Keras, last 10 epochs", "ratio"]
+    loss_header += ["Keras, last epoch, range over seeds", "reported by the tutorial"]
+    header = ["model", "naive forecast", "skrnn", "skill", "skrnn, `residual=True`", "skill"]
+    header += ["ratio to naive forecast", "Keras", "reported by the tutorial"]
     return [
-        "**Training loss** (MSE in scaled units: of the last epoch, median of three seeds; and, as "
-        f"single epochs differ by chance, the mean of the last ten, {median_of})",
-        table(loss_columns, losses),
-        f"**Test RMSE** (in the series' units, {median_of}; skill is 1 − RMSE / RMSE of "
-        "repeating the last value)",
-        table(columns, scores),
+        "**Training loss** (MSE on the scaled series; median of 3 seeds for the last epoch; "
+        f"{median_of} for the mean of the last 10 epochs, which is less noisy)",
+        markdown_table(loss_header, losses),
+        f"**Test RMSE** (in units of the series, {median_of}; skill is 1 − RMSE / RMSE of the "
+        "naive forecast, which predicts the last value)",
+        markdown_table(header, scores),
     ]
 
 
-def known_tables(results, seeds):
-    """Return the table of series whose best or naive error is known."""
+def reference_tables(results, seeds):
+    """Return the tables of the series with a known reference forecast."""
     rows, median_of = [], f"median of {len(seeds)} seeds"
-    ratio, rmse, best = np.median(
+    ratio, rmse, optimal = np.median(
         [[r / b, r, b] for r, b in (results["AR(2)", seed] for seed in seeds)], axis=0
     )
     tables = [
-        f"**A seeded AR(2) process**, whose optimal forecast is known ({median_of})",
-        table(
-            ["test RMSE", "of the optimal forecast", "ratio"],
-            [[f"{rmse:.3f}", f"{best:.3f}", f"{ratio:.3f}"]],
+        f"**AR(2) process with a known optimal forecast** ({median_of})",
+        markdown_table(
+            ["test RMSE", "test RMSE of the optimal forecast", "ratio"],
+            [[f"{rmse:.3f}", f"{optimal:.3f}", f"{ratio:.3f}"]],
         ),
     ]
-    for name in ("airline", "Google, embedded"):
+    for name in ("airline", "Google (matplotlib)"):
         values = np.median(
             [
                 [mse / naive, test, test_naive, skill_score([0], [test], [test_naive])]
@@ -291,25 +297,24 @@ def known_tables(results, seeds):
             axis=0,
         )
         rows.append([name, *(f"{value:.3f}" for value in values)])
+    error_columns = ["training MSE / training MSE of the naive forecast", "test RMSE"]
+    error_columns += ["test RMSE of the naive forecast"]
     tables += [
-        "**Did it learn more than its base?** `residual=True`, LSTM(32), learning rate 0.01 "
-        f"({median_of}; 1.00 in the second column is a network that learnt nothing)",
-        table(
-            ["series", "training MSE / naive training MSE", "test RMSE", "last value", "skill"],
-            rows,
-        ),
+        "**Improvement over the naive forecast with `residual=True`** (LSTM(32), learning rate "
+        f"0.01, {median_of}; a ratio of the training MSEs of 1.00 means no improvement)",
+        markdown_table(["series", *error_columns, "skill"], rows),
     ]
     return tables
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--data", type=Path, help="folder with the tutorials' CSVs")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time")
+    parser.add_argument("--data", type=Path, help="folder with the tutorial data")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="number of parallel runs")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--epochs-factor", type=float, default=1.0, help="< 1 for a rehearsal")
-    parser.add_argument("--resume", type=Path, help="keep runs in this file, and go on from it")
-    parser.add_argument("--output", type=Path, help="also write the tables to this file")
+    parser.add_argument("--epochs-factor", type=float, default=1.0, help="< 1 for a test run")
+    parser.add_argument("--resume", type=Path, help="file to store results in and to resume from")
+    parser.add_argument("--output", type=Path, help="file to write the tables to")
     arguments = parser.parse_args()
     seeds = list(range(arguments.seeds))
 
@@ -317,23 +322,23 @@ def main():
     for tutorial in TUTORIALS if arguments.data else []:
         tutorial.rnn["epochs"] = max(1, round(tutorial.rnn["epochs"] * arguments.epochs_factor))
         train, test = datasets.load_stock(arguments.data, tutorial.stock)
-        train, test = (part[[tutorial.column]].to_numpy(dtype=float) for part in (train, test))
+        train, test = (frame[[tutorial.column]].to_numpy(dtype=float) for frame in (train, test))
         stocks[tutorial.stock, tutorial.column] = train, test
         for seed in seeds:
-            for kind, residual in (("own", False), ("residual", True)):
-                key = tutorial.name, kind, seed
+            for variant, residual in (("skrnn", False), ("residual", True)):
+                key = tutorial.name, variant, seed
                 jobs.append((key, run_skrnn, tutorial, train, test, seed, residual))
             key = tutorial.name, "keras", seed
             jobs.append((key, run_keras, tutorial, train, test, seed))
-    for name in ("AR(2)", "airline", "Google, embedded"):
-        jobs += [((name, seed), run_known, name, seed) for seed in seeds]
+    for name in ("AR(2)", "airline", "Google (matplotlib)"):
+        jobs += [((name, seed), run_with_reference, name, seed) for seed in seeds]
 
     results = measure(jobs, arguments.jobs, arguments.resume)
     versions = ", ".join(
         f"{name} {version(name)}" for name in ("scikit-learn", "tensorflow", "keras")
     )
     tables = tutorial_tables(stocks, results, seeds) if arguments.data else []
-    tables += known_tables(results, seeds)
+    tables += reference_tables(results, seeds)
     text = "\n\n".join([*tables, f"Python {platform.python_version()}, {versions}."])
     print(text)
     if arguments.output:

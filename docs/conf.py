@@ -1,9 +1,9 @@
-"""Settings of the manual."""
+"""Configuration of the Sphinx documentation."""
 
 import os
 from importlib import metadata
 
-# Examples are to look the same wherever the manual is built.
+# Render figures with the same backend on every machine.
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 project = "skrnn"
@@ -25,9 +25,11 @@ exclude_patterns = [
     "auto_examples/**/*.ipynb",
     "auto_examples/**/*.py",
 ]
-# `RNNRegressor` in a docstring becomes a link where there is such a name, and code elsewhere.
+# Link `RNNRegressor` to its page; names without a page are shown as code.
 default_role = "autolink"
 add_module_names = False
+# Docstrings describe the types in words.
+autodoc_typehints = "none"
 
 autosummary_generate = True
 numpydoc_class_members_toctree = False

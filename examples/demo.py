@@ -1,6 +1,7 @@
-"""Scale, window, fit, search and predict Google's stock, and compare with the naive forecast.
+"""Forecast Google's stock price and compare the forecasts with the naive forecast.
 
-Run by ``make demo``. It takes a minute, and needs no network: the prices ship with matplotlib.
+``make demo`` runs this script, which takes about a minute. No network connection is required,
+because the prices ship with matplotlib.
 """
 
 import argparse
@@ -25,18 +26,18 @@ from skrnn.datasets import load_google
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--epochs", type=int, default=60, help="of the final fits (default: 60)")
+    parser.add_argument("--epochs", type=int, default=60, help="default: %(default)s")
     parser.add_argument("--output", default="skrnn_demo.png", help="default: %(default)s")
     options = parser.parse_args()
-    quieten_tensorflow()
+    silence_tensorflow()
 
     prices = load_google()
     train, test = prices[:-200], prices[-200:]
-    print("Google's opening price on the next day")
-    print(f"  learnt from {len(train)} days, {train.index[0].date()} to {train.index[-1].date()}")
-    print(f"  tested on   {len(test)} days, {test.index[0].date()} to {test.index[-1].date()}\n")
+    print("Forecasts of Google's opening price on the next day")
+    print(f"  training: {len(train)} days, {train.index[0].date()} to {train.index[-1].date()}")
+    print(f"  test:     {len(test):4} days, {test.index[0].date()} to {test.index[-1].date()}\n")
 
-    # A stock pipeline: every row is predicted from the rows before it, so y is the series itself.
+    # Each row is predicted from the rows before it, so y is the series itself.
     rnn = RNNRegressor("lstm", units=32, learning_rate=0.01, epochs=options.epochs, random_state=0)
     lstm = TransformedTargetRegressor(
         regressor=make_pipeline(StandardScaler(), WindowTransformer(60), rnn),
@@ -45,8 +46,8 @@ def main():
     naive = make_pipeline(WindowTransformer(1), NaiveRegressor())
     naive.fit(train[["Open"]], train["Open"])
 
-    # Any parameter can be searched over, the windows' length like the network's cell. With
-    # residual=True networks start at the naive forecast, and learn the change.
+    # All parameters can be tuned, including the window length and the cell of the network. With
+    # residual=True, training starts at the naive forecast, and the network learns the change.
     search = GridSearchCV(
         clone(lstm).set_params(
             regressor__rnnregressor__residual=True,
@@ -63,18 +64,18 @@ def main():
     cell = search.best_params_["regressor__rnnregressor__cell"].upper()
     length = search.best_params_["regressor__windowtransformer__window_length"]
 
-    # Several features a day: more columns in X, and nothing else.
+    # Additional features only require additional columns in X.
     features = ["Open", "High", "Low", "Volume"]
-    several = clone(search.best_estimator_)
-    several.set_params(regressor__rnnregressor__epochs=options.epochs)
-    several.fit(train[features], train["Open"])
+    multivariate = clone(search.best_estimator_)
+    multivariate.set_params(regressor__rnnregressor__epochs=options.epochs)
+    multivariate.fit(train[features], train["Open"])
 
     y_naive = naive.predict(test[["Open"]])
     forecasts = {
-        "naive: tomorrow opens where today did": y_naive,
+        "naive forecast: the last opening price": y_naive,
         "LSTM, 60 days": lstm.predict(test[["Open"]]),
-        f"{cell}, {length} days, residual (found by the search)": search.predict(test[["Open"]]),
-        f"{cell}, {length} days, residual, with {', '.join(features[1:])}": several.predict(
+        f"{cell}, {length} days, residual (selected by the search)": search.predict(test[["Open"]]),
+        f"{cell}, {length} days, residual, with {', '.join(features[1:])}": multivariate.predict(
             test[features]
         ),
     }
@@ -84,43 +85,43 @@ def main():
         rmse = root_mean_squared_error(test["Open"], y_pred)
         print(f"{name:54} {rmse:6.2f} {skill_score(test['Open'], y_pred, y_naive):+7.3f}")
     print(
-        "\nSkill is 1 - RMSE / RMSE of the naive forecast. From its own past an opening price can"
-        "\nhardly be told better than by the last one: a skill near 0 is the honest result, and a"
-        "\nplain network falls short of it. A day's high and low say where the price went after"
-        "\nthe open, and that is something to learn."
+        "\nSkill is 1 - RMSE / RMSE of the naive forecast. Models of past opening prices alone are"
+        "\nnot expected to outperform the naive forecast (skill near 0), and the model without"
+        "\nresidual=True is less accurate. The last model also uses the day's high and low, which"
+        "\ncontain information about the price after the open."
     )
 
     figure, axes = plt.subplots(2, figsize=(9, 8), sharex=True, layout="constrained")
     ForecastDisplay.from_estimator(search, test[["Open"]], test["Open"], ax=axes[0])
-    ForecastDisplay.from_estimator(several, test[features], test["Open"], ax=axes[1])
-    axes[0].set_title("From the opening prices alone")
-    axes[1].set_title(f"With {', '.join(features[1:])}")
+    ForecastDisplay.from_estimator(multivariate, test[features], test["Open"], ax=axes[1])
+    axes[0].set_title("Opening prices only")
+    axes[1].set_title(f"Opening prices, {', '.join(features[1:])}")
     axes[0].label_outer()
     figure.savefig(options.output, dpi=120)
-    print(f"\nThe plot is in {options.output}.")
+    print(f"\nThe plot was saved to {options.output}.")
 
 
 def show_progress(search):
-    """Have `search` show a progress bar, or lines where scikit-learn (< 1.9) or rich lacks it."""
+    """Show a progress bar, or verbose output without scikit-learn >= 1.9 or rich."""
     try:
         from sklearn.callback import ProgressBar
 
-        # TransformedTargetRegressor passes no callbacks on: the bar counts fits, not epochs.
+        # TransformedTargetRegressor does not propagate callbacks: the bar counts fits, not epochs.
         warnings.filterwarnings("ignore", ".*The callbacks .* will not be propagated")
         return search.set_callbacks(ProgressBar())
     except ImportError:
         return search.set_params(verbose=2)
 
 
-def quieten_tensorflow():
-    """Start TensorFlow without its notices about the machine, which no setting silences."""
+def silence_tensorflow():
+    """Start TensorFlow with stderr discarded, because no setting disables its startup messages."""
     with contextlib.ExitStack() as stack:
         stderr = os.dup(2)
         stack.callback(os.close, stderr)
         stack.callback(os.dup2, stderr, 2)
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        stack.callback(os.close, nowhere)
-        os.dup2(nowhere, 2)
+        null = os.open(os.devnull, os.O_WRONLY)
+        stack.callback(os.close, null)
+        os.dup2(null, 2)
         import tensorflow
 
         tensorflow.constant(0)

@@ -1,17 +1,18 @@
 """
-The next word of a fable, from the three before it
-==================================================
+Predicting the next word of a fable
+===================================
 
-A tutorial teaches an LSTM Aesop's fable of belling the cat, by heart: from three words it names
-the fourth. In the fable's 201 windows of three words, 199 are followed by one word only; two are
-ambiguous, as the same three words stand there before two different ones.
+In a well-known tutorial, an LSTM memorizes Aesop's fable "Belling the Cat" and predicts each word
+from the three words before it. Of the 201 windows of three words in the fable, 199 determine the
+next word. The other two are ambiguous: they contain the same three words, but are followed by
+different words.
 """
 
 # %%
-# The text
-# --------
-# One row a word, one column. ``--data FOLDER`` names the folder of the fable; without it the text
-# is the Zen of Python.
+# Data
+# ----
+# The text is a column with one word per row. ``--data FOLDER`` specifies the folder that contains
+# the fable. By default, the example uses the Zen of Python.
 
 import argparse
 import os
@@ -25,37 +26,37 @@ from skrnn import CharLSTMClassifier, LossCurveDisplay, WindowTransformer
 from skrnn.datasets import load_text
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--data", default=os.environ.get("SKRNN_DATA"), help="folder of the text")
+parser.add_argument("--data", default=os.environ.get("SKRNN_DATA"), help="folder with the text")
 parser.add_argument("--epochs", type=int, default=100)
 options = parser.parse_args()
 
 words = np.array(load_text(options.data, "fable").split())[:, None]
-print(f"{len(words)} words, {len(np.unique(words))} distinct")
+print(f"{len(words)} words, {len(np.unique(words))} of them distinct")
 
 # %%
-# The model
-# ---------
-# `WindowTransformer` makes the windows of three words. Each belongs to the word that follows it:
-# y is left out.
+# Model
+# -----
+# `WindowTransformer` generates windows of three words. The target of each window is the word that
+# follows, so y is not required.
 
 lstm = CharLSTMClassifier(units=64, epochs=options.epochs, learning_rate=0.01, random_state=0)
 model = make_pipeline(WindowTransformer(3), lstm).fit(words)
 
 # %%
-# The first three rows have no complete window, and are not counted.
+# The first three rows have no complete window and are excluded from the accuracy.
 
 predicted = model.predict(words)
-named = predicted[3:] == words[3:, 0]
+correct = predicted[3:] == words[3:, 0]
 dummy = DummyClassifier(strategy="most_frequent").fit(words[3:], words[3:, 0])
-print(f"named rightly             {named.sum()} of {len(named)}")
-print(f"accuracy of the network   {named.mean():.3f}")
+print(f"correct predictions       {correct.sum()} of {len(correct)}")
+print(f"accuracy of the network   {correct.mean():.3f}")
 print(f"accuracy of the baseline  {dummy.score(words[3:], words[3:, 0]):.3f}")
 
 # %%
-# What it has not learnt by heart are the windows that are followed by different words.
+# The incorrect predictions are those for the ambiguous windows.
 
-for row in np.flatnonzero(~named)[:5] + 3:
-    print(*words[row - 3 : row, 0], "...", words[row, 0], "- but named:", predicted[row])
+for row in np.flatnonzero(~correct)[:5] + 3:
+    print(*words[row - 3 : row, 0], "...", words[row, 0], "- predicted:", predicted[row])
 
 LossCurveDisplay.from_estimator(lstm)
 plt.show()

@@ -1,17 +1,18 @@
 """
-Four stacked LSTM layers on Facebook's stock
+Facebook's stock price with four LSTM layers
 ============================================
 
-A well-known tutorial trains four LSTM layers on five years of Facebook's opening prices, and
-predicts the 21 trading days of January 2020. Here it is as a stock scikit-learn pipeline: no loop
-that builds windows, no reshape, no scaling undone by hand.
+A well-known tutorial trains four LSTM layers on five years of Facebook's opening prices and
+predicts the 21 trading days of January 2020. This example implements the tutorial as a standard
+scikit-learn pipeline, without a loop over windows, reshaping or manual inverse scaling.
 """
 
 # %%
-# The series
-# ----------
-# One row a trading day, one column. ``--data FOLDER`` names the folder of the tutorial's files;
-# without it the days are Google's, 847 to learn from and 200 to predict, and the epochs few.
+# Data
+# ----
+# The series has one row per trading day and one column. ``--data FOLDER`` specifies the folder with
+# the CSV files of the tutorial. By default, the example uses Google's stock prices (847 days for
+# training, 200 for testing) and a small number of epochs.
 
 import argparse
 import os
@@ -33,19 +34,19 @@ from skrnn import (
 from skrnn.datasets import load_stock
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--data", default=os.environ.get("SKRNN_DATA"), help="folder of the CSV files")
+parser.add_argument("--data", default=os.environ.get("SKRNN_DATA"), help="folder with CSV files")
 parser.add_argument("--epochs", type=int, help="default: 100 with --data, else 10")
 options = parser.parse_args()
 epochs = options.epochs or (100 if options.data else 10)
 
-train, test = (part[["Open"]] for part in load_stock(options.data, "facebook"))
+train, test = (frame[["Open"]] for frame in load_stock(options.data, "facebook"))
 
 # %%
-# The model
-# ---------
-# Every row is predicted from the 40 rows before it. `WindowTransformer` gives the network those
-# rows, so that y is the series itself. Four layers of 45 units with a dropout of 0.2, adam and
-# batches of 32 are the tutorial's settings.
+# Model
+# -----
+# Each row is predicted from the 40 rows before it. `WindowTransformer` provides these rows to the
+# network, so y is the series itself. The tutorial uses four layers of 45 units, a dropout rate of
+# 0.2, Adam and a batch size of 32.
 
 rnn = RNNRegressor("lstm", units=(45, 45, 45, 45), dropout=0.2, epochs=epochs, random_state=0)
 model = TransformedTargetRegressor(
@@ -55,25 +56,27 @@ model = TransformedTargetRegressor(
 model.fit(train, train)
 
 # %%
-# The forecast
-# ------------
-# The windows of the first test days reach back into the training days, which the pipeline
-# remembers. Beside it stands the forecast that needs no learning: tomorrow opens where today did.
+# Forecast
+# --------
+# The windows of the first test days extend into the training data, whose last rows are stored by
+# the pipeline. The network is compared with the naive forecast, which predicts the last opening
+# price.
 
 y_pred = model.predict(test)
 naive = make_pipeline(WindowTransformer(1), NaiveRegressor()).fit(train)
 y_naive = naive.predict(test)
 
-print(f"RMSE of the network  {root_mean_squared_error(test, y_pred):.2f}")
-print(f"RMSE of the naive    {root_mean_squared_error(test, y_naive):.2f}")
-print(f"skill                {skill_score(test, y_pred, y_naive):+.3f}")
+print(f"RMSE of the network         {root_mean_squared_error(test, y_pred):.2f}")
+print(f"RMSE of the naive forecast  {root_mean_squared_error(test, y_naive):.2f}")
+print(f"skill                       {skill_score(test, y_pred, y_naive):+.3f}")
 
-ForecastDisplay.from_estimator(model, test, test)
+_ = ForecastDisplay.from_estimator(model, test, test)
 
 # %%
-# A skill below 0 means that the network has lost: it follows the price, with a delay. Of a price
-# close to a random walk little more can be had. :ref:`sphx_glr_auto_examples_plot_residual.py`
-# lets a network start from the naive forecast, and learn only what goes beyond it.
+# A negative skill means that the network is less accurate than the naive forecast: its predictions
+# lag behind the price. A price that is close to a random walk is hardly predictable. In
+# :ref:`sphx_glr_auto_examples_plot_residual.py`, training starts at the naive forecast, and the
+# network only learns the change.
 
 LossCurveDisplay.from_estimator(model)
 plt.show()

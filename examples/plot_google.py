@@ -1,17 +1,18 @@
 """
-Two tutorials on Google's stock: four layers, and one small one
-===============================================================
+Google's stock price with a deep and a small LSTM
+=================================================
 
-Two well-known tutorials predict the opening prices of January 2017. One takes four layers of 50
-LSTM units, which read 60 days. The other takes one layer of four units, with a sigmoid in place of
-the hyperbolic tangent, which sees one day only.
+Two well-known tutorials predict Google's opening prices of January 2017. The first uses four layers
+of 50 LSTM units and windows of 60 days. The second uses a single layer of four units with a sigmoid
+activation and windows of one day.
 """
 
 # %%
-# The series
-# ----------
-# One row a trading day. ``--data FOLDER`` names the folder of the tutorials' files; without it the
-# days are those of Google's stock that ship with matplotlib, and the epochs few.
+# Data
+# ----
+# The series has one row per trading day. ``--data FOLDER`` specifies the folder with the CSV files
+# of the tutorials. By default, the example uses Google's stock prices, which ship with matplotlib,
+# and a small number of epochs.
 
 import argparse
 import os
@@ -33,18 +34,18 @@ from skrnn import (
 from skrnn.datasets import load_stock
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--data", default=os.environ.get("SKRNN_DATA"), help="folder of the CSV files")
+parser.add_argument("--data", default=os.environ.get("SKRNN_DATA"), help="folder with CSV files")
 parser.add_argument("--epochs", type=int, help="default: 100 and 200 with --data, else 8 and 200")
 options = parser.parse_args()
 deep_epochs = options.epochs or (100 if options.data else 8)
 small_epochs = options.epochs or 200
 
-train, test = (part[["Open"]] for part in load_stock(options.data, "google"))
+train, test = (frame[["Open"]] for frame in load_stock(options.data, "google"))
 
 # %%
-# The models
-# ----------
-# Two lines tell them apart: how many days a window holds, and the network.
+# Models
+# ------
+# The two models differ only in the window length and in the network.
 
 deep_lstm = RNNRegressor(
     "lstm", units=(50, 50, 50, 50), dropout=0.2, epochs=deep_epochs, random_state=0
@@ -61,10 +62,10 @@ deep, small = (
 )
 
 # %%
-# The forecasts
-# -------------
-# A network that sees one day can learn little else than to repeat it, and that is what scores well
-# on a stock: the naive forecast does just that.
+# Forecasts
+# ---------
+# A network with windows of one day learns little more than to repeat the last value. Its forecast
+# is therefore close to the naive forecast, which is accurate for a stock price.
 
 naive = make_pipeline(WindowTransformer(1), NaiveRegressor()).fit(train)
 y_naive = naive.predict(test)
@@ -81,7 +82,7 @@ for ax, model, name in zip(axes, [deep, small], ["4 x LSTM(50)", "LSTM(4)"], str
 axes[0].label_outer()
 
 # %%
-# What they learnt from: the loss of each epoch, in scaled units.
+# The figure shows the training loss of each epoch, computed on the scaled series.
 
 _, ax = plt.subplots()
 for model, name in [(deep, "4 x LSTM(50)"), (small, "LSTM(4)")]:

@@ -1,17 +1,18 @@
 """
-"hello", a character at a time
-==============================
+A character-level language model for "hello"
+============================================
 
-The smallest text model of all: after "h" comes "e", after "he" comes "l", after "hel" comes
-another "l", and after "hell" comes "o". The same letter is followed by another one each time, so
-that the network has to remember. Here are its numbers, step by step.
+This example trains a minimal language model: "h" is followed by "e", "he" by "l", "hel" by another
+"l", and "hell" by "o". Because the letter "l" is followed by different letters, the network has to
+use its state. The example also computes the forward pass step by step with NumPy.
 """
 
 # %%
-# The network
-# -----------
-# Four symbols as one-hot vectors x, three units h and one output for each symbol. Left alone with
-# a text, `CharLSTMClassifier` learns to name what follows every one of its symbols.
+# Network
+# -------
+# The inputs of the network are one-hot vectors x of the four letters. The network has three units h
+# and one output per letter. If `CharLSTMClassifier` is fitted on text alone, it learns to predict
+# the letter that follows each position.
 
 import argparse
 
@@ -31,7 +32,7 @@ model = CharLSTMClassifier(
 model.fit("hello")
 
 # %%
-# Beside it stands what needs no network: naming the most frequent letter, every time.
+# The baseline always predicts the most frequent letter.
 
 letters = list("hello")
 dummy = DummyClassifier(strategy="most_frequent").fit(letters, letters)
@@ -40,11 +41,11 @@ print(f"accuracy of the baseline  {dummy.score(letters, letters):.2f}")
 print("after h, he, hel, hell:  ", *model.predict(["h", "he", "hel", "hell"]))
 
 # %%
-# The forward pass in numbers
-# ---------------------------
-# Elman's recurrence is h(t) = tanh(W_xh x(t) + W_hh h(t-1) + b), the outputs are W_hy h(t) + b',
-# and a softmax turns them into probabilities. The weights are those of `model_`, a plain Keras
-# model; a text begins with x = 0.
+# Forward pass
+# ------------
+# The state of an Elman network is h(t) = tanh(W_xh x(t) + W_hh h(t-1) + b). The probabilities are
+# the softmax of the outputs W_hy h(t) + b'. The weights are taken from ``model_``, a plain Keras
+# model. The input before the first letter of a text is x = 0.
 
 _, recurrent, dense, _ = model.model_.layers[1:]
 W_xh, W_hh, b = recurrent.get_weights()
@@ -61,8 +62,8 @@ for letter in "hell":
 np.testing.assert_allclose(p, model.predict_proba(["hell"])[0], atol=1e-5)
 
 # %%
-# The same as a picture: under each letter the letters expected next, darker where more probable,
-# framed where they did come.
+# `NextCharDisplay` shows the most probable next letters below each letter. Darker cells are more
+# probable, and a frame marks the letter that actually follows.
 
 NextCharDisplay.from_estimator(model, "hello", top_k=4)
 LossCurveDisplay.from_estimator(model)

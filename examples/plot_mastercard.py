@@ -1,16 +1,17 @@
 """
-LSTM against GRU on MasterCard's stock
-======================================
+MasterCard's stock price with LSTM and GRU
+==========================================
 
-A well-known tutorial trains an LSTM and a GRU of 125 units on the daily highs of 2016 to 2020, and
-predicts the 195 trading days of 2021 that followed. The two differ in one word.
+A well-known tutorial trains an LSTM and a GRU with 125 units on MasterCard's daily highs from 2016
+to 2020 and predicts the following 195 trading days of 2021. The two models differ only in the
+parameter ``cell``.
 """
 
 # %%
-# The series
-# ----------
-# ``--data FOLDER`` names the folder of the tutorial's file; without it the days are those of
-# Google's stock that ship with matplotlib, and the epochs few.
+# Data
+# ----
+# ``--data FOLDER`` specifies the folder with the CSV file of the tutorial. By default, the example
+# uses Google's stock prices, which ship with matplotlib, and a small number of epochs.
 
 import argparse
 import os
@@ -26,17 +27,18 @@ from skrnn import ForecastDisplay, NaiveRegressor, RNNRegressor, WindowTransform
 from skrnn.datasets import load_stock
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--data", default=os.environ.get("SKRNN_DATA"), help="folder of the CSV files")
+parser.add_argument("--data", default=os.environ.get("SKRNN_DATA"), help="folder with CSV files")
 parser.add_argument("--epochs", type=int, help="default: 50 with --data, else 8")
 options = parser.parse_args()
 epochs = options.epochs or (50 if options.data else 8)
 
-train, test = (part[["High"]] for part in load_stock(options.data, "mastercard"))
+train, test = (frame[["High"]] for frame in load_stock(options.data, "mastercard"))
 
 # %%
-# The models
-# ----------
-# 60 days, 125 units, RMSprop. A clone with another ``cell`` is the other model.
+# Models
+# ------
+# Both models use windows of 60 days, 125 units and RMSprop. The GRU is a clone of the LSTM with a
+# different ``cell``.
 
 rnn = RNNRegressor("lstm", units=125, optimizer="rmsprop", epochs=epochs, random_state=0)
 lstm = TransformedTargetRegressor(
@@ -53,10 +55,10 @@ for name, model in [*models.items()][:2]:
     print(f"{name} has {model.regressor_[-1].model_.count_params():,} parameters")
 
 # %%
-# The forecasts
-# -------------
-# Skill is ``1 - RMSE / RMSE of the naive forecast``: above 0 a model knows more than that
-# tomorrow is like today.
+# Forecasts
+# ---------
+# The skill is ``1 - RMSE / RMSE of the naive forecast``. A model with a positive skill is more
+# accurate than the naive forecast.
 
 y_naive = naive.predict(test)
 print("model       RMSE   skill")

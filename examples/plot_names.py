@@ -1,13 +1,13 @@
 """
-Writing from one letter
-=======================
+Generating names
+================
 
-One to many: from one letter, a network writes a name. It has read the names of cities, one a
-line, and knows no more of them than which letter follows which beginnings.
+In this example, a network generates a name from its first letter (one-to-many). The network is a
+character-level language model that is trained on the names of cities.
 """
 
 # %%
-# The names, in a new order, one a line.
+# The names are shuffled and joined into one text, with one name per line.
 
 import argparse
 
@@ -26,9 +26,10 @@ lines = "\n".join(cities) + "\n"
 train, test = lines[: len(lines) * 9 // 10], lines[len(lines) * 9 // 10 :]
 
 # %%
-# The model
-# ---------
-# It stops by itself when the last part of the names, held out, is no longer named better.
+# Model
+# -----
+# Training stops when the loss on the last part of the training text, which is held out, no longer
+# decreases.
 
 model = CharLSTMClassifier(
     cell="gru",
@@ -41,22 +42,22 @@ model = CharLSTMClassifier(
     random_state=0,
 )
 model.fit(train)
-most = max(set(train), key=train.count)
+most_frequent = max(set(train), key=train.count)
 print(f"accuracy of the network   {model.score(test):.3f}")
-print(f"accuracy of the baseline  {test.count(most) / len(test):.3f}")
+print(f"accuracy of the baseline  {test.count(most_frequent) / len(test):.3f}")
 
 # %%
-# One to many
-# -----------
-# A name begins after the end of a line; its first letter is given, and `stream` yields the others
-# until the line ends.
+# Generation
+# ----------
+# The prompt is the end of a line and the first letter of a name. `stream` yields the following
+# letters until the end of the line.
 
 for letter in "ABKMPT":
     names = []
     for seed in range(4):
         name = letter
-        draws = model.stream("\n" + letter, temperature=0.7, random_state=4 * ord(letter) + seed)
-        for symbol in draws:
+        symbols = model.stream("\n" + letter, temperature=0.7, random_state=4 * ord(letter) + seed)
+        for symbol in symbols:
             if symbol == "\n" or len(name) > 20:
                 break
             name += symbol

@@ -1,17 +1,17 @@
 """
-Networks, ridge, trees and the naive forecast in one search
-===========================================================
+Comparing regressors in a grid search
+=====================================
 
-A network behind a `WindowTransformer` is a regressor like others, so that others can take its
-place: one `GridSearchCV` over a time series splitter compares them all, and the length of the
-window too.
+After a `WindowTransformer`, an `RNNRegressor` can be replaced by any other regressor. In this
+example, a single `GridSearchCV` with `TimeSeriesSplit` compares a network, ridge regression,
+gradient boosting and the naive forecast, and selects the window length.
 """
 
 # %%
-# The series
-# ----------
-# ``--data FOLDER`` names the folder of a tutorial's files; without it the days are those of
-# Google's stock that ship with matplotlib, and the epochs few.
+# Data
+# ----
+# ``--data FOLDER`` specifies the folder with the CSV files of the tutorial. By default, the example
+# uses Google's stock prices, which ship with matplotlib, and a small number of epochs.
 
 import argparse
 import os
@@ -36,7 +36,7 @@ from skrnn import (
 from skrnn.datasets import load_stock
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--data", default=os.environ.get("SKRNN_DATA"), help="folder of the CSV files")
+parser.add_argument("--data", default=os.environ.get("SKRNN_DATA"), help="folder with CSV files")
 parser.add_argument("--epochs", type=int, help="default: 50 with --data, else 10")
 options = parser.parse_args()
 epochs = options.epochs or (50 if options.data else 10)
@@ -46,8 +46,8 @@ train, test = load_stock(options.data, "google")
 # %%
 # One pipeline, four regressors
 # -----------------------------
-# `CompleteWindowsRegressor` keeps the first windows, which reach before the first row, out of the
-# training of regressors that do not know of them.
+# The first windows extend before the first row and are incomplete. `CompleteWindowsRegressor`
+# excludes incomplete windows from the training data of the regressor.
 
 pipeline = Pipeline(
     [("scale", MinMaxScaler()), ("window", WindowTransformer()), ("model", RNNRegressor())]
@@ -64,14 +64,15 @@ search = GridSearchCV(
     scoring="neg_root_mean_squared_error",
     cv=TimeSeriesSplit(3),
 )
-with threadpool_limits(1, "openmp"):  # trees on so few rows lose time in waiting for threads
+with threadpool_limits(1, "openmp"):  # several threads are slower for small data
     search.fit(train[["Open"]], train["Open"])
 
 # %%
-# The scores
-# ----------
-# RMSE in dollars, over the three parts that followed what each fold was trained on. Trees know no
-# price above the highest that they were trained on, and on a rising price that costs them dearly.
+# Scores
+# ------
+# The RMSE, in dollars, is the mean over the test sets of the three folds. Trees cannot predict a
+# price above the highest price in the training set, so the error of gradient boosting is large if
+# the price rises.
 
 results = search.cv_results_
 models = [getattr(model, "regressor", model) for model in results["param_regressor__model"]]
@@ -88,7 +89,7 @@ table["skill"] = 1 - table["RMSE"] / naive_rmse
 print(table.to_string(index=False, float_format="%.3f"))
 
 # %%
-# The best of them on the days held back:
+# The figure shows the forecast of the best model on the test days.
 
 ForecastDisplay.from_estimator(search, test[["Open"]], test["Open"])
 plt.show()

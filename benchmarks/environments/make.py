@@ -1,11 +1,12 @@
-"""Set up an environment for each peer, in .venv-bench/PEER at the root of the repository.
+"""Create a virtual environment for each peer library, in .venv-bench/PEER of the repository.
 
     python benchmarks/environments/make.py [PEER ...]
 
-Each is a virtual environment with the pinned packages of PEER.txt beside this file. An index may
-serve PyTorch with several GB of CUDA libraries; for the CPU build, which is what is measured, name
-PyTorch's own index of CPU wheels in PIP_EXTRA_INDEX_URL, or a folder that holds the wheel in
-PIP_FIND_LINKS: pip then prefers it, as its version carries a `+cpu`.
+The packages are pinned in PEER.txt in the directory of this script. The benchmarks use the CPU
+build of PyTorch. The default build on some package indexes includes several GB of CUDA libraries.
+To install the CPU build, set PIP_EXTRA_INDEX_URL to PyTorch's index of CPU wheels, or
+PIP_FIND_LINKS to a folder that contains the wheel. pip prefers the CPU build because its version
+has the suffix `+cpu`.
 """
 
 import subprocess
@@ -21,7 +22,7 @@ def main():
     known = sorted(path.stem for path in HERE.glob("*.txt"))
     peers = sys.argv[1:] or known
     if unknown := sorted(set(peers) - set(known)):
-        sys.exit(f"No such peer: {', '.join(unknown)}. Choose from {', '.join(known)}.")
+        sys.exit(f"Unknown peer: {', '.join(unknown)}. Available: {', '.join(known)}.")
     failed = []
     for peer in peers:
         requirements, folder = HERE / f"{peer}.txt", ENVIRONMENTS / peer
@@ -37,7 +38,7 @@ def main():
         else:
             stamp.write_text(requirements.read_text())
     if failed:
-        sys.exit(f"Could not install {', '.join(failed)}; pip says above why.")
+        sys.exit(f"Could not install {', '.join(failed)}; see the output of pip above.")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""What the peers' scripts share: a job on standard input, one line of JSON as the answer.
+"""Shared utilities of the peer scripts, which read a job from stdin and print the result as JSON.
 
-Nothing but the standard library, as each script runs in its peer's own environment.
+Only the standard library is used, because each script runs in the environment of its library.
 
-A job holds `series` (a list of scaled values), `cell` ("lstm" or "gru"), `units` (a list, one
-entry a layer), `window_length`, `epochs` and `batch_size`.
+A job contains `series` (a list of scaled values), `cell` ("lstm" or "gru"), `units` (a list with
+one entry per layer), `window_length`, `epochs` and `batch_size`.
 """
 
 import json
@@ -15,8 +15,8 @@ def read_job():
     return json.load(sys.stdin)
 
 
-def answer(*packages, **results):
-    """Print what was measured, and the versions of what it was measured with."""
+def print_result(*packages, **results):
+    """Print the results and the versions of the packages."""
     results["versions"] = {package: version(package) for package in packages}
-    # On a line of its own, whatever a library printed before.
+    # Start a new line, because a library may have printed an incomplete line.
     print("\n" + json.dumps(results))

@@ -1,11 +1,11 @@
-"""Fit darts' BlockRNNModel: Adam and MSE by default, every window once an epoch, shuffled."""
+"""Fit darts' BlockRNNModel, which uses Adam and MSE by default and shuffles the windows."""
 
 import logging
 import time
 import warnings
 
 import numpy as np
-from _job import answer, read_job
+from _job import print_result, read_job
 from darts import TimeSeries
 from darts.models import BlockRNNModel
 
@@ -15,7 +15,7 @@ def main():
     logging.disable(logging.WARNING)
     job = read_job()
     (units,) = job["units"]
-    values = np.array(job["series"], dtype=np.float32)  # darts trains in the series' dtype
+    values = np.array(job["series"], dtype=np.float32)  # darts trains with the dtype of the series
 
     start = time.perf_counter()
     BlockRNNModel(
@@ -27,7 +27,7 @@ def main():
         batch_size=job["batch_size"],
         pl_trainer_kwargs={"enable_progress_bar": False, "enable_model_summary": False},
     ).fit(TimeSeries.from_values(values))
-    answer("darts", "torch", fit_s=time.perf_counter() - start)
+    print_result("darts", "torch", fit_s=time.perf_counter() - start)
 
 
 if __name__ == "__main__":

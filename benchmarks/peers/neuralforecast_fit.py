@@ -1,9 +1,9 @@
 """Fit neuralforecast's LSTM or GRU.
 
-It counts steps, not epochs, and draws each step's windows (128 by default) anew from the series.
-So it gets as many steps as the others take in their epochs, each of as many windows as their
-batches. All else is as it comes: the loss is MAE, two dense layers decode the last state, and each
-window is scaled by itself.
+In neuralforecast, the length of training is given by a number of steps instead of epochs, and the
+windows of each step (128 by default) are sampled from the series. The numbers of steps and of
+windows per step are set to those of the other libraries. All other settings are the defaults: the
+loss is MAE, two dense layers decode the last state, and each window is scaled separately.
 """
 
 import logging
@@ -12,7 +12,7 @@ import time
 import warnings
 
 import pandas as pd
-from _job import answer, read_job
+from _job import print_result, read_job
 from neuralforecast import NeuralForecast
 from neuralforecast.models import GRU, LSTM
 
@@ -39,7 +39,7 @@ def main():
         enable_model_summary=False,
     )
     NeuralForecast(models=[model], freq=1).fit(frame)
-    answer("neuralforecast", "torch", fit_s=time.perf_counter() - start)
+    print_result("neuralforecast", "torch", fit_s=time.perf_counter() - start)
 
 
 if __name__ == "__main__":

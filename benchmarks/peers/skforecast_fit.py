@@ -1,6 +1,6 @@
-"""Fit skforecast's ForecasterRnn on the Keras backend that the job names as `backend`.
+"""Fit skforecast's ForecasterRnn with the Keras backend given by `backend` in the job.
 
-All that the job does not name is as it comes: a dense layer of 64 units follows the recurrent one.
+All other settings are the defaults: a dense layer of 64 units follows the recurrent layer.
 """
 
 import importlib
@@ -8,7 +8,7 @@ import os
 import time
 import warnings
 
-from _job import answer, read_job
+from _job import print_result, read_job
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -17,7 +17,7 @@ def main():
     warnings.simplefilter("ignore")
     job = read_job()
     os.environ["KERAS_BACKEND"] = job["backend"]  # Keras reads it when it is imported
-    # Keras and torch's optimizer import these late, and no time shall hold an import.
+    # Keras and torch's optimizer import these modules late; exclude them from the time.
     importlib.import_module("tensorflow")
     if job["backend"] == "torch":
         importlib.import_module("torch._dynamo")
@@ -44,7 +44,7 @@ def main():
     )
     forecaster.fit(frame)
     fit_s = time.perf_counter() - start
-    answer("skforecast", "keras", job["backend"], fit_s=fit_s)
+    print_result("skforecast", "keras", job["backend"], fit_s=fit_s)
 
 
 if __name__ == "__main__":

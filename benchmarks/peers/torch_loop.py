@@ -1,13 +1,14 @@
-"""A plain torch loop: `nn.LSTM` or `nn.GRU`, a linear head, Adam, batches gathered by index.
+"""Train `nn.LSTM` or `nn.GRU` and a linear layer with a plain PyTorch training loop and Adam.
 
-Besides the job's other entries, `steady_epochs` says how many epochs to time after the first fit.
+The batches are gathered by index. The optional job entry `steady_epochs` is the number of epochs
+to time after the first fit.
 """
 
 import time
 
 import torch
-import torch._dynamo  # the optimizer would, and no time shall hold an import
-from _job import answer, read_job
+import torch._dynamo  # imported late by the optimizer; exclude it from the time
+from _job import print_result, read_job
 from torch import nn
 
 
@@ -54,7 +55,7 @@ def main():
         train_epoch()
         epochs_s.append(time.perf_counter() - start)
     epoch_s = sum(epochs_s) / len(epochs_s) if epochs_s else None
-    answer("torch", fit_s=fit_s, epoch_s=epoch_s)
+    print_result("torch", fit_s=fit_s, epoch_s=epoch_s)
 
 
 if __name__ == "__main__":
