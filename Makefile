@@ -1,4 +1,4 @@
-# Needs Python 3.11 or newer, make and a package index. Everything else goes into .venv, once,
+# Requires Python 3.11 or newer, make and a package index. Everything else is installed into .venv,
 # and again when pyproject.toml changes.
 
 PYTHON ?= python3
@@ -10,48 +10,63 @@ BENCH_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-# Fewer of TensorFlow's notices about the machine at hand (2.21 prints some all the same).
+# Silences most of the messages of TensorFlow about the machine.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-# Two pips must not write into one environment, also under `make -j`.
+# Two pips must not write to the same environment, also under `make -j`.
 .NOTPARALLEL:
-.PHONY: help demo test lint docs bench bench-peers clean
+.PHONY: help demo test test-slow lint typecheck docs bench bench-peers clean
 
 help:
-	@echo "make demo   fit and show a forecast"
-	@echo "make test   the whole test suite        (PYTEST_ARGS='-m \"not slow\"')"
-	@echo "make lint   ruff and mypy"
+	@echo "make demo   fit a model and plot its forecast"
+	@echo "make test   the fast tests              (PYTEST_ARGS='-k windows')"
+	@echo "make test-slow  the other tests"
+	@echo "make lint   ruff, mypy and import-linter"
+	@echo "make typecheck  user code against the wheel, with mypy and pyright"
 	@echo "make docs   the manual, in docs/_build/html"
 	@echo "make bench  a script in benchmarks/     (BENCH=training BENCH_ARGS=...)"
-	@echo "make bench-peers  environments for what is compared with (PEERS='torch darts')"
-	@echo "make clean  remove all that was made here, .venv too"
+	@echo "make bench-peers  environments of the peer libraries  (PEERS='torch darts')"
+	@echo "make clean  remove everything that was built, including .venv"
 
 demo: $(VENV)/.ready-progress
 	$(BIN)/python examples/demo.py
 
-# A worker holds about 1 GB at first, and as TensorFlow does not give back what it compiled, several
-# in the end: never more than four of them, and new ones for each part of the suite.
+# Each worker of the test suite takes 1 GB at first, and more with each compiled network.
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
-FIRST := $(wildcard tests/test_[a-e]*.py)
-SECOND := $(wildcard tests/test_[f-o]*.py)
 
 test: $(VENV)/.ready-test
-	$(PYTEST) $(PYTEST_ARGS) $(FIRST) || [ $$? -eq 5 ]  # 5: PYTEST_ARGS leave none of them
-	$(PYTEST) $(PYTEST_ARGS) $(SECOND) || [ $$? -eq 5 ]
-	$(PYTEST) $(PYTEST_ARGS) $(addprefix --ignore=,$(FIRST) $(SECOND)) || [ $$? -eq 5 ]
+	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
+
+test-slow: $(VENV)/.ready-test
+	$(PYTEST) -m slow $(PYTEST_ARGS)
 
 lint: $(VENV)/.ready-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+# User code is type-checked against the wheel, installed without its dependencies into an
+# environment of its own, which finds them in the environment above.
+WHEEL := build/wheel
+typecheck: $(VENV)/.ready-types
+	rm -rf $(WHEEL)
+	$(BIN)/python -m build --wheel --outdir $(WHEEL) . > /dev/null
+	$(BIN)/python -m venv --without-pip $(WHEEL)/venv
+	$(BIN)/python -m pip --python $(WHEEL)/venv/bin/python install -q --no-deps $(WHEEL)/*.whl
+	$(BIN)/python -c "import site; print(site.getsitepackages()[0])" \
+	  > "$$($(WHEEL)/venv/bin/python -c 'import site; print(site.getsitepackages()[0])')/deps.pth"
+	cp tests/typing/* $(WHEEL)  # away from the sources of the package
+	cd $(WHEEL) && $(CURDIR)/$(BIN)/mypy --strict --python-executable venv/bin/python *.py
+	cd $(WHEEL) && $(CURDIR)/$(BIN)/basedpyright --pythonpath venv/bin/python *.py
 
 docs: $(VENV)/.ready-docs
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
-bench: $(VENV)/.ready-progress
+bench: $(VENV)/.ready-progress $(VENV)/.ready-scikeras
 	$(BIN)/python benchmarks/$(BENCH).py $(BENCH_ARGS)
 
 bench-peers: $(VENV)/.made
@@ -63,7 +78,7 @@ clean:
 	rm -f skrnn_demo.png
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# One stamp for each extra, so that a target installs no more than it needs.
+# One stamp for each extra, so that a target installs only what it needs.
 $(VENV)/.ready-%: pyproject.toml $(VENV)/.made
 	$(BIN)/python -m pip install -q -e ".[$*]"
 	@touch $@
