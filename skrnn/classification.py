@@ -359,7 +359,8 @@ class RNNClassifier(ClassifierMixin, BaseSequenceRNN):
         y : ndarray of shape (n_samples,)
             With ``output="sequence"`` of shape (n_samples, n_timesteps).
         """
-        return self.classes_[self.predict_proba(X).argmax(axis=-1)]
+        codes = self.predict_proba(X).argmax(axis=-1)
+        return self.classes_[codes]
 
     def score(self, X: Any, y: ArrayLike, sample_weight: Any = None) -> float:
         """Return the accuracy.

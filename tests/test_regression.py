@@ -632,3 +632,11 @@ def test_score_requires_a_complete_window(windows, small_rnn):
     rnn = small_rnn().fit(windows)
     with pytest.raises(ValueError, match="None of the 4 windows is complete"):
         rnn.score(sliding_windows(np.zeros((4, 1)), 6))
+
+
+def test_warm_start_rejects_another_delta_of_the_same_loss(windows, small_rnn):
+    """The configuration of `keras.losses.Huber` does not contain its delta."""
+    rnn = small_rnn(loss=keras.losses.Huber(0.5), warm_start=True).fit(windows)
+    with pytest.raises(ValueError, match="cannot be resumed with loss="):
+        rnn.set_params(loss=keras.losses.Huber(0.1)).fit(windows)
+    assert rnn.set_params(loss=keras.losses.Huber(0.5)).fit(windows).n_iter_ == 4

@@ -13,6 +13,7 @@ from .windows import (
     check_no_lag_columns,
     check_not_empty,
     check_numeric_windows,
+    is_three_dimensional,
     n_incomplete,
     store_input_shape,
     to_three_dimensions,
@@ -120,7 +121,7 @@ def _check_table(estimator, X, *, reset, dtype):
     is_list = isinstance(X, (list, tuple))
     # A list holds sequences of any length, and after a 3-D X columns are time steps.
     any_length = not reset and (is_list or not estimator._takes_columns)
-    if np.ndim(X) == 3 or any_length:
+    if is_three_dimensional(X) or any_length:
         X = check_array(X, input_name="X", estimator=estimator, **options)
         n_columns = None
     else:

@@ -103,7 +103,7 @@ def check_inputs(estimator, X, *, reset, dtype, any_length=False):
     n_columns = None
     if is_windows(X):
         X = _check_windows(name, X.stacked(), reset=reset, dtype=dtype)
-    elif np.ndim(X) == 3:
+    elif is_three_dimensional(X):
         X = check_array(X, dtype=dtype, allow_nd=True, input_name="X", estimator=estimator)
     elif not reset and (
         estimator.n_features_in_ != estimator.input_shape_[0]
@@ -128,6 +128,12 @@ def check_inputs(estimator, X, *, reset, dtype, any_length=False):
             "features. Predict with the same windows and columns, or fit again."
         )
     return X
+
+
+def is_three_dimensional(X: Any) -> bool:
+    """Return whether X is a 3-D array or nested list; other objects are not converted."""
+    n_dimensions = np.ndim(X) if isinstance(X, (list, tuple)) else getattr(X, "ndim", None)
+    return n_dimensions == 3
 
 
 def to_three_dimensions(name: str, X: np.ndarray, steps: str) -> np.ndarray:
