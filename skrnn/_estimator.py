@@ -72,7 +72,7 @@ class BaseRNN(RNNParameters, CallbackSupportMixin, BaseEstimator):
             limit_threads_in_worker()
             self._check_callbacks()
             data = self._validate_input(X, y, sample_weight, resume, classes)
-            progress.begin(X, y, sample_weight)
+            progress.begin(X, self._callback_target(y, data), sample_weight)
             network = self._network_to_train(X, y, data, resume)
             arguments = self._training_arguments(network, data)
             self._train(network, arguments, epochs, progress, resume)
@@ -85,6 +85,10 @@ class BaseRNN(RNNParameters, CallbackSupportMixin, BaseEstimator):
         `classes` are those that were passed to `partial_fit` of a classifier, or None.
         """
         raise NotImplementedError
+
+    def _callback_target(self, y, data):
+        """Return the y that callbacks of scikit-learn get."""
+        return y
 
     def _build_network(self, X, y, data, seed, settings):
         """Return a new network for X and y, validated as `data`."""

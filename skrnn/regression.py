@@ -196,6 +196,10 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
             y, self._y_ndim = check_outputs(self, X, y)
         return windows, y, check_weights(windows, sample_weight, of_steps=is_sequence)
 
+    def _callback_target(self, y, data):
+        _, target, _ = data  # y may be None, the series itself
+        return target
+
     def _check_resumed(self, network, data):
         _, y, _ = data
         if y.shape[-1] != network.n_outputs:

@@ -714,3 +714,18 @@ def test_networks_that_mask_another_value_train_as_in_keras():
     settings = {"network": build, "epochs": 2}
     model, expected = labeler(**settings).fit(X, y), labeler_of_keras(**settings).fit(X, y)
     np.testing.assert_allclose(model.loss_curve_, expected.loss_curve_)
+
+
+def test_class_weights_of_labels_in_a_column_of_objects(padded):
+    X, y = padded
+    labels = pd.Series(y, dtype=object)
+    class_weight = dict.fromkeys(np.unique(y), 2.0)
+    probabilities = small(class_weight=class_weight).fit(X, labels).predict_proba(X)
+    np.testing.assert_array_equal(probabilities, small().fit(X, y).predict_proba(X))
+
+
+def test_predict_rejects_four_dimensions():
+    X = np.random.default_rng(0).normal(size=(12, 5))
+    model = small().fit(X, np.arange(12) % 2)
+    with pytest.raises(ValueError, match=r"got shape \(12, 5, 1, 1\)"):
+        model.predict(X[:, :, None, None])

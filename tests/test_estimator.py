@@ -652,3 +652,15 @@ def test_keras_files_open_without_skrnn(tmp_path):
     np.testing.assert_allclose(
         np.load(tmp_path / "y1.npy"), estimators[1].predict_proba([[[0.1, 0], [0.3, 0]]]), atol=1e-5
     )
+
+
+def test_callbacks_of_scikit_learn_get_the_series_as_y():
+    pytest.importorskip("sklearn.callback", reason="scikit-learn has no callback API")
+    shapes = []
+
+    class ShapeOfY(Recorder):
+        def on_fit_task_end(self, estimator, context, *, X=None, y=None):
+            shapes.append((len(X), y.shape))
+
+    CASES["regressor"].make(epochs=2).set_callbacks(ShapeOfY()).fit(WINDOWS)
+    assert shapes == [(len(WINDOWS), (len(WINDOWS), 1))] * 3
