@@ -36,9 +36,3 @@ def check_name(parameter: str, name: Any, known: Collection) -> Any:
     hint = f" Did you mean {closest[0]!r}?" if closest else ""
     choices = ", ".join(repr(choice) for choice in known)
     raise ValueError(f"{parameter}={name!r} is not known.{hint} Choose one of {choices}.")
-
-
-def check_not_bool(parameter: str, value: Any) -> None:
-    """Raise a ValueError if an integer parameter is a bool, which Python accepts as an int."""
-    if isinstance(value, bool):
-        raise ValueError(f"{parameter}={value} must be a positive int. Set it to a number.")

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
 
-from ._checks import check_not_bool, unchanged_on_error
+from ._checks import unchanged_on_error
 from ._inputs.weights import normalize_weights
 from ._inputs.windows import n_incomplete, purged_time_split
 from ._parameters import (
@@ -245,7 +246,6 @@ class BaseSequenceRNN(SequenceParameters, BaseRNN):
     _parameter_constraints = BaseRNN._parameter_constraints | SEQUENCE_CONSTRAINTS
 
     def _check_chunk_length(self):
-        check_not_bool("chunk_length", self.chunk_length)
         if self.chunk_length is not None and self.bidirectional:
             raise ValueError(
                 f"chunk_length={self.chunk_length} carries the state forwards from one time step "
@@ -277,12 +277,8 @@ class BaseSequenceRNN(SequenceParameters, BaseRNN):
 
 
 def draw_seed(random_state: int | np.random.RandomState | None) -> int:
-    """Return an int from a `random_state`; None is fresh entropy, not NumPy's global state."""
-    if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
-    if not isinstance(random_state, np.random.RandomState):
-        random_state = np.random.RandomState(random_state)
-    return int(random_state.randint(2**31 - 1))
+    """Return an int from a `random_state`; None draws it from NumPy's global random state."""
+    return int(check_random_state(random_state).randint(2**31 - 1))
 
 
 def fitted_attributes(network: Network) -> dict[str, Any]:

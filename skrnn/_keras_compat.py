@@ -1,9 +1,46 @@
 """Private names of Keras, and functions that traverse the layers of a model."""
 
+import contextlib
+import random
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 import keras
+import keras.src.random.seed_generator
 from keras.src.layers.rnn.dropout_rnn_cell import DropoutRNNCell as DropoutRNNCell
+
+_thread = threading.local()
+_patch_lock = threading.RLock()
+
+
+def default_rng() -> Any:
+    """Return the generator of the seeds of layers that have none: `random`, or `default_seeds`."""
+    return getattr(_thread, "rng", random)
+
+
+class _DefaultRandom:
+    """Replacement of the module `random` inside of Keras during `default_seeds`."""
+
+    @staticmethod
+    def randint(a: int, b: int) -> int:
+        return default_rng().randint(a, b)
+
+
+@contextlib.contextmanager
+def default_seeds(seed: int) -> Iterator[None]:
+    """Draw the seeds of layers and initializers that have none from `seed`, in this thread.
+
+    Outside, Keras draws them from Python's global random state, which is neither read nor changed.
+    """
+    module: Any = keras.src.random.seed_generator
+    with _patch_lock:
+        original, outer = module.python_random, default_rng()
+        module.python_random, _thread.rng = _DefaultRandom, random.Random(seed)
+        try:
+            yield
+        finally:
+            module.python_random, _thread.rng = original, outer
 
 
 def all_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:

@@ -23,7 +23,7 @@ from ._inputs.windows import (
     window_regressor_tags,
 )
 from ._sklearn_compat import check_is_fitted, fit_context
-from ._target import check_columns, fit_affine_target
+from ._target import check_columns, fit_affine_target, window_value
 from .windows._array import is_windows
 
 if TYPE_CHECKING:
@@ -96,9 +96,9 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
 
     Notes
     -----
-    Predictions have the dtype of the network, float32 unless Keras is configured otherwise
-    (scikit-learn's estimator check ``check_regressor_multioutput`` requires float64, and passes
-    where Keras is configured so). Sample weights are scaled to mean 1. Ctrl-C stops training with
+    The network computes in float32, unless Keras is configured otherwise. Predictions are float64,
+    and the base forecast of `residual` is added in float64, so that a scaler can invert them
+    without a loss of digits. Sample weights are scaled to mean 1. Ctrl-C stops training with
     a KeyboardInterrupt and leaves the estimator fitted with the weights reached so far.
 
     References
@@ -262,8 +262,8 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predictions with the number of dimensions of the fitted y, in the dtype of the network.
-            With ``output="sequence"`` of shape (n_samples, n_timesteps[, n_outputs]).
+            Predictions in float64, with the number of dimensions of the fitted y. With
+            ``output="sequence"`` of shape (n_samples, n_timesteps[, n_outputs]).
 
         Raises
         ------
@@ -274,8 +274,20 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
             If the estimator is not fitted.
         """
         check_is_fitted(self)
-        y_pred = self._network.predict(self._check_inputs(X))
+        y_pred = self._predict(X, self._check_inputs(X))
         return y_pred[..., 0] if self._y_ndim < y_pred.ndim else y_pred
+
+    def _predict(self, X, windows):
+        """Predict X, validated as `windows`, and add the base forecast in float64."""
+        baseline = self._network.baseline
+        without_baseline = baseline is not None
+        y_pred = self._network.predict(windows, without_baseline=without_baseline)
+        y_pred = y_pred.astype(np.float64, copy=False)
+        if without_baseline:
+            columns, scales, shifts = baseline
+            series = X.stacked() if is_windows(X) else np.reshape(X, windows.shape)
+            y_pred += window_value(series, columns).astype(np.float64) * scales + shifts
+        return y_pred
 
     def _check_inputs(self, X):
         """Validate windows to predict."""
@@ -312,7 +324,7 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
             )
         if sample_weight is not None:
             sample_weight = check_step_weights(X, sample_weight)
-        return float(_r2(y, self._network.predict(X), sample_weight))
+        return float(_r2(y, self._predict(X, X), sample_weight))
 
     def __sklearn_tags__(self):
         return window_regressor_tags(super().__sklearn_tags__())

@@ -141,10 +141,7 @@ def test_estimators_without_training(estimator, check):
     expand_checks(NETWORKS, is_slow=lambda estimator, name: name not in FAST_CHECKS),
 )
 def test_networks(estimator, check):
-    # This check requires float64 predictions, but those of a network have its dtype.
-    requires_float64 = check.func.__name__ == "check_regressor_multioutput"
-    with float64_networks() if requires_float64 else contextlib.nullcontext():
-        check(estimator)
+    check(estimator)
 
 
 def scikeras_checks():

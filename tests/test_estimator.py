@@ -230,6 +230,11 @@ def test_random_state_instances_and_none(case):
     assert_same_fit(case, first, second)
     first, second = (case.fit(random_state=None) for _ in range(2))
     assert not np.array_equal(case.predict(first), case.predict(second))
+    fits = []
+    for _ in range(2):
+        np.random.seed(3)  # noqa: NPY002
+        fits.append(case.fit(random_state=None))
+    assert_same_fit(case, *fits)
 
 
 def global_random_states():
@@ -249,6 +254,8 @@ def seed_global_random_states():
 @pytest.mark.parametrize("random_state", [0, None])
 def test_fit_and_predict_leave_the_global_random_states_unchanged(random_state, case):
     seed_global_random_states()
+    if random_state is None:  # the seed is drawn from NumPy's global random state
+        np.random.randint(2**31 - 1)  # noqa: NPY002
     expected = global_random_states()
     seed_global_random_states()
     case.predict(case.fit(**REGULARIZATION, random_state=random_state))

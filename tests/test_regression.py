@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 from conftest import label
 from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import r2_score
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
 
 from skrnn import NaiveRegressor, RNNRegressor, WindowTransformer, build_rnn, sliding_windows
 
@@ -72,7 +74,28 @@ def test_predictions_have_the_shape_of_y(windows, wave, small_rnn):
     assert column.shape == (120, 1)
     assert flat.shape == (120,)
     np.testing.assert_array_equal(column.ravel(), flat)
-    assert flat.dtype == np.float32
+    assert flat.dtype == np.float64
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16", "float64"])
+def test_predictions_at_a_high_level_lose_no_digits(policy, wave):
+    """A network without any change predicts the last value, whatever the scaler and the dtype."""
+    series = 1e7 + 5 * wave
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        network = RNNRegressor(
+            "rnn", units=2, epochs=1, learning_rate=1e-12, residual=True, random_state=0
+        )
+        model = TransformedTargetRegressor(
+            make_pipeline(MinMaxScaler(), WindowTransformer(5), network),
+            transformer=MinMaxScaler(),
+        ).fit(series[:80], series[:80])
+        y_pred = model.predict(series[80:])
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert y_pred.dtype == np.float64
+    np.testing.assert_allclose(y_pred, series[79:-1], rtol=1e-14)
 
 
 def test_without_y_the_series_is_the_target(windows, small_rnn):
@@ -356,7 +379,6 @@ def keras_builder(head=True, **compile_settings):
 
 def test_unseeded_user_defined_networks_give_the_same_bits(windows, small_rnn):
     def build(input_shape, n_outputs):
-        random.random(), np.random.rand()  # noqa: NPY002
         return keras_builder()(input_shape, n_outputs)
 
     random.seed(5)

@@ -11,12 +11,17 @@ import numpy as np
 import tensorflow as tf
 
 from .._checks import MASKED
-from .._keras_compat import all_layers
+from .._keras_compat import all_layers, default_seeds
 from .._process import check_not_forked
 from ..networks.checks import check_keras_name, check_network
 from ..networks.custom_cells import custom_objects_of
-from ..networks.initialize import reseed, seeded
-from ..networks.residual import add_residual_baseline, set_residual_baseline
+from ..networks.initialize import reseed
+from ..networks.residual import (
+    add_residual_baseline,
+    remove_residual_baseline,
+    residual_baseline_layer,
+    set_residual_baseline,
+)
 from .cache import (
     architecture_key,
     global_settings,
@@ -63,6 +68,8 @@ class Network:
         The parameters of the estimator that the network was built with.
     input_dtype : str
         The dtype of its windows.
+    baseline : tuple or None
+        The columns, scales and shifts of `add_residual_baseline`.
 
     Attributes
     ----------
@@ -77,10 +84,15 @@ class Network:
         Whether it has a layer that masks time steps.
     """
 
-    def __init__(self, model, seed, settings, input_dtype):
+    def __init__(self, model, seed, settings, input_dtype, baseline=None):
         self.seed = seed
         self.settings = settings
         self.input_dtype = input_dtype
+        self.baseline = baseline
+        frozen = [] if baseline is None else residual_baseline_layer(model).variables
+        self._baseline_indices = {
+            i for i, v in enumerate(variables_of(model)) if any(v is w for w in frozen)
+        }
         self.epochs_done = 0
         self.n_outputs = int(model.output_shape[-1])
         self.n_timesteps = model.inputs[0].shape[1] if len(model.inputs[0].shape) > 1 else None
@@ -139,7 +151,7 @@ class Network:
     def _new_model(self):
         check_not_forked()
         # Layers without a seed would sample one from the global state.
-        with seeded(0), keras.saving.custom_object_scope(self._custom_objects):
+        with default_seeds(0), keras.saving.custom_object_scope(self._custom_objects):
             model = keras.saving.deserialize_keras_object(json.loads(self._config), safe_mode=False)
         assign(variables_of(model), self.values())
         self._compile_model(model)
@@ -301,12 +313,14 @@ class Network:
 
     # Prediction
 
-    def predict(self, X):
+    def predict(self, X, *, without_baseline=False):
         """Return the outputs for all rows of X, batch by batch.
 
         Parameters
         ----------
         X : WindowArray or ndarray of shape (n_samples, n_timesteps, n_features)
+        without_baseline : bool, default=False
+            Whether to return the change from the baseline alone.
 
         Returns
         -------
@@ -315,8 +329,13 @@ class Network:
         """
         if not self._supports_fused_engine:
             check_not_forked()
-            return self._predict_with_keras(np.asarray(X))
+            return self._predict_with_keras(np.asarray(X), without_baseline)
         predictor, values = self.compiled_program(Predictor)
+        if without_baseline:
+            values = [
+                tf.zeros_like(value) if i in self._baseline_indices else value
+                for i, value in enumerate(values)
+            ]
         return predictor(values, X)
 
     def compiled_program(self, program_class):
@@ -344,17 +363,17 @@ class Network:
             self._programs[program_class] = program
         return self._programs[program_class], values
 
-    def _predict_with_keras(self, windows):
-        model = self.model
-        if None not in self._programs:
+    def _predict_with_keras(self, windows, without_baseline):
+        model = remove_residual_baseline(self.model) if without_baseline else self.model
+        if without_baseline not in self._programs:
             # One graph for any number of rows: another graph might round differently.
             spec = tf.TensorSpec((None, *windows.shape[1:]), windows.dtype)
-            self._programs[None] = tf.function(
+            self._programs[without_baseline] = tf.function(
                 lambda x: model(x, training=False), autograph=False
             ).get_concrete_function(spec)
         size = min(_PREDICT_ROWS, max(1, _PREDICT_VALUES // max(1, windows[:1].size)))
         outputs = [
-            self._programs[None](tf.constant(windows[start : start + size])).numpy()
+            self._programs[without_baseline](tf.constant(windows[start : start + size])).numpy()
             for start in range(0, len(windows), size)
         ]
         return np.concatenate(outputs)
@@ -409,7 +428,7 @@ def build_network(
         key = build, repr(options), baseline is not None, global_settings()
     model = None if key is None else templates.take(key)
     if model is None:
-        with seeded(seed):  # layers without a seed sample one from the global state
+        with default_seeds(seed):  # of layers without a seed
             if builder is None:
                 model = build(**options, seed=seed)
             else:
@@ -422,7 +441,7 @@ def build_network(
         reseed(model, seed)
         if baseline is not None:
             set_residual_baseline(model, *baseline)
-    network = Network(model, seed, settings, input_dtype)
+    network = Network(model, seed, settings, input_dtype, baseline)
     if key is not None and not network.owns(model):
         templates.put(key, model)
     return network

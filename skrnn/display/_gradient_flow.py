@@ -325,12 +325,14 @@ def reinitialized_clone(network: "keras.Model") -> "keras.Model":
     """Return a copy of a network with new initial values of its trainable weights."""
     import keras
 
-    from .._keras_compat import all_layers
+    from .._keras_compat import all_layers, default_seeds
     from ..networks.custom_cells import custom_objects_of
-    from ..networks.initialize import seeded
 
-    # `seeded` makes the initial values of layers without a seed reproducible.
-    with seeded(0), keras.saving.custom_object_scope(custom_objects_of([*all_layers(network)])):
+    # `default_seeds` makes the initial values of layers without a seed reproducible.
+    with (
+        default_seeds(0),
+        keras.saving.custom_object_scope(custom_objects_of([*all_layers(network)])),
+    ):
         clone = keras.models.clone_model(network)
     variables = (clone.non_trainable_variables, network.non_trainable_variables)
     for variable, source in zip(*variables, strict=True):

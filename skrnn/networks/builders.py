@@ -8,6 +8,7 @@ import numpy as np
 
 from .._checks import MASKED
 from .._parameters import Cell, Units
+from .checks import output_policy
 from .initialize import initialize_embeddings
 from .stack import StackKeywords, StackOptions, output_layer, stack_builder, stack_recurrent_layers
 
@@ -163,12 +164,11 @@ def build_rnn_classifier(
     """
     options = StackOptions(cell, units, **stack_options)
     inputs = keras.Input((None, input_shape[1]))
-    # Half precision cannot represent MASKED: the inputs are cast after the masking.
-    is_half = keras.config.dtype_policy().compute_dtype == "float16"
-    x = keras.layers.Masking(MASKED, dtype="float32" if is_half else None)(inputs)
+    # float16 cannot represent MASKED: the inputs are cast after the masking.
+    x = keras.layers.Masking(MASKED, dtype=output_policy())(inputs)
     x = stack_recurrent_layers(x, options, sequences=output == "sequence")
     logits = output_layer(n_outputs, options)(x)
-    return keras.Model(inputs, keras.layers.Activation("softmax")(logits))
+    return keras.Model(inputs, keras.layers.Activation("softmax", dtype=output_policy())(logits))
 
 
 @stack_builder
@@ -236,4 +236,4 @@ def build_text_rnn(
         initialize_embeddings(table, options.new_seed())
     x = stack_recurrent_layers(x, options, sequences=sequences)
     logits = output_layer(n_classes, options)(x)
-    return keras.Model(inputs, keras.layers.Softmax()(logits))
+    return keras.Model(inputs, keras.layers.Softmax(dtype=output_policy())(logits))

@@ -38,6 +38,12 @@ def check_keras_name(parameter: str, name: Any, module: ModuleType) -> Any:
         raise
 
 
+def output_policy() -> str | None:
+    """Return the dtype of output layers: float32 in half precision, else None for the default."""
+    is_half = keras.config.dtype_policy().compute_dtype in ("float16", "bfloat16")
+    return "float32" if is_half else None
+
+
 def check_network(
     model: Any,
     input_shape: Sequence[int | None],

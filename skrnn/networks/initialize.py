@@ -4,19 +4,17 @@ All seeds of a network come from one sequence. Its layers take them in order: a 
 those of `recurrent_settings`, any other layer with an initializer or dropout a single one.
 """
 
-import contextlib
 import random
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 
-from .._keras_compat import all_layers
+from .._keras_compat import all_layers, default_rng
 from .._process import check_not_forked
 from ..layers import reinitialize
-from .residual import has_residual_baseline
+from .residual import residual_baseline_layer
 
 RECURRENT_INITIALIZERS = {
     "orthogonal": keras.initializers.Orthogonal,
@@ -32,22 +30,6 @@ RECURRENT_INITIALIZERS = {
 # Embeddings and one-hot vectors then change the states of the cells by similar amounts.
 _EMBEDDING_STDDEV = 0.5
 
-_global_state_lock = threading.RLock()
-
-
-@contextlib.contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Seed the layers that Keras builds without a seed, and restore the global random states."""
-    with _global_state_lock:
-        python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
-        random.seed(seed)
-        np.random.seed(seed % 2**32)  # noqa: NPY002
-        try:
-            yield
-        finally:
-            random.setstate(python_state)
-            np.random.set_state(numpy_state)  # noqa: NPY002
-
 
 def seed_sequence(seed: int | None) -> Callable[[], int]:
     """Return a function that returns the next seed of a network at each call.
@@ -56,7 +38,7 @@ def seed_sequence(seed: int | None) -> Callable[[], int]:
     `check_not_forked` in a forked process.
     """
     check_not_forked()
-    seeds = random.Random(random.getrandbits(31) if seed is None else seed)
+    seeds = random.Random(default_rng().getrandbits(31) if seed is None else seed)
     return lambda: seeds.getrandbits(31)
 
 
@@ -115,6 +97,6 @@ def reseed(model: keras.Model, seed: int) -> None:
             layer.seed_generator.state.assign([new_seed(), 0])
         elif isinstance(layer, keras.layers.Dense) and layer.trainable:
             initializer = keras.initializers.GlorotUniform(new_seed())
-            if has_residual_baseline(model):
+            if residual_baseline_layer(model) is not None:
                 initializer = keras.initializers.Zeros()
             layer.kernel.assign(initializer(layer.kernel.shape, layer.kernel.dtype))

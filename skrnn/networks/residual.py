@@ -1,11 +1,12 @@
 """Residual baselines: networks that learn the change from the last value of a window."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
-from .checks import compile_like
+from .checks import compile_like, output_policy
 
 _LAYER_NAME = "base"
 
@@ -46,13 +47,15 @@ def add_residual_baseline(
             f"inputs of shape {tuple(window.shape[1:])}. Build it with the input_shape that the "
             "builder receives."
         )
+    policy = output_policy()
     head = model.layers[-1]
     if isinstance(head, keras.layers.Dense):
         for variable in head.trainable_variables:
             variable.assign(keras.ops.zeros_like(variable))
-    last = keras.layers.Flatten()(keras.layers.Cropping1D((n_timesteps - 1, 0))(window))
-    baseline = keras.layers.Dense(len(columns), trainable=False, name=_LAYER_NAME)(last)
-    outputs = keras.layers.Add()([model.outputs[0], baseline])
+    last = keras.layers.Cropping1D((n_timesteps - 1, 0), dtype=policy)(window)
+    last = keras.layers.Flatten(dtype=policy)(last)
+    layer = keras.layers.Dense(len(columns), trainable=False, name=_LAYER_NAME, dtype=policy)
+    outputs = keras.layers.Add(dtype=policy)([model.outputs[0], layer(last)])
     model = compile_like(model, keras.Model(window, outputs))
     set_residual_baseline(model, columns, scales, shifts)
     return model
@@ -62,12 +65,17 @@ def set_residual_baseline(
     model: keras.Model, columns: Sequence[int], scales: Sequence[float], shifts: Sequence[float]
 ) -> None:
     """Set the baseline of a model of `add_residual_baseline`."""
-    layer = model.get_layer(_LAYER_NAME)
+    layer = residual_baseline_layer(model)
     kernel = np.zeros(layer.kernel.shape)
     kernel[columns, range(len(columns))] = scales
     layer.set_weights([kernel, np.asarray(shifts)])
 
 
-def has_residual_baseline(model: keras.Model) -> bool:
-    """Return whether a model has a baseline of `add_residual_baseline`."""
-    return any(layer.name == _LAYER_NAME for layer in model.layers)
+def remove_residual_baseline(model: keras.Model) -> keras.Model:
+    """Return the model that `add_residual_baseline` added the baseline to, with shared layers."""
+    return keras.Model(model.inputs, model.layers[-1].input[0])
+
+
+def residual_baseline_layer(model: keras.Model) -> Any:
+    """Return the layer with the baseline of `add_residual_baseline`, or None."""
+    return next((layer for layer in model.layers if layer.name == _LAYER_NAME), None)

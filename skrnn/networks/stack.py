@@ -9,16 +9,16 @@ import keras
 
 from .._checks import check_name
 from .._docstrings import substitute_docs
+from .._keras_compat import default_seeds
 from .._parameters import Activation, StackParameters, Units
 from ..layers import LAYERS
-from .checks import check_keras_name
+from .checks import check_keras_name, output_policy
 from .custom_cells import custom_objects_of, make_recurrent_layer
 from .initialize import (
     RECURRENT_INITIALIZERS,
     initialize_identity,
     recurrent_settings,
     seed_sequence,
-    seeded,
 )
 
 CELLS = {
@@ -121,7 +121,7 @@ def stack_recurrent_layers(
     for i, units in enumerate(sizes):
         return_sequences = sequences or i < len(sizes) - 1
         # User-defined cells initialize their weights themselves.
-        with seeded(0 if isinstance(options.cell, str) else options.new_seed()):
+        with default_seeds(0 if isinstance(options.cell, str) else options.new_seed()):
             layer = _make_layer(options, units, return_sequences=return_sequences)
             x = layer(x)
         if options.recurrent_initializer == "identity":
@@ -153,7 +153,9 @@ def output_layer(
 ) -> keras.layers.Dense:
     """Return the dense layer at the end of a network."""
     initializer = keras.initializers.GlorotUniform(options.new_seed())
-    return keras.layers.Dense(size, activation=activation, kernel_initializer=initializer)
+    return keras.layers.Dense(
+        size, activation=activation, kernel_initializer=initializer, dtype=output_policy()
+    )
 
 
 def check_units(units: Units) -> tuple[int, ...]:

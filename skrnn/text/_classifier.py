@@ -12,7 +12,6 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 
-from .._checks import check_not_bool
 from .._docstrings import substitute_docs
 from .._estimator import BaseRNN, draw_seed
 from .._inputs.labels import class_weights, encode_classes, find_classes, stratified_holdout
@@ -212,7 +211,6 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
                 f"The network was fitted on {KINDS[self._kind]}, and training cannot be resumed on "
                 f"{KINDS[kind]}. Pass X and y as before, or fit with warm_start=False."
             )
-        check_not_bool("chunk_length", self.chunk_length)
         weights = check_weights(symbols, sample_weight)
         if not resume:
             self._kind: str = kind

@@ -1,13 +1,13 @@
 import random
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
 import pytest
 
-from skrnn._keras_compat import all_layers
+from skrnn._keras_compat import all_layers, default_seeds
 from skrnn.networks import CELLS, build_rnn, build_rnn_classifier, build_text_rnn
-from skrnn.networks.initialize import RECURRENT_INITIALIZERS, reseed, seeded
+from skrnn.networks.initialize import RECURRENT_INITIALIZERS, reseed
 from skrnn.networks.residual import add_residual_baseline
 
 
@@ -89,45 +89,45 @@ def test_identity_of_a_user_defined_cell():
         np.testing.assert_array_equal(layer.cell.recurrent_kernel, np.tile(np.eye(3), 2))
 
 
-def test_seeded_layers_and_restored_global_states():
+def test_default_seeds_of_layers():
     def kernel(seed):
-        with seeded(seed):
+        with default_seeds(seed):
             layer = keras.layers.Dense(3)
             layer.build((None, 2))
             return layer.kernel.numpy()
 
-    states = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
     np.testing.assert_array_equal(kernel(1), kernel(1))
     assert not np.array_equal(kernel(1), kernel(2))
 
+
+def test_default_seeds_neither_read_nor_change_the_global_random_states():
+    states = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+
     def draw_and_fail():
-        with seeded(3):
-            random.random()
-            with seeded(4):  # contexts can be nested
-                np.random.random()  # noqa: NPY002
+        with default_seeds(3):
+            keras.initializers.GlorotUniform()((2, 2))
+            with default_seeds(4):  # contexts can be nested
+                keras.initializers.GlorotUniform()((2, 2))
+            build_rnn((3, 1), 1, units=2)
             raise ValueError("inside")
 
     with pytest.raises(ValueError, match="inside"):
         draw_and_fail()
     assert (random.getstate(), np.random.get_state()[1].tolist()) == states  # noqa: NPY002
+    random.seed(0)
+    expected = random.randint(1, int(1e9))
+    random.seed(0)
+    assert keras.initializers.GlorotUniform().seed == expected
 
 
-def test_seeded_contexts_of_threads_wait_for_each_other():
-    numbers, entered = [], threading.Event()
-
-    def draw():
-        entered.set()
-        with seeded(1):
-            numbers.append(random.random())
-
-    with seeded(0):
-        expected = random.Random(0)
-        assert random.random() == expected.random()
-        thread = threading.Thread(target=draw)
-        thread.start()
-        assert entered.wait(timeout=10)
-        thread.join(timeout=0.1)
-        assert not numbers
-        assert random.random() == expected.random()
-    thread.join(timeout=10)
-    assert numbers == [random.Random(1).random()]
+def test_global_random_state_of_another_thread_while_a_network_is_built():
+    random.seed(0)
+    expected = [random.random() for _ in range(4)]
+    random.seed(0)
+    with default_seeds(3), ThreadPoolExecutor(1) as pool:
+        drawn = [pool.submit(random.random).result() for _ in range(4)]
+        other = [pool.submit(lambda: keras.initializers.GlorotUniform().seed).result()]
+        own = keras.initializers.GlorotUniform().seed
+    assert drawn == expected
+    with default_seeds(3):
+        assert keras.initializers.GlorotUniform().seed == own not in other
