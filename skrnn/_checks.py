@@ -2,8 +2,12 @@
 
 import contextlib
 import difflib
+import re
 from collections.abc import Collection, Iterator
 from typing import Any
+
+import numpy as np
+import pandas as pd
 
 # The value of all features of a masked time step. No data hold it, float32 and wider types
 # represent it exactly, and its product with zero is zero.
@@ -36,3 +40,63 @@ def check_name(parameter: str, name: Any, known: Collection) -> Any:
     hint = f" Did you mean {closest[0]!r}?" if closest else ""
     choices = ", ".join(repr(choice) for choice in known)
     raise ValueError(f"{parameter}={name!r} is not known.{hint} Choose one of {choices}.")
+
+
+# Types of values that are not numbers, as dtypes of pandas and polars and `infer_dtype` name them.
+_TIME = re.compile("date|time|duration|period|interval")
+_TEXT = re.compile("cat|enum|str|utf|bytes")
+
+
+def check_numeric(X: Any, name: str = "X", *, strings: bool = False) -> None:
+    """Raise a ValueError if data hold times, strings or categories instead of numbers.
+
+    Parameters
+    ----------
+    X : DataFrame, Series, ndarray or other array-like
+        Lists are not checked.
+    name : str, default="X"
+        Name of the data in the message.
+    strings : bool, default=False
+        Whether strings are accepted, if there is nothing but strings.
+    """
+    kinds = _column_kinds(X)
+    if strings and all(_TEXT.search(kind) for _, kind in kinds):
+        return
+    for column, kind in kinds:
+        where = f"Column {column!r} of {name}" if column is not None else name
+        if _TIME.search(kind):
+            raise ValueError(
+                f"{where} holds times (dtype {kind}), not numbers. Drop them, make them the index, "
+                "or derive numbers from them, such as the hour or the weekday."
+            )
+        if _TEXT.search(kind):
+            raise ValueError(
+                f"{where} holds strings or categories (dtype {kind}), not numbers. Encode them "
+                "first, with sklearn.preprocessing.OrdinalEncoder or OneHotEncoder."
+            )
+
+
+def _column_kinds(X):
+    """Return pairs of a column and the name of its dtype; the column is None if it has no name."""
+    if hasattr(X, "columns") and hasattr(X, "dtypes"):
+        columns = enumerate(zip(X.columns, X.dtypes, strict=True))
+        return [(name, _kind(dtype, lambda i=i: X.iloc[:, i])) for i, (name, dtype) in columns]
+    return [(None, _kind(X.dtype, lambda: X))] if hasattr(X, "dtype") else []
+
+
+def _kind(dtype, get_values):
+    """Return the name of a dtype, or of the type of its values if it is that of Python objects."""
+    if dtype == "O":
+        return pd.api.types.infer_dtype(np.ravel(get_values()))
+    return {"M": "datetime64", "m": "timedelta64", "U": "str", "S": "bytes"}.get(
+        getattr(dtype, "kind", ""), str(dtype).lower()
+    )
+
+
+def check_single_series(name: str, X: Any, advice: str) -> None:
+    """Raise a ValueError if X has a MultiIndex, as panels of several series have."""
+    if getattr(getattr(X, "index", None), "nlevels", 1) > 1:
+        raise ValueError(
+            f"X has a MultiIndex, as a panel of several series, but {name} takes a single series. "
+            f"{advice}"
+        )

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from ._checks import unchanged_on_error
+from ._inputs.sequences import masked_steps, pad_to_bucket, right_align
 from ._inputs.weights import normalize_weights
 from ._inputs.windows import n_incomplete, purged_time_split
 from ._parameters import (
@@ -139,7 +140,7 @@ class BaseRNN(RNNParameters, CallbackSupportMixin, BaseEstimator):
         rows, validation = range(n_incomplete(X), len(X)), None
         if self.early_stopping:
             X, y, weights, rows, holdout = self._split_holdout(X, y, weights, rows, network.seed)
-            weights = normalize_weights(weights, rows, holdout, mask=self._loss_mask(y))
+            weights = normalize_weights(weights, rows, holdout, mask=self._loss_mask(X, y))
             validation = self._validation(network, X, y, weights, holdout)
         dtype = keras.config.floatx()
         X, trainer_class = self._select_trainer(X)
@@ -156,7 +157,7 @@ class BaseRNN(RNNParameters, CallbackSupportMixin, BaseEstimator):
         """Split the rows in time; classifiers stratify sequences instead."""
         return X, y, weights, *purged_time_split(X, rows, self.validation_fraction)
 
-    def _loss_mask(self, y):
+    def _loss_mask(self, X, y):
         """Return where there is a loss, None for everywhere."""
         return None
 
@@ -273,7 +274,35 @@ class BaseSequenceRNN(SequenceParameters, BaseRNN):
     def _select_trainer(self, X):
         from ._engine.tbptt import select_tbptt_trainer
 
+        if self.chunk_length is not None and self.output == "last" and not is_windows(X):
+            X = right_align(X)  # gradients are truncated before the last time steps
         return select_tbptt_trainer(X, self.chunk_length, self.output)
+
+    def _predict_sequences(self, X):
+        """Return the outputs for validated sequences of any length that the network takes."""
+        network = self._network
+        n_timesteps, fixed = X.shape[1], network.n_timesteps
+        can_pad = network.has_masking and not is_windows(X)
+        if fixed is not None and n_timesteps != fixed and not (can_pad and n_timesteps < fixed):
+            raise ValueError(
+                f"X has sequences of {n_timesteps} time steps, but the network takes {fixed}. "
+                "Pass sequences of that length, or build the network on (None, n_features)."
+            )
+        check_masks(network, X)
+        if can_pad:
+            X = pad_to_bucket(X, self.input_shape_[0])
+        outputs = network.predict(X)
+        return outputs[:, :n_timesteps] if outputs.ndim == 3 else outputs
+
+
+def check_masks(network: Network, X: np.ndarray) -> None:
+    """Raise a ValueError if there are masked time steps that a custom network would read."""
+    if not network.has_masking and masked_steps(X.series[:, None] if is_windows(X) else X).any():
+        raise ValueError(
+            "X contains masked time steps (NaN, or sequences of unequal lengths), but the network "
+            "has no layer that masks them. Begin it with "
+            "keras.layers.Masking(skrnn.networks.MASKED), or pad or truncate the sequences."
+        )
 
 
 def draw_seed(random_state: int | np.random.RandomState | None) -> int:

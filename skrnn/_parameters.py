@@ -63,6 +63,7 @@ SEQUENCE_CONSTRAINTS: dict[str, list] = {
     "output": [StrOptions({"last", "sequence"})],
     "network": [callable, None],
     "chunk_length": [POSITIVE_INT, None],
+    "n_features": [POSITIVE_INT, None],
 }
 
 
@@ -199,9 +200,14 @@ class SequenceParameters(RNNParameters):
         `chunk_length`. `recurrent_dropout` samples new masks for each chunk. A user-defined builder
         gets an `input_shape` of (None, n_features) with ``output="sequence"`` and a `chunk_length`,
         and must treat each time step independently between its recurrent layers.
+    n_features : int, default=None
+        Number of features of a 2-D X, whose columns are then all features of the first time step,
+        followed by those of the next one. If None, it is 1, unless X consists of flattened windows
+        or of a DataFrame of lags (``WindowTransformer(flatten=True)``), where it is known.
     """
 
     _: KW_ONLY
     output: str = "last"
     network: "Callable[..., keras.Model] | None" = None
     chunk_length: int | None = None
+    n_features: int | None = None

@@ -27,7 +27,8 @@ def fit_affine_target(target, y, columns=None):
     -------
     columns : list of int
     scales, shifts : list of float
-        ``y[:, j] == scales[j] * target[:, columns[j]] + shifts[j]``.
+        ``y[:, j] == scales[j] * target[:, columns[j]] + shifts[j]``. If the outputs are several
+        steps ahead, output j is the column j rows later.
 
     Raises
     ------
@@ -39,16 +40,19 @@ def fit_affine_target(target, y, columns=None):
         candidates = range(target.shape[1]) if columns is None else [columns[output]]
         # A line fits any two rows exactly, so with two rows only equal values identify a column.
         only_equal = len(candidates) > 1 and len(y) < 3
+        lags = {0, output} if output < len(y) else {0}
         error, scale, shift, column = min(
-            (*_fit_line(target[:, column], y[:, output], only_equal), column)
+            (*_fit_line(target[lag:, column], y[: len(y) - lag, output], only_equal), column)
             for column in candidates
+            for lag in lags
         )
         if not error <= _MAX_ERROR:
             which = "no column" if columns is None else f"not column {column}"
             raise ValueError(
                 f"Output {output} of y is {which} of the series in the windows, up to scale and "
                 f"shift (the best fit has an error of {error:.1%} of its standard deviation), so "
-                "its last value is not known. Add the column of the target to X, or name it."
+                "its last value is not known. Add the column of the target to X. (Outputs of "
+                "several steps ahead are the column itself, and the column 1, 2, ... rows later.)"
             )
         fits.append((column, scale, shift))
     return [list(values) for values in zip(*fits, strict=True)]

@@ -12,15 +12,16 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
 
 from ._docstrings import substitute_docs
-from ._estimator import BaseSequenceRNN
+from ._estimator import BaseSequenceRNN, check_masks
 from ._inputs.labels import (
+    check_one_label,
     class_weights,
     encode_classes,
     find_classes,
     sequence_labels,
     stratified_holdout,
 )
-from ._inputs.sequences import check_sequences, masked_steps, pad_to_bucket, right_align
+from ._inputs.sequences import check_sequences, masked_steps
 from ._inputs.weights import check_step_weights, check_weights, normalize_weights
 from ._inputs.windows import check_n_samples, missing_target, n_incomplete
 from ._sklearn_compat import StrOptions, check_is_fitted, check_y, fit_context
@@ -69,6 +70,7 @@ class RNNClassifier(ClassifierMixin, BaseSequenceRNN):
         `skrnn.networks.build_rnn_classifier`.
     {optimizer_parameters}
     {chunk_length}
+    {n_features}
     early_stopping : bool, default=False
         Whether to stop when the loss on a holdout has not decreased for `n_iter_no_change` epochs,
         and to restore the best weights. The holdout is stratified by class for sequences, and the
@@ -222,6 +224,7 @@ class RNNClassifier(ClassifierMixin, BaseSequenceRNN):
             labels = sequence_labels(y, valid)
         else:
             valid = np.arange(len(X)) >= skip
+            check_one_label(type(self).__name__, y)
             labels = check_y(y if skip == 0 else np.asarray(y)[skip:], estimator=self)
         check_classification_targets(labels)
         return labels, valid
@@ -251,7 +254,7 @@ class RNNClassifier(ClassifierMixin, BaseSequenceRNN):
         from ._engine.eligibility import ignored_class, per_sample_loss
 
         X, codes, _ = data
-        _check_masks(network, X)
+        check_masks(network, X)
         if not network.is_precompiled or not (codes[n_incomplete(X) :] == NO_CLASS).any():
             return
         loss = network.loss()
@@ -276,13 +279,8 @@ class RNNClassifier(ClassifierMixin, BaseSequenceRNN):
             return super()._split_holdout(X, y, weights, rows, seed)
         return stratified_holdout(X, y, weights, self.validation_fraction, seed)
 
-    def _loss_mask(self, y):
+    def _loss_mask(self, X, y):
         return y != NO_CLASS
-
-    def _select_trainer(self, X):
-        if self.chunk_length is not None and self.output == "last" and not is_windows(X):
-            X = right_align(X)  # gradients are truncated before the last time steps
-        return super()._select_trainer(X)
 
     def _score_holdout(self, y, y_pred, sample_weight):
         valid = y != NO_CLASS
@@ -312,23 +310,7 @@ class RNNClassifier(ClassifierMixin, BaseSequenceRNN):
         """
         check_is_fitted(self)
         X = self._check_sequences(X, reset=False, dtype=self._network.input_dtype)
-        return self._predict_probabilities(X)
-
-    def _predict_probabilities(self, X):
-        """Return the probabilities of validated sequences."""
-        network = self._network
-        n_timesteps, fixed = X.shape[1], network.n_timesteps
-        can_pad = network.has_masking and not is_windows(X)
-        if fixed is not None and n_timesteps != fixed and not (can_pad and n_timesteps < fixed):
-            raise ValueError(
-                f"X has sequences of {n_timesteps} time steps, but the network takes {fixed}. "
-                "Pass sequences of that length, or build the network on (None, n_features)."
-            )
-        _check_masks(network, X)
-        if can_pad:
-            X = pad_to_bucket(X, self.input_shape_[0])
-        probabilities = network.predict(X)
-        return probabilities[:, :n_timesteps] if probabilities.ndim == 3 else probabilities
+        return self._predict_sequences(X)
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Return the logarithms of `predict_proba`.
@@ -385,23 +367,13 @@ class RNNClassifier(ClassifierMixin, BaseSequenceRNN):
         labels, valid = self._valid_labels(X, y)
         if sample_weight is not None:
             sample_weight = check_step_weights(X, sample_weight)
-        y_pred = self.classes_[self._predict_probabilities(X).argmax(axis=-1)]
+        y_pred = self.classes_[self._predict_sequences(X).argmax(axis=-1)]
         return _accuracy(labels, y_pred, valid, sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
-
-
-def _check_masks(network, X):
-    """Raise a ValueError if there are masked time steps that a user-defined network would read."""
-    if not network.has_masking and masked_steps(X.series[:, None] if is_windows(X) else X).any():
-        raise ValueError(
-            "X contains masked time steps (NaN, or sequences of unequal lengths), but the network "
-            "has no layer that masks them. Begin it with "
-            "keras.layers.Masking(skrnn.networks.MASKED), or pad or truncate the sequences."
-        )
 
 
 def _accuracy(labels, y_pred, valid, weights):

@@ -13,8 +13,9 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 
 from ._docstrings import substitute_docs
-from ._estimator import BaseSequenceRNN
-from ._inputs.weights import check_step_weights, check_weights
+from ._estimator import BaseSequenceRNN, check_masks
+from ._inputs.sequences import check_sequences, has_masked_steps, masked_steps
+from ._inputs.weights import check_step_weights, check_weights, normalize_weights
 from ._inputs.windows import (
     check_inputs,
     check_outputs,
@@ -63,6 +64,7 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
         The loss function.
     {optimizer_parameters}
     {chunk_length}
+    {n_features}
     early_stopping : bool, default=False
         Whether to stop when the loss on a holdout has not decreased for `n_iter_no_change` epochs,
         and to restore the best weights. The holdout is the *last* part in time. Windows before it
@@ -188,13 +190,24 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
         import keras
 
         self._check_chunk_length()
-        windows = check_inputs(self, X, reset=not resume, dtype=keras.config.floatx())
+        if not resume:
+            self._has_masking = not is_windows(X) and has_masked_steps(type(self).__name__, X)
+        windows = self._check_inputs(X, reset=not resume, dtype=keras.config.floatx())
         is_sequence = self.output == "sequence"
         if is_sequence:
-            y, self._y_ndim = check_sequence_targets(self, windows, y)
+            y, self._y_ndim = check_sequence_targets(self, windows, y, self._valid_steps(windows))
         else:
             y, self._y_ndim = check_outputs(self, X, y)
-        return windows, y, check_weights(windows, sample_weight, of_steps=is_sequence)
+        weights = check_weights(windows, sample_weight, of_steps=is_sequence)
+        if is_sequence and self._has_masking:
+            valid = self._valid_steps(windows)
+            weights = valid * (1.0 if weights is None else weights)
+            weights = normalize_weights(weights, range(len(windows)), mask=valid)
+        return windows, y, weights
+
+    def _valid_steps(self, X):
+        """Return a mask of the time steps that are not masked, None if there are no masks."""
+        return ~masked_steps(X) if self._has_masking else None
 
     def _callback_target(self, y, data):
         _, target, _ = data  # y may be None, the series itself
@@ -213,7 +226,11 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
 
         _, target, _ = data
         baseline = self._fit_baseline(X, target, is_series=y is None)
-        return self._build(build_rnn, baseline, seed, settings, target.shape[-1])
+        options = {"masking": True} if self._has_masking else {}
+        network = self._build(build_rnn, baseline, seed, settings, target.shape[-1], **options)
+        if self._has_masking:
+            check_masks(network, data[0])
+        return network
 
     def _fit_baseline(self, X, y, *, is_series):
         """Return columns, scales and shifts of the baseline of `residual`, or None."""
@@ -245,6 +262,9 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
 
     def _loss(self):
         return self.loss
+
+    def _loss_mask(self, X, y):
+        return self._valid_steps(X) if self.output == "sequence" else None
 
     def _score_holdout(self, y, y_pred, sample_weight):
         return _r2(y, y_pred, sample_weight) if len(y) > 1 else np.nan
@@ -281,7 +301,10 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
         """Predict X, validated as `windows`, and add the base forecast in float64."""
         baseline = self._network.baseline
         without_baseline = baseline is not None
-        y_pred = self._network.predict(windows, without_baseline=without_baseline)
+        if self._has_masking:
+            y_pred = self._predict_sequences(windows)
+        else:
+            y_pred = self._network.predict(windows, without_baseline=without_baseline)
         y_pred = y_pred.astype(np.float64, copy=False)
         if without_baseline:
             columns, scales, shifts = baseline
@@ -289,11 +312,22 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
             y_pred += window_value(series, columns).astype(np.float64) * scales + shifts
         return y_pred
 
-    def _check_inputs(self, X):
-        """Validate windows to predict."""
-        network = self._network
-        any_length = self.output == "sequence" and network.n_timesteps is None
-        return check_inputs(self, X, reset=False, dtype=network.input_dtype, any_length=any_length)
+    def _check_inputs(self, X, reset=False, dtype=None):
+        """Validate windows or sequences; `dtype` is that of the network by default."""
+        network: Any = None if reset else self._network
+        dtype = dtype or network.input_dtype
+        if self._has_masking:
+            in_place = self.output == "sequence"
+            return check_sequences(self, X, reset=reset, dtype=dtype, in_place=in_place)
+        name = type(self).__name__
+        if not reset and not is_windows(X) and has_masked_steps(name, X):
+            raise ValueError(
+                f"X contains NaN or sequences of unequal lengths, but {name} was fitted without "
+                "them, so its network does not mask time steps. Fit on such sequences too, or "
+                "fill, pad or truncate them."
+            )
+        any_length = not reset and self.output == "sequence" and network.n_timesteps is None
+        return check_inputs(self, X, reset=reset, dtype=dtype, any_length=any_length)
 
     def score(self, X: ArrayLike, y: ArrayLike | None = None, sample_weight: Any = None) -> float:
         """Return R² of the prediction.
@@ -316,7 +350,8 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
             return score_windows(self, X, y, sample_weight)
         check_is_fitted(self)
         X = self._check_inputs(X)
-        y, _ = check_sequence_targets(self, X, y)
+        valid = self._valid_steps(X)
+        y, _ = check_sequence_targets(self, X, y, valid)
         if y.shape[2] != self.n_outputs_:
             raise ValueError(
                 f"y has {y.shape[2]} outputs at each time step, but {type(self).__name__} was "
@@ -324,10 +359,14 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
             )
         if sample_weight is not None:
             sample_weight = check_step_weights(X, sample_weight)
+        if valid is not None:
+            sample_weight = valid * (1.0 if sample_weight is None else sample_weight)
         return float(_r2(y, self._predict(X, X), sample_weight))
 
     def __sklearn_tags__(self):
-        return window_regressor_tags(super().__sklearn_tags__())
+        tags = window_regressor_tags(super().__sklearn_tags__())
+        tags.input_tags.allow_nan = True
+        return tags
 
 
 def _r2(y, y_pred, weights):

@@ -9,22 +9,22 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
-from ._checks import unchanged_on_error
+from ._checks import check_numeric, check_single_series, unchanged_on_error
 from ._sklearn_compat import Interval, check_array, check_is_fitted, fit_context, validate_data
-from .windows._array import is_windows
+from .windows._array import IncompleteArray, as_column, is_windows
 from .windows._transformer import WindowTransformer
 
 __all__ = ["ReservoirTransformer", "StateArray"]
 
 
-class StateArray(np.ndarray):
+class StateArray(IncompleteArray):
     """States of a reservoir, with the number of leading states that are incomplete.
 
     Slices, copies and the results of arithmetic have ``n_incomplete=0``.
 
     Parameters
     ----------
-    states : array-like
+    array : array-like
         The states.
     n_incomplete : int, default=0
         Number of leading rows that `CompleteWindowsRegressor` excludes from `fit`.
@@ -34,23 +34,6 @@ class StateArray(np.ndarray):
     n_incomplete : int
         Number of leading rows that `CompleteWindowsRegressor` excludes from `fit`.
     """
-
-    n_incomplete: int
-
-    def __new__(cls, states: ArrayLike, n_incomplete: int = 0) -> "StateArray":
-        """Create a view of the states."""
-        self = np.asarray(states).view(cls)
-        self.n_incomplete = int(n_incomplete)
-        return self
-
-    def __array_finalize__(self, obj: Any) -> None:
-        self.n_incomplete = 0
-
-    def __reduce__(self) -> Any:
-        return StateArray, (np.asarray(self), self.n_incomplete)
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        return self.__reduce__()
 
 
 class ReservoirTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -294,6 +277,9 @@ array-like of shape (n_samples, n_features)
         """Return windows or a series as an array of floats."""
         dtype = [np.float64, np.float32]
         if not _has_windows(X):
+            check_single_series(type(self).__name__, X, "Transform each series.")
+            check_numeric(X)
+            X = as_column(X) if reset or self.n_features_in_ == 1 else X
             return validate_data(self, X, reset=reset, dtype=dtype)
         if is_windows(X):
             X = X.stacked()

@@ -12,7 +12,6 @@ from ._checks import unchanged_on_error
 from ._inputs.windows import (
     check_outputs,
     n_incomplete,
-    n_rows_before,
     score_windows,
     window_regressor_tags,
 )
@@ -101,7 +100,7 @@ class CompleteWindowsRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator
         """
         with unchanged_on_error(self):
             n_samples = num_samples(X)
-            skip = n_incomplete(X) or n_rows_before(X)
+            skip = n_incomplete(X)
             if skip and skip >= n_samples:
                 raise ValueError(
                     f"None of the {n_samples} windows is complete, so there is nothing to fit: "

@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import r2_score
+from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
@@ -588,11 +589,21 @@ def windows_with(value, row):
         (sliding_windows(np.zeros((20, 1)), 5), np.zeros(19), "X has 20 rows and y has 19"),
         (windows_with(np.nan, 17), None, r"X contains nan in row 17 of the series \(column 0\)"),
         (windows_with(np.inf, 17), None, r"X contains inf in row 17 of the series \(column 0\)"),
-        (np.full((9, 3), np.nan), np.zeros(9), "Input X contains NaN"),
-        (np.full((9, 3, 2), np.nan), np.zeros(9), "Input X contains NaN"),
+        (np.full((9, 3), np.nan), np.zeros(9), "Row 0 of X has no time step without NaN"),
+        (np.full((9, 3, 2), np.nan), np.zeros(9), "Row 0 of X has no time step without NaN"),
+        (np.full((9, 3), np.inf), np.zeros(9), "Input X contains infinity"),
         (np.zeros(9), np.zeros(9), "Reshape your data"),
         (np.zeros((9, 3, 2, 1)), np.zeros(9), r"expects X of shape .* got shape \(9, 3, 2, 1\)"),
-        (np.array([["a", "b"]] * 9), np.zeros(9), "could not convert string to float"),
+        (np.array([["a", "b"]] * 9), np.zeros(9), "X holds strings"),
+        (pd.DataFrame({"day": pd.date_range("2020", periods=9)}), np.zeros(9), "Column 'day' of X"),
+        (np.zeros((9, 3)), pd.date_range("2020", periods=9), "y holds times"),
+        (np.zeros((9, 3)), pd.Series(list("abcabcabc")), "y holds strings"),
+        (
+            pd.DataFrame(np.zeros((9, 3)), pd.MultiIndex.from_product([range(3)] * 2)),
+            np.zeros(9),
+            "X has a MultiIndex",
+        ),
+        (np.zeros((9, 3)), np.r_[np.zeros(4), np.nan, np.zeros(4)], "NaN in row 4.*Do not shift y"),
         (
             sliding_windows(np.array(list("hello hello"))[:, None], 3),
             None,
@@ -600,9 +611,9 @@ def windows_with(value, row):
         ),
         (np.zeros((9, 0, 1)), np.zeros(9), r"needs time steps and features, got .*\(9, 0, 1\)"),
         (
-            pd.DataFrame(np.zeros((9, 2)), columns=["x_lag2", "x_lag1"]),
+            pd.DataFrame(np.zeros((9, 2)), columns=["x_lag1", "x_lag2"]),
             np.zeros(9),
-            r"X is a DataFrame of lags \(x_lag2, \.\.\.\)",
+            "are lags, but not those of whole windows in time order",
         ),
         (np.zeros((0, 3)), np.zeros(0), r"Found array with 0 sample\(s\)"),
         (np.zeros((9, 3)), None, "requires y to be passed, but the target y is None"),
@@ -662,3 +673,148 @@ def test_warm_start_rejects_another_delta_of_the_same_loss(windows, small_rnn):
     with pytest.raises(ValueError, match="cannot be resumed with loss="):
         rnn.set_params(loss=keras.losses.Huber(0.1)).fit(windows)
     assert rnn.set_params(loss=keras.losses.Huber(0.5)).fit(windows).n_iter_ == 4
+
+
+# Flattened windows
+
+
+@pytest.fixture
+def two_columns(wave):
+    return np.column_stack([wave[:, 0], np.cos(np.arange(len(wave)) / 3)])
+
+
+@pytest.fixture
+def stacked_fit(two_columns, small_rnn):
+    windows = sliding_windows(two_columns, 4)
+    return windows[4:], small_rnn().fit(windows[4:], two_columns[4:, 0])
+
+
+def lag_frame(series):
+    frame = pd.DataFrame(series, columns=["open", "close"])
+    transformer = WindowTransformer(4, flatten=True).set_output(transform="pandas")
+    return transformer.fit_transform(frame)
+
+
+def test_sliced_flat_windows_keep_their_features(two_columns, stacked_fit, small_rnn):
+    stacked, expected = stacked_fit
+    flat = sliding_windows(two_columns, 4, flatten=True)
+    rows = np.arange(4, len(flat))
+    y = two_columns[4:, 0]
+    for X in (flat[4:], flat[rows], flat[np.arange(len(flat)) >= 4], pickle.loads(pickle.dumps(flat[4:]))):
+        rnn = small_rnn().fit(X, y)
+        assert rnn.input_shape_ == (4, 2)
+        assert rnn.n_features_in_ == 8
+        for other in (flat[4:], np.array(flat[4:]), stacked):
+            np.testing.assert_array_equal(rnn.predict(other), expected.predict(stacked))
+
+
+def test_cross_validation_of_flat_windows_fits_the_same_networks(two_columns, small_rnn):
+    y = two_columns[:, 0]
+    flat, stacked = (sliding_windows(two_columns, 4, flatten=flag) for flag in (True, False))
+    scores = [
+        cross_validate(small_rnn(), X, y, cv=TimeSeriesSplit(2))["test_score"]
+        for X in (flat, stacked)
+    ]
+    np.testing.assert_array_equal(*scores)
+    search = GridSearchCV(small_rnn(), {"epochs": [1, 2]}, cv=TimeSeriesSplit(2)).fit(flat, y)
+    assert search.best_estimator_.input_shape_ == (4, 2)
+
+
+def test_frame_of_lags_has_the_shape_of_its_names(two_columns, stacked_fit, small_rnn):
+    stacked, expected = stacked_fit
+    frame = lag_frame(two_columns)
+    y = two_columns[:, 0].copy()
+    y[:4] = np.nan  # targets of incomplete windows are not read
+    rnn = small_rnn().fit(frame, y)
+    assert rnn.input_shape_ == (4, 2)
+    np.testing.assert_array_equal(rnn.predict(frame)[4:], expected.predict(stacked))
+    with pytest.raises(ValueError, match="not those of whole windows in time order"):
+        rnn.predict(frame[frame.columns[::-1]])
+    for columns in (frame.columns[::-1], frame.columns[1:], frame.columns[[0, 2, 1, 3]]):
+        with pytest.raises(ValueError, match="not those of whole windows in time order"):
+            small_rnn().fit(frame[columns], two_columns[:, 0])
+    with pytest.raises(ValueError, match="None of the 4 windows is complete"):
+        small_rnn().fit(frame[:4], two_columns[:4, 0])
+
+
+def test_n_features_is_the_shape_of_plain_columns(two_columns, stacked_fit, small_rnn):
+    stacked, expected = stacked_fit
+    X, y = stacked.reshape(len(stacked), -1), two_columns[4:, 0]
+    rnn = small_rnn(n_features=2).fit(X, y)
+    np.testing.assert_array_equal(rnn.predict(X), expected.predict(stacked))
+    assert small_rnn().fit(X, y).input_shape_ == (8, 1)
+    with pytest.raises(ValueError, match="8 columns, which is no multiple of the 3 features"):
+        small_rnn(n_features=3).fit(X, y)
+    flat = sliding_windows(two_columns, 4, flatten=True)
+    with pytest.raises(ValueError, match="n_features=4, but X consists of windows of 2 features"):
+        small_rnn(n_features=4).fit(flat[4:], y)
+    with pytest.raises(ValueError, match="X has 9 features"):
+        rnn.predict(np.ones((3, 9)))
+
+
+# Sequences of unequal lengths
+
+
+@pytest.fixture(scope="module")
+def sequences():
+    rng = np.random.default_rng(0)
+    return [rng.normal(size=(length, 2)).cumsum(axis=0) for length in (5, 8, 7, 3, 8, 6) * 4]
+
+
+def padded(sequences):
+    X = np.full((len(sequences), max(map(len, sequences)), *sequences[0].shape[1:]), np.nan)
+    for row, sequence in zip(X, sequences, strict=True):
+        row[: len(sequence)] = sequence
+    return X
+
+
+def test_sequences_of_unequal_lengths(sequences, small_rnn):
+    y = np.array([sequence[:, 0].mean() for sequence in sequences])
+    X = padded(sequences)
+    frame = pd.DataFrame(
+        {name: [pd.Series(s[:, i]) for s in sequences] for i, name in enumerate("ab")}
+    )
+    fits = [small_rnn(epochs=60, learning_rate=0.02).fit(X_, y) for X_ in (sequences, X, frame)]
+    assert fits[0].score(sequences, y) > 0.9
+    for rnn, X_ in zip(fits, (sequences, X, frame), strict=True):
+        np.testing.assert_array_equal(rnn.predict(X_), fits[0].predict(sequences))
+    alone = np.concatenate([fits[0].predict(sequence[None]) for sequence in sequences])
+    np.testing.assert_allclose(alone, fits[0].predict(sequences), atol=1e-5)
+
+
+def test_targets_of_the_steps_of_unequal_sequences(sequences, small_rnn):
+    """The loss is the mean over the time steps that are not masked."""
+    y = [sequence[:, :1] / 2 for sequence in sequences]
+    X, targets = padded(sequences), padded(y)
+    options = {"output": "sequence", "epochs": 2, "batch_size": len(X)}
+    first = small_rnn(**options).fit(sequences, y)
+    second = small_rnn(**options).fit(X, targets)
+    np.testing.assert_array_equal(first.predict(X), second.predict(X))
+    before = small_rnn(**options, learning_rate=1e-12).fit(X, targets)
+    valid = ~np.isnan(targets)
+    expected = np.mean((before.predict(X) - targets)[valid] ** 2)
+    assert before.loss_curve_[-1] == pytest.approx(expected, rel=1e-5)
+    assert before.score(X, targets) == pytest.approx(
+        r2_score(targets[valid], before.predict(X)[valid])
+    )
+    stopped = small_rnn(**options, learning_rate=1e-12, early_stopping=True).fit(X, targets)
+    holdout = slice(len(X) - 2, None)
+    error = (stopped.predict(X) - targets)[holdout][valid[holdout]]
+    assert stopped.validation_loss_curve_[0] == pytest.approx(np.mean(error**2), rel=1e-5)
+    targets[1, 2] = np.nan
+    with pytest.raises(ValueError, match="Input y contains NaN in row 1"):
+        small_rnn(**options).fit(X, targets)
+
+
+def test_sequences_that_the_network_cannot_mask_raise(sequences, windows, small_rnn):
+    y = np.zeros(len(sequences))
+    rnn = small_rnn().fit(np.nan_to_num(padded(sequences)), y)
+    for X in (padded(sequences), sequences):
+        with pytest.raises(ValueError, match="its network does not mask time steps"):
+            rnn.predict(X)
+    with pytest.raises(ValueError, match="has no layer that masks them"):
+        small_rnn(network=keras_builder()).fit(sequences, y)
+    with pytest.raises(ValueError, match="fitted on 2"):
+        small_rnn().fit(sequences, y).predict([np.ones((3, 1)), np.ones((4, 1))])
+    with pytest.raises(ValueError, match="does not accept empty sequences"):
+        small_rnn().fit([np.ones((3, 1)), np.ones((0, 1))], [1.0, 2.0])

@@ -92,8 +92,10 @@ def test_index_decides_which_rows_follow(series):
     expected = naive_loop(reservoir, series)
     np.testing.assert_allclose(reservoir.transform(frame[30:]), expected[29:39], rtol=1e-10)
     with pytest.warns(UserWarning, match="before the end of the fitted rows"):
-        states = reservoir.transform(frame[10:20])
-    np.testing.assert_allclose(states[1:], naive_loop(reservoir, series[10:19]), rtol=1e-10)
+        states = reservoir.transform(frame[:20])
+    np.testing.assert_allclose(states[1:], naive_loop(reservoir, series[:19]), rtol=1e-10)
+    with pytest.raises(ValueError, match="fitted rows are missing"):
+        reservoir.transform(frame[10:20])
 
 
 def test_weights_have_the_specified_distribution():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from skrnn import NaiveRegressor, sliding_windows
+from skrnn._target import fit_affine_target
 
 
 @pytest.fixture
@@ -42,3 +43,16 @@ def test_constant_column_has_a_shift():
     naive = NaiveRegressor().fit(windows, np.full(20, 7.0))
     assert naive.columns_ == [0]
     np.testing.assert_array_equal(naive.predict(windows), 7.0)
+
+
+def test_outputs_several_steps_ahead_are_later_rows_of_a_column():
+    series = np.cumsum(np.random.default_rng(0).normal(size=(60, 2)), axis=0)
+    n_rows = 57
+    y = np.column_stack([3 * series[lead : lead + n_rows, 1] + 1 for lead in range(4)])
+    for columns in (None, [1, 1, 1, 1]):
+        found, scales, shifts = fit_affine_target(series[:n_rows], y, columns)
+        assert found == [1, 1, 1, 1]
+        np.testing.assert_allclose(scales, 3)
+        np.testing.assert_allclose(shifts, 1)
+    with pytest.raises(ValueError, match="Outputs of several steps ahead are"):
+        fit_affine_target(series[:n_rows], y[:, ::-1])

@@ -44,6 +44,17 @@ def find_classes(name, y, classes=None, fitted=None):
     return fitted
 
 
+def check_one_label(name: str, y: Any) -> None:
+    """Raise a ValueError if y has several columns, as indicators of classes have."""
+    shape = np.shape(y) if hasattr(y, "shape") else (len(y), *np.shape(y[0]))
+    if len(shape) > 1 and shape[1] > 1:
+        raise ValueError(
+            f"y has shape {shape}, but {name} needs one class for each sample. If it consists of "
+            "one-hot vectors, pass y.argmax(axis=1). For several labels of a sample, use "
+            "sklearn.multioutput.MultiOutputClassifier."
+        )
+
+
 def sequence_labels(y: Any, valid: np.ndarray) -> np.ndarray:
     """Return the labels of the valid time steps in one dimension.
 

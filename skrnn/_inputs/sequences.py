@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from .._checks import MASKED
 from .._sklearn_compat import check_array, validate_data
-from ..windows._array import WindowArray, is_windows
+from ..windows._array import IncompleteArray, WindowArray, is_windows
 from .windows import (
     check_enough_rows,
-    check_no_lag_columns,
     check_not_empty,
     check_numeric_windows,
+    check_windows_or_table,
+    features_of_columns,
     is_three_dimensional,
     n_incomplete,
     store_input_shape,
@@ -49,8 +51,10 @@ def check_sequences(estimator, X, *, reset, dtype, in_place):
         If X has another shape, other features than in `fit`, inf, or a fully masked sequence.
     """
     name, n_columns, panel = type(estimator).__name__, None, X if _is_panel(X) else None
+    n_skipped = n_incomplete(X)
     with np.errstate(over="ignore"):  # values too large for dtype become inf, which is an error
         if is_windows(X):
+            n_columns = X.shape[1] if X.ndim == 2 else None
             X = _check_windows(name, X.stacked(), reset=reset, dtype=dtype)
         elif (sequences := _as_sequences(name, X)) is not None:
             X = check_array(
@@ -70,13 +74,27 @@ def check_sequences(estimator, X, *, reset, dtype, in_place):
         )
     if not is_windows(X):
         X = _mask(name, X, in_place=in_place, trim=n_columns is None)
+        if reset and n_skipped:
+            X = IncompleteArray(X, n_skipped)
     if reset:
+        check_enough_rows(X)
         store_input_shape(estimator, X, n_columns)
         estimator._takes_columns = n_columns is not None
     fitted_on_panel = hasattr(estimator, "feature_names_in_") and not estimator._takes_columns
     if panel is not None and (reset or fitted_on_panel):
         validate_data(estimator, panel, reset=reset, skip_check_array=True)
     return X
+
+
+def has_masked_steps(name: str, X: Any) -> bool:
+    """Return whether X has sequences of unequal lengths, NaN, or series as cells."""
+    sequences = _as_sequences(name, X)
+    if _is_panel(X) or (sequences and len({len(sequence) for sequence in sequences}) > 1):
+        return True
+    values = pd.isna(X).to_numpy() if hasattr(X, "iloc") else np.asarray(X)
+    if values.dtype == bool:
+        return bool(values.any())
+    return values.dtype.kind == "f" and bool(np.isnan(values.sum()) and np.isnan(values).any())
 
 
 def masked_steps(X: WindowArray | np.ndarray) -> np.ndarray:
@@ -117,6 +135,8 @@ def _masked_value(dtype):
 def _check_table(estimator, X, *, reset, dtype):
     """Return an array of two or three dimensions as three, and the number of columns or None."""
     name = type(estimator).__name__
+    check_windows_or_table(name, X)
+    n_features = features_of_columns(estimator, X, reset)
     options = {"dtype": dtype, "ensure_all_finite": "allow-nan", "allow_nd": True}
     is_list = isinstance(X, (list, tuple))
     # A list holds sequences of any length, and after a 3-D X columns are time steps.
@@ -125,10 +145,9 @@ def _check_table(estimator, X, *, reset, dtype):
         X = check_array(X, input_name="X", estimator=estimator, **options)
         n_columns = None
     else:
-        check_no_lag_columns(name, X)
         X = validate_data(estimator, X, reset=reset, **options)
         n_columns = X.shape[1]
-    return to_three_dimensions(name, X, "n_timesteps"), n_columns
+    return to_three_dimensions(name, X, n_features), n_columns
 
 
 def _is_panel(X):
@@ -223,8 +242,8 @@ def _check_not_fully_masked(name, fully_masked, first_row=0):
     if fully_masked.any():
         row = first_row + int(np.argmax(fully_masked))
         raise ValueError(
-            f"Row {row} of X has no time step without NaN, and {name} cannot classify an empty "
-            "sequence. Drop such rows."
+            f"Row {row} of X has no time step without NaN, and {name} does not accept empty "
+            "sequences. Drop such rows."
         )
 
 
@@ -237,8 +256,6 @@ def _check_windows(name, X, *, reset, dtype):
         "first.",
     )
     X = X.astype(dtype)
-    if reset:
-        check_enough_rows(X)
     n_samples, length = len(X), X.window_length
     first = n_incomplete(X) if reset else 0
     series = X.series

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 
+from .._checks import check_numeric, check_single_series
 from .._sklearn_compat import (
     check_array,
     check_is_fitted,
@@ -14,12 +15,15 @@ from .._sklearn_compat import (
     num_samples,
     validate_data,
 )
-from ..windows._array import WindowArray, is_windows
+from ..windows._array import FlatWindows, IncompleteArray, WindowArray, is_windows
 
 
 def n_incomplete(X: Any) -> int:
-    """Return how many leading rows of X are incomplete windows; 0 for arrays without windows."""
-    return getattr(X, "n_incomplete", 0)
+    """Return how many leading rows of X are incomplete windows; 0 for arrays without windows.
+
+    In a DataFrame of lags, as many rows are incomplete as the largest lag.
+    """
+    return getattr(X, "n_incomplete", 0) if hasattr(X, "dtype") else max(_lags(X), default=0)
 
 
 def check_n_samples(X: Any, y: Any) -> None:
@@ -34,12 +38,19 @@ def check_n_samples(X: Any, y: Any) -> None:
 
 def check_enough_rows(X: Any) -> None:
     """Raise a ValueError if no window is complete, so that there is nothing to fit."""
-    if is_windows(X) and X.n_incomplete >= len(X):
+    n_samples, n_skipped = len(X), n_incomplete(X)
+    if n_skipped == 0 or n_skipped < n_samples:
+        return
+    if not is_windows(X):
         raise ValueError(
-            f"window_length={X.window_length} and horizon={X.horizon} need at least "
-            f"{X.window_length + X.horizon} rows to fit, got {len(X)}. Fit on more rows or use a "
-            "shorter window."
+            f"None of the {n_samples} windows is complete: the first {n_skipped} rows of a "
+            "DataFrame of lags are excluded. Fit on more rows."
         )
+    raise ValueError(
+        f"window_length={X.window_length} and horizon={X.horizon} need at least "
+        f"{X.window_length + X.horizon} rows to fit, got {n_samples}. Fit on more rows or use a "
+        "shorter window."
+    )
 
 
 def check_complete_windows(n_samples: int, n_incomplete: int) -> None:
@@ -101,21 +112,23 @@ def check_inputs(estimator, X, *, reset, dtype, any_length=False):
     """
     name = type(estimator).__name__
     n_columns = None
+    check_windows_or_table(name, X)
     if is_windows(X):
+        n_columns = X.shape[1] if X.ndim == 2 else None
         X = _check_windows(name, X.stacked(), reset=reset, dtype=dtype)
     elif is_three_dimensional(X):
         X = check_array(X, dtype=dtype, allow_nd=True, input_name="X", estimator=estimator)
-    elif not reset and (
-        estimator.n_features_in_ != estimator.input_shape_[0]
-        or (any_length and np.ndim(X) == 2 and np.shape(X)[1] != estimator.n_features_in_)
-    ):
-        # Fitted on three dimensions, or of another length: the columns are not features.
-        X = check_array(X, dtype=dtype, input_name="X", estimator=estimator)[:, :, None]
     else:
-        check_no_lag_columns(name, X)
-        X = validate_data(estimator, X, dtype=dtype, allow_nd=True, reset=reset)
+        n_features, n_skipped = features_of_columns(estimator, X, reset), n_incomplete(X)
+        if takes_any_columns(estimator, X, reset, any_length):
+            X = check_array(X, dtype=dtype, input_name="X", estimator=estimator)
+        else:
+            X = validate_data(estimator, X, dtype=dtype, allow_nd=True, reset=reset)
         n_columns = X.shape[1]
-        X = to_three_dimensions(name, X, "window_length")
+        X = to_three_dimensions(name, X, n_features)
+        if reset and n_skipped:
+            X = IncompleteArray(X, n_skipped)
+            check_enough_rows(X)
     check_not_empty(name, X)
     if reset:
         store_input_shape(estimator, X, n_columns)
@@ -136,14 +149,67 @@ def is_three_dimensional(X: Any) -> bool:
     return n_dimensions == 3
 
 
-def to_three_dimensions(name: str, X: np.ndarray, steps: str) -> np.ndarray:
-    """Return an array of two or three dimensions as three; `steps` names the second one."""
+def check_windows_or_table(name: str, X: Any) -> None:
+    """Raise a ValueError if X is a panel of several series, or holds times or strings."""
+    if not is_windows(X):
+        check_single_series(
+            name,
+            X,
+            "Use RNNForecaster, or pass an array of shape (n_samples, n_timesteps, "
+            "n_features) or a list of arrays.",
+        )
+        check_numeric(X)
+
+
+def takes_any_columns(estimator: Any, X: Any, reset: bool, any_length: bool) -> bool:
+    """Return whether the columns of a 2-D X to predict may differ from those in `fit`."""
+    if reset:
+        return False
+    if not _fitted_on_columns(estimator):
+        return True
+    return any_length and np.ndim(X) == 2 and np.shape(X)[1] != estimator.n_features_in_
+
+
+def _fitted_on_columns(estimator):
+    """Return whether the columns of a 2-D X were the time steps and features in `fit`."""
+    n_timesteps, n_features = estimator.input_shape_
+    return estimator.n_features_in_ == n_timesteps * n_features
+
+
+def features_of_columns(estimator: Any, X: Any, reset: bool) -> int:
+    """Return the number of features of a window whose columns are those of a 2-D X, time-major.
+
+    It is known from the fit, from rows of flattened windows, from the column names of a DataFrame
+    of lags, or from the parameter `n_features` of the estimator. Otherwise it is 1.
+    """
+    known = X.n_features if isinstance(X, FlatWindows) else _n_features_of_lags(X)
+    if not reset:
+        return estimator.input_shape_[1] if _fitted_on_columns(estimator) else known or 1
+    parameter = getattr(estimator, "n_features", None)
+    if known and parameter and known != parameter:
+        raise ValueError(
+            f"n_features={parameter}, but X consists of windows of {known} features. Set "
+            f"n_features={known} or None."
+        )
+    return known or parameter or 1
+
+
+def to_three_dimensions(name: str, X: np.ndarray, n_features: int = 1) -> np.ndarray:
+    """Return an array of two or three dimensions as three."""
     if X.ndim not in (2, 3):
         raise ValueError(
             f"{name} expects X of shape (n_samples, n_timesteps, n_features), or (n_samples, "
-            f"{steps}) for one feature, got shape {X.shape}."
+            f"n_timesteps) for one feature, got shape {X.shape}."
         )
-    return X if X.ndim == 3 else X[:, :, None]
+    if X.ndim == 3:
+        return X
+    if X.shape[1] % n_features:
+        raise ValueError(
+            f"X has {X.shape[1]} columns, which is no multiple of the {n_features} features of a "
+            "time step. Pass X of shape (n_samples, n_timesteps * n_features), with all features "
+            "of the first time step first, or of shape (n_samples, n_timesteps, n_features)."
+        )
+    return X.reshape(len(X), -1, n_features)
 
 
 def check_not_empty(name: str, X: np.ndarray) -> None:
@@ -160,26 +226,37 @@ def store_input_shape(estimator: Any, X: np.ndarray, n_columns: int | None) -> N
         vars(estimator).pop("feature_names_in_", None)
 
 
-def n_rows_before(X: Any) -> int:
-    """Return the largest lag in the column names of a frame of lags (close_lag60), else 0."""
+def _lags(X):
+    """Return the lag of each column of a DataFrame of lags (close_lag60), else an empty list."""
+    return [lag for _, lag in _split_names(X)]
+
+
+def _split_names(X):
+    """Return the feature and the lag of each column of a DataFrame of lags, else an empty list."""
     names = getattr(X, "columns", [])
-    lags = [lag for name in names if (lag := re.fullmatch(r".*_lag(\d+)", str(name)))]
-    return max(int(lag[1]) for lag in lags) if lags and len(lags) == len(names) else 0
+    matches = [re.fullmatch(r"(.*)_lag(\d+)", str(name)) for name in names]
+    return [(match[1], int(match[2])) for match in matches if match] if all(matches) else []
 
 
-def check_no_lag_columns(name: str, X: Any) -> None:
-    """Raise a ValueError if X is a frame of lags, which does not contain the shape of a window."""
-    if n_rows_before(X):
+def _n_features_of_lags(X):
+    """Return the number of features of a DataFrame of lags, None for other data."""
+    names = _split_names(X)
+    if not names:
+        return None
+    features = list(dict.fromkeys(feature for feature, _ in names))
+    lags = sorted({lag for _, lag in names}, reverse=True)
+    if names != [(feature, lag) for lag in lags for feature in features]:
         raise ValueError(
-            f"X is a DataFrame of lags ({X.columns[0]}, ...), which contains neither the number of "
-            f"features of a window nor which windows are complete. Pass the windows to {name}: "
-            "use WindowTransformer(flatten=False) or set_output(transform='default'); or pass "
-            "X.to_numpy() if each row is a window of one feature, oldest value first."
+            f"The columns of X ({X.columns[0]}, ...) are lags, but not those of whole windows in "
+            "time order. Pass all columns of WindowTransformer(flatten=True) in their order."
         )
+    return len(features)
 
 
 def check_numeric_windows(name: str, X: WindowArray, advice: str) -> None:
-    """Raise a ValueError if windows hold strings."""
+    """Raise a ValueError if windows hold strings or times."""
+    if X.dtype.kind in "Mm":
+        check_numeric(X.series)
     if X.dtype.kind not in "fiub":
         raise ValueError(
             f"{name} requires numbers, but the windows hold strings such as "
@@ -233,11 +310,26 @@ def check_outputs(estimator: Any, X: Any, y: Any) -> tuple[np.ndarray, int]:
     check_n_samples(X, y)
     if y.ndim not in (1, 2) or y.size == 0:
         raise ValueError(f"y must be of shape (n,) or (n, n_outputs), got {y.shape}.")
-    check_array(y[n_incomplete(X) :], ensure_2d=False, input_name="y", estimator=estimator)
+    skip = n_incomplete(X)
+    check_no_nan(y, skip)
+    check_array(y[skip:], ensure_2d=False, input_name="y", estimator=estimator)
     return y.reshape(len(y), -1), y.ndim
 
 
-def check_sequence_targets(estimator: Any, X: Any, y: Any) -> tuple[np.ndarray, int]:
+def check_no_nan(y: np.ndarray, skip: int = 0) -> None:
+    """Raise a ValueError if y contains NaN after the first `skip` rows."""
+    missing = np.isnan(y[skip:])
+    if missing.any():
+        row = skip + int(np.flatnonzero(missing.reshape(len(missing), -1).any(axis=1))[0])
+        raise ValueError(
+            f"Input y contains NaN in row {row}. Fill or drop such rows. Do not shift y: a window "
+            "contains the rows before its row, so the y of a row is the value of that row."
+        )
+
+
+def check_sequence_targets(
+    estimator: Any, X: Any, y: Any, valid: np.ndarray | None = None
+) -> tuple[np.ndarray, int]:
     """Validate the targets of all time steps.
 
     Parameters
@@ -245,6 +337,8 @@ def check_sequence_targets(estimator: Any, X: Any, y: Any) -> tuple[np.ndarray, 
     estimator : estimator
     X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
     y : array-like of shape (n_samples, n_timesteps[, n_outputs])
+    valid : ndarray of bool of shape (n_samples, n_timesteps), default=None
+        The time steps that are not masked. Where they are, y may be NaN, and becomes zero.
 
     Returns
     -------
@@ -258,18 +352,34 @@ def check_sequence_targets(estimator: Any, X: Any, y: Any) -> tuple[np.ndarray, 
             ": with output='sequence' it is a value for each time step, of shape (n_samples, "
             "n_timesteps).",
         )
-    y = _check_float_targets(y)
     n_samples, n_timesteps = num_samples(X), np.shape(X)[1]
+    y = _check_float_targets(_pad_targets(y, n_timesteps))
     if y.ndim not in (2, 3) or y.shape[:2] != (n_samples, n_timesteps) or y.size == 0:
         raise ValueError(
             f"output='sequence' needs a y of shape ({n_samples}, {n_timesteps}), or of several "
             f"outputs ({n_samples}, {n_timesteps}, n_outputs), got {y.shape}."
         )
-    check_array(y[n_incomplete(X) :], allow_nd=True, input_name="y", estimator=estimator)
+    if valid is not None:
+        y = np.where(valid.reshape(*valid.shape, *[1] * (y.ndim - 2)), y, 0)
+    skip = n_incomplete(X)
+    check_no_nan(y, skip)
+    check_array(y[skip:], allow_nd=True, input_name="y", estimator=estimator)
     return y.reshape(n_samples, n_timesteps, -1), y.ndim
 
 
+def _pad_targets(y, n_timesteps):
+    """Pad a list of arrays of unequal lengths with NaN to the longest one, or `n_timesteps`."""
+    if not isinstance(y, (list, tuple)) or len({len(row) for row in y if np.ndim(row)}) < 2:
+        return y
+    rows = [np.asarray(row, np.float64) for row in y]
+    padded = np.full((len(rows), max(n_timesteps, *map(len, rows)), *rows[0].shape[1:]), np.nan)
+    for row, values in zip(padded, rows, strict=True):
+        row[: len(values)] = values
+    return padded
+
+
 def _check_float_targets(y, ensure_2d=True):
+    check_numeric(y, "y")
     return check_array(
         y,
         dtype=[np.float64, np.float32],

@@ -21,6 +21,7 @@ def build_rnn(
     units: Units = 64,
     *,
     output: str = "last",
+    masking: bool = False,
     meta: Mapping[str, Any] | None = None,
     **stack_options: Unpack[StackKeywords],
 ) -> keras.Model:
@@ -39,6 +40,9 @@ def build_rnn(
     {seed}
     output : {"last", "sequence"}, default="last"
         Whether to return the output of the last time step or of all time steps.
+    masking : bool, default=False
+        Whether to skip masked time steps, whose features are all `MASKED`. The network then accepts
+        sequences of any length.
     meta : dict, default=None
         Metadata that scikeras passes. `input_shape` and `n_outputs` are taken from it if they are
         not given, so that ``scikeras.wrappers.KerasRegressor(model=build_rnn, model__units=32)``
@@ -107,9 +111,16 @@ def build_rnn(
         )
     options = StackOptions(cell, units, **stack_options)
     shape = tuple(input_shape)
-    inputs = keras.Input(shape if len(shape) == 2 else (*shape, 1))
-    x = stack_recurrent_layers(inputs, options, sequences=output == "sequence")
+    shape = shape if len(shape) == 2 else (*shape, 1)
+    inputs = keras.Input((None, shape[1]) if masking else shape)
+    x = _mask(inputs) if masking else inputs
+    x = stack_recurrent_layers(x, options, sequences=output == "sequence")
     return keras.Model(inputs, output_layer(n_outputs, options)(x))
+
+
+def _mask(inputs):
+    # float16 cannot represent MASKED: the inputs are cast after the masking.
+    return keras.layers.Masking(MASKED, dtype=output_policy())(inputs)
 
 
 @stack_builder
@@ -164,9 +175,7 @@ def build_rnn_classifier(
     """
     options = StackOptions(cell, units, **stack_options)
     inputs = keras.Input((None, input_shape[1]))
-    # float16 cannot represent MASKED: the inputs are cast after the masking.
-    x = keras.layers.Masking(MASKED, dtype=output_policy())(inputs)
-    x = stack_recurrent_layers(x, options, sequences=output == "sequence")
+    x = stack_recurrent_layers(_mask(inputs), options, sequences=output == "sequence")
     logits = output_layer(n_outputs, options)(x)
     return keras.Model(inputs, keras.layers.Activation("softmax", dtype=output_policy())(logits))
 

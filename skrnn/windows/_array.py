@@ -3,10 +3,13 @@
 import copy
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, Self, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
+
+# Maximum number of rows that a window may extend before a series that is shorter.
+_MAX_PADDING = 100_000
 
 
 class WindowArray(np.ndarray):
@@ -152,7 +155,11 @@ class WindowArray(np.ndarray):
         return np.array(self, order=order)
 
     def __getitem__(self, key: Any) -> Any:
-        return np.asarray(self)[key]
+        array = np.asarray(self)[key]
+        n_features = self.series.shape[1] if self.is_intact and self.ndim == 2 else 1
+        if n_features == 1 or np.ndim(array) != 2 or array.shape[1] != self.shape[1]:
+            return array
+        return FlatWindows(array, n_features)
 
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
         return array[()] if return_scalar else np.asarray(array)
@@ -172,6 +179,79 @@ class WindowArray(np.ndarray):
         if not self.is_intact:
             return np.array(self)
         return WindowArray(*self._arguments(copy.deepcopy(self.series, memo)))
+
+
+class FlatWindows(np.ndarray):
+    """Some rows of flattened windows of several features, with the number of features.
+
+    Returned when flattened windows are sliced by rows, as in cross-validation. Arrays derived from
+    it are FlatWindows as long as they have the same columns.
+
+    Parameters
+    ----------
+    windows : array-like of shape (n_samples, window_length * n_features)
+        Time-major.
+    n_features : int
+        Number of features of a window.
+    """
+
+    _layout: tuple[int, int] | None
+
+    def __new__(cls, windows: ArrayLike, n_features: int) -> "FlatWindows":
+        """Create a view of the windows."""
+        self = np.asarray(windows).view(cls)
+        self._layout = int(n_features), self.shape[1]
+        return self
+
+    def __array_finalize__(self, source: Any) -> None:
+        self._layout = getattr(source, "_layout", None)
+
+    @property
+    def n_features(self) -> int | None:
+        """Number of features of a window, None if it is not known."""
+        if self._layout is None or self.ndim != 2 or self.shape[1] != self._layout[1]:
+            return None
+        return self._layout[0]
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        return array[()] if return_scalar else array.view(type(self))
+
+    def __reduce__(self) -> Any:
+        array, n_features = np.asarray(self), self.n_features
+        return array.__reduce__() if n_features is None else (FlatWindows, (array, n_features))
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.__reduce__()
+
+
+class IncompleteArray(np.ndarray):
+    """An array with the number of its leading rows that are incomplete.
+
+    Slices, copies and the results of arithmetic have ``n_incomplete=0``.
+
+    Parameters
+    ----------
+    array : array-like
+    n_incomplete : int, default=0
+        Number of leading rows that are excluded from `fit`.
+    """
+
+    n_incomplete: int
+
+    def __new__(cls, array: ArrayLike, n_incomplete: int = 0) -> Self:
+        """Create a view of the array."""
+        self = np.asarray(array).view(cls)
+        self.n_incomplete = int(n_incomplete)
+        return self
+
+    def __array_finalize__(self, obj: Any) -> None:
+        self.n_incomplete = 0
+
+    def __reduce__(self) -> Any:
+        return type(self), (np.asarray(self), self.n_incomplete)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.__reduce__()
 
 
 def aligned_empty(shape: Sequence[int], dtype: DTypeLike) -> np.ndarray:
@@ -207,8 +287,8 @@ def sliding_windows(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
-        The series, one row per time step, oldest first.
+    X : array-like of shape (n_samples, n_features) or (n_samples,)
+        The series, one row per time step, oldest first. 1-D means one feature.
     window_length : int, default=30
         Number of time steps in each window, at least 1.
     horizon : int, default=1
@@ -248,7 +328,7 @@ def sliding_windows(
     >>> sliding_windows(series, window_length=2, flatten=True).shape
     (4, 2)
     """
-    X = np.asarray(X)
+    X = np.asarray(as_column(X))
     check_series_shape(X)
     if not len(X):
         raise ValueError(f"X has no rows (shape {X.shape}), but at least one is needed.")
@@ -257,7 +337,7 @@ def sliding_windows(
     if horizon < 0:
         raise ValueError(f"horizon must be at least 0, got {horizon}.")
     n_before = window_length + horizon - 1
-    context = X[:0] if context is None else np.asarray(context)
+    context = X[:0] if context is None else np.asarray(as_column(context))
     if context.ndim != 2 or context.shape[1] != X.shape[1]:
         raise ValueError(
             f"context must have the {X.shape[1]} columns of X, got an array of shape "
@@ -265,6 +345,12 @@ def sliding_windows(
         )
     context = context[max(0, len(context) - n_before) :]
     n_missing = n_before - len(context)
+    if n_missing > max(_MAX_PADDING, len(X)):
+        raise ValueError(
+            f"window_length={window_length} and horizon={horizon} extend {n_before} rows before "
+            f"each row, but X has {len(X)} rows, so that no window is complete. Use a shorter "
+            "window."
+        )
     series = aligned_empty((n_before + len(X), X.shape[1]), dtype=_common_dtype(X, context))
     series[:n_missing] = context[:1] if len(context) else X[:1]
     series[n_missing:n_before] = context
@@ -285,11 +371,19 @@ def _common_dtype(X, context):
     return X.dtype if X.dtype.kind == "f" else np.result_type(X.dtype, context.dtype)
 
 
+def as_column(X):
+    """Return a 1-D array, Series or list of numbers or strings as one column; X otherwise."""
+    if isinstance(X, (list, tuple)):
+        return np.reshape(X, (-1, 1)) if X and np.ndim(X[0]) == 0 else X
+    if len(getattr(X, "shape", (0, 0))) != 1:
+        return X
+    return X.to_frame() if hasattr(X, "to_frame") else np.reshape(X, (-1, 1))
+
+
 def check_series_shape(X):
     """Raise a ValueError if X has a shape that is not 2-D."""
     if hasattr(X, "shape") and len(X.shape) != 2:
         raise ValueError(
-            "Expected a 2-D series of shape (n_samples, n_features), got shape "
-            f"{tuple(X.shape)}. Reshape your data: X.reshape(-1, 1) for a 1-D array of one "
-            "feature, or .to_frame() for a pandas Series."
+            "Expected a series of shape (n_samples, n_features), or (n_samples,) for one feature, "
+            f"got shape {tuple(X.shape)}. Reshape your data to one row for each time step."
         )

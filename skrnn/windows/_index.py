@@ -7,19 +7,22 @@ import numpy as np
 
 
 def check_index(X):
-    """Return the index of a DataFrame, or None for data without rows or without an index.
+    """Return the index of pandas data, or None for data without rows or without an index.
 
     Raises
     ------
     ValueError
         If the index does not increase.
     """
-    if not (hasattr(X, "iloc") and hasattr(X, "columns") and len(X)):
+    if not (hasattr(X, "iloc") and len(X)):
         return None
     index = X.index
     if index.is_monotonic_increasing and index.is_unique:
         return index
     values = list(index)
+    text = ""
+    if isinstance(values[0], str):
+        text = f" It holds strings such as {values[0]!r}; convert dates with pd.to_datetime."
     row = next((i for i in range(1, len(values)) if not _is_after(values[i], values[i - 1])), 0)
     problem = (
         f"does not come after row {row - 1} ({values[row - 1]})" if row else "cannot be ordered"
@@ -27,7 +30,7 @@ def check_index(X):
     raise ValueError(
         f"X's index must be increasing, but row {row} ({values[row]}) {problem}. Sort the rows "
         "by time and drop duplicates, or pass X.to_numpy() if the rows are in order and the "
-        "index has no meaning."
+        f"index has no meaning.{text}"
     )
 
 
@@ -43,7 +46,7 @@ def summarize_index(index):
 
 
 def index_follows(index, fitted, in_sample):
-    """Return whether rows follow the fitted rows; warn about gaps and other relations.
+    """Return whether rows follow the fitted rows, None if the two indexes cannot be compared.
 
     Parameters
     ----------
@@ -52,27 +55,44 @@ def index_follows(index, fitted, in_sample):
     fitted : dict
         The summary of the index of the fitted rows.
     in_sample : bool
-        Whether the values begin with those of the fitted rows. They decide if the two indexes
-        cannot be compared.
+        Whether the values begin with those of the fitted rows.
+
+    Warns
+    -----
+    UserWarning
+        If there is a gap, or the rows begin before the fitted ones.
+
+    Raises
+    ------
+    ValueError
+        If the rows are among the fitted rows without being the fitted data.
     """
-    last = fitted["last"][0]
+    first, last = fitted["first"], fitted["last"][0]
     try:
         follows = bool(index[0] > last)
     except (TypeError, ValueError):  # such as dates and numbers
-        return not in_sample
+        return None
     if follows:
         with contextlib.suppress(ValueError):  # years that nanoseconds cannot represent
             index = _append_index(fitted["last"], index)
-    elif not (in_sample and index[0] == fitted["first"] and index[fitted["n_samples"] - 1] == last):
+    gap = _first_gap(index, fitted["largest_step"])
+    is_fitted_data = in_sample and index[0] == first and index[fitted["n_samples"] - 1] == last
+    if not follows and not is_fitted_data:
+        if index[0] > first or (gap is not None and index[-1] > first):
+            raise ValueError(
+                f"X begins at index {index[0]}, and the fitted rows are those from {first} to "
+                f"{last}: fitted rows are missing before or between the rows of X, so that its "
+                "windows would be wrong. Such rows come from a shuffled split, or from the middle "
+                "of the fitted data. Split in time (TimeSeriesSplit, shuffle=False), or transform "
+                "the fitted data with the rows that follow, and select rows of the result."
+            )
         _warn(
             f"X begins at index {index[0]}, before the end of the fitted rows at {last}, and "
             "is not the fitted data. Its windows get no context, so the first are incomplete. "
             "If X follows the fitted rows, set an index that comes after theirs, or pass "
             "X.to_numpy()."
         )
-        return False
-    gap = _first_gap(index, fitted["largest_step"])
-    if gap is not None:
+    elif gap is not None:
         _warn(
             f"The step from index {index[gap]} to {index[gap + 1]} is larger than any between "
             "the fitted rows. Rows seem to be missing there; windows treat the rows as "

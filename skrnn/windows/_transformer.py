@@ -1,5 +1,6 @@
 """WindowTransformer: transform a time series into lagged windows."""
 
+import warnings
 from numbers import Integral
 from typing import Any, Self
 
@@ -8,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.metaestimators import available_if
 
-from .._checks import unchanged_on_error
+from .._checks import check_numeric, check_single_series, unchanged_on_error
 from .._sklearn_compat import (
     Interval,
     check_feature_names_in,
@@ -17,12 +18,15 @@ from .._sklearn_compat import (
     store_output_config,
     validate_data,
 )
-from ._array import WindowArray, check_series_shape, sliding_windows
+from ._array import WindowArray, as_column, check_series_shape, sliding_windows
 from ._index import check_index, index_follows, summarize_index
 
 # Minimum number of rows compared at each end to recognize the fitted data. The few rows that a
 # short window extends to may well recur in a series with few distinct values (symbols, counts).
 _MIN_BOUNDARY_ROWS = 100
+
+# Minimum number of fitted rows that are looked for in other data. Fewer may recur by chance.
+_MIN_KNOWN_ROWS = 10
 
 
 class WindowTransformer(TransformerMixin, BaseEstimator):
@@ -168,6 +172,7 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
             self.context_ = X[max(0, len(X) - self._n_context) :].copy()
             self._fitted_ends = _boundary_rows(X, max(self._n_context, _MIN_BOUNDARY_ROWS))
             self._fitted_roundings = _rounding_tolerance(X)
+            self._period = _find_period(X, self._fitted_roundings)
         return X
 
     def transform(self, X: ArrayLike) -> WindowArray:
@@ -202,9 +207,11 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
         index = check_index(X)
         X = self._validate(X, reset=False)
         in_sample = self._begins_with_fitted_rows(X)
-        follows = not in_sample
+        follows = None
         if index is not None and self._index is not None:
             follows = index_follows(index, self._index, in_sample)
+        if follows is None:
+            follows = self._follows_without_index(X, in_sample)
         context = self.context_ if follows else None
         return sliding_windows(
             X, self.window_length, self.horizon, context=context, flatten=self.flatten
@@ -215,6 +222,11 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
         return self.window_length + self.horizon - 1
 
     def _validate(self, X, reset):
+        name = type(self).__name__
+        check_single_series(name, X, "Use RNNForecaster for panels, or transform each series.")
+        check_numeric(X, strings=True)
+        if reset or self.n_features_in_ == 1:
+            X = as_column(X)
         check_series_shape(X)
         dtype = None if _contains_strings(X) else [np.float64, np.float32]
         X = validate_data(self, X, reset=reset, dtype=dtype, ensure_all_finite=False)
@@ -222,10 +234,33 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
         if not reset and is_numeric != (self.context_.dtype.kind == "f"):
             content, fitted = ("numbers", "strings") if is_numeric else ("strings", "numbers")
             raise ValueError(
-                f"X contains {content}, but {type(self).__name__} was fitted on {fitted}. "
+                f"X contains {content}, but {name} was fitted on {fitted}. "
                 "Transform data of the same type, or fit again."
             )
         return X
+
+    def _follows_without_index(self, X, in_sample):
+        """Return whether rows follow the fitted rows, judged by their values."""
+        if in_sample and self._period is not None:
+            warnings.warn(
+                f"X begins with the fitted rows, but these repeat with a period of {self._period} "
+                "rows, so X may also be rows that follow them. It is treated as such, and windows "
+                "extend into the fitted rows. Pass DataFrames with an index to decide it, or "
+                "transform the fitted rows together with those that follow.",
+                UserWarning,
+                stacklevel=4,
+            )
+            return True
+        if not in_sample and _holds_rows(X, self.context_):
+            warnings.warn(
+                "X does not begin with the fitted rows, but contains some of them, so the rows are "
+                "shuffled or a part of the fitted data. They are treated as rows that follow the "
+                "fitted data. Transform the fitted data as a whole, and split rows in time "
+                "(TimeSeriesSplit, shuffle=False).",
+                UserWarning,
+                stacklevel=4,
+            )
+        return not in_sample
 
     def _begins_with_fitted_rows(self, X):
         n = self.n_samples_fit_
@@ -307,6 +342,27 @@ def _rounding_tolerance(X):
     low, high = np.where(finite.any(axis=0), [low, high], 0.0)
     with np.errstate(over="ignore"):
         return 8 * np.maximum(np.abs(low), np.abs(high)) + 2**13 * (high - low)
+
+
+def _find_period(X, tolerance):
+    """Return the period of rows that consist of several whole periods, None for other rows."""
+    if tolerance is not None and not np.isfinite(tolerance).all():
+        return None
+    n_samples = len(X)
+    for period in range(1, n_samples // 2 + 1):
+        is_candidate = n_samples % period == 0 and _is_close(X[period], X[0], tolerance)
+        if is_candidate and _is_close(X[period:], X[:-period], tolerance):
+            return period
+    return None
+
+
+def _holds_rows(X, rows):
+    """Return whether X contains most of some rows, judged by a first column of distinct values."""
+    if X.dtype.kind != "f" or len(rows) < _MIN_KNOWN_ROWS or len(X) < len(rows):
+        return False
+    values = X[:, 0]
+    is_distinct = len(np.unique(values)) >= 0.9 * len(values)
+    return is_distinct and np.isin(rows[:, 0], values).mean() >= 0.8
 
 
 def _is_close(X, fitted, tolerance):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
@@ -29,9 +30,8 @@ INDEXES = {
     "small integers": lambda n: pd.Index(np.arange(-100, n - 100, dtype="int8")),
     "floats": lambda n: pd.Index(np.arange(n) * 0.1),
     "labels": lambda n: pd.Index([f"row {i:03}" for i in range(n)]),
-    "tuples": lambda n: pd.MultiIndex.from_product([["a"], range(n)]),
 }
-COMPARABLE = [name for name in INDEXES if name not in ("labels", "tuples")]
+COMPARABLE = [name for name in INDEXES if name != "labels"]
 
 
 @pytest.fixture(params=INDEXES)
@@ -66,10 +66,8 @@ def test_index_decides_for_equal_values(indexed):
     )
 
 
-@pytest.mark.parametrize(
-    ("start", "stop"), [(0, 10), (0, 19), (19, 20), (21, 30), (30, 80), (59, 60), (20, 59)]
-)
-def test_index_before_or_among_the_fitted_rows_warns(indexed, start, stop):
+@pytest.mark.parametrize(("start", "stop"), [(0, 10), (0, 19), (19, 20), (10, 80), (20, 59)])
+def test_index_before_the_fitted_rows_warns(indexed, start, stop):
     transformer = WindowTransformer(5).fit(indexed.iloc[20:60])
     with pytest.warns(UserWarning, match="is not the fitted data") as record:
         windows = transformer.transform(indexed.iloc[start:stop])
@@ -78,6 +76,22 @@ def test_index_before_or_among_the_fitted_rows_warns(indexed, start, stop):
     assert f"begins at index {indexed.index[start]}," in message
     assert f"fitted rows at {indexed.index[59]}," in message
     assert record[0].filename == __file__
+
+
+@pytest.mark.parametrize("rows", [range(21, 30), range(30, 80), [59], range(40, 100)])
+def test_index_among_the_fitted_rows_raises(indexed, rows):
+    transformer = WindowTransformer(5).fit(indexed.iloc[20:60])
+    message = f"X begins at index {indexed.index[rows[0]]}, and the fitted rows are those from "
+    with pytest.raises(ValueError, match="fitted rows are missing before or between") as error:
+        transformer.transform(indexed.iloc[rows])
+    assert message in str(error.value)
+
+
+def test_shuffled_split_of_an_index_raises(comparable):
+    for train, test in KFold(3, shuffle=True, random_state=0).split(comparable):
+        transformer = WindowTransformer(5).fit(comparable.iloc[train])
+        with pytest.raises(ValueError, match="shuffled split"):
+            transformer.transform(comparable.iloc[test])
 
 
 def test_different_values_with_the_fitted_index_warn():
@@ -90,12 +104,13 @@ def test_different_values_with_the_fitted_index_warn():
     assert transformer.transform(test.to_numpy()).n_incomplete == 0
 
 
-@pytest.mark.parametrize("index", [[0.5, *range(1, 40)], [*range(39), 39.5]])
-def test_fitted_values_with_another_index_warn(index):
+def test_fitted_values_with_another_index():
     X = frame(pd.RangeIndex(40))
     transformer = WindowTransformer(5).fit(X)
     with pytest.warns(UserWarning, match="is not the fitted data"):
-        assert transformer.transform(X.set_axis(index)).n_incomplete == 5
+        assert transformer.transform(X.set_axis(np.arange(40) - 0.5)).n_incomplete == 5
+    with pytest.raises(ValueError, match=r"begins at index 0\.5"):
+        transformer.transform(X.set_axis([0.5, *range(1, 40)]))
 
 
 def test_gap_that_overflows_a_small_integer_warns():
@@ -163,8 +178,8 @@ def test_indexes_are_compared_across_units_and_time_zones(fitted, other):
     X = X.set_axis(other(X.index))
     assert transformer.transform(X).n_incomplete == 5
     assert transformer.transform(X.iloc[40:]).n_incomplete == 0
-    with pytest.warns(UserWarning, match="is not the fitted data"):
-        assert transformer.transform(X.iloc[10:]).n_incomplete == 5
+    with pytest.raises(ValueError, match="fitted rows are missing"):
+        transformer.transform(X.iloc[10:])
     if X.index.dtype != object:
         with pytest.warns(UserWarning, match="Rows seem to be missing"):
             assert transformer.transform(X.iloc[43:]).n_incomplete == 0
@@ -187,7 +202,6 @@ def test_dates_beyond_the_range_of_nanoseconds():
         ("days us", "periods"),
         ("days us", "hours with zone"),
         ("labels", "floats"),
-        ("tuples", "integers"),
         ("range", "durations"),
     ],
 )
@@ -252,5 +266,29 @@ def test_index_is_preserved_by_a_pipeline_with_pandas_output():
     pipeline = make_pipeline(MinMaxScaler(), WindowTransformer(5)).set_output(transform="pandas")
     pipeline.fit(X.iloc[:40])
     assert pipeline.transform(X.iloc[40:]).n_incomplete == 0
-    with pytest.warns(UserWarning, match="is not the fitted data"):
-        assert pipeline.transform(X.iloc[10:]).n_incomplete == 5
+    with pytest.raises(ValueError, match="fitted rows are missing"):
+        pipeline.transform(X.iloc[10:])
+
+
+def test_panel_raises():
+    panel = frame(pd.MultiIndex.from_product([["a", "b"], range(10)]))
+    for method in (WindowTransformer(2).fit, WindowTransformer(2).fit_transform):
+        with pytest.raises(ValueError, match=r"MultiIndex.* single series. Use RNNForecaster"):
+            method(panel)
+    with pytest.raises(ValueError, match="MultiIndex"):
+        WindowTransformer(2).fit(panel.to_numpy()).transform(panel)
+
+
+def test_dates_as_strings_are_ordered_as_text():
+    days = pd.date_range("2020-01-01", periods=20)
+    X = frame([f"{day.month}/{day.day}/{day.year}" for day in days])
+    with pytest.raises(ValueError, match=r"strings such as '1/1/2020'.*pd.to_datetime"):
+        WindowTransformer(2).fit(X)
+
+
+def test_index_of_a_series():
+    series = frame(pd.date_range("2020-01-01", periods=30)).iloc[:, 0]
+    transformer = WindowTransformer(3).fit(series.iloc[:20])
+    assert transformer.transform(series.iloc[20:]).n_incomplete == 0
+    with pytest.raises(ValueError, match="fitted rows are missing"):
+        transformer.transform(series.iloc[10:])

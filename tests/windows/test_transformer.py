@@ -3,6 +3,7 @@
 import copy
 import pickle
 import tracemalloc
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -169,7 +170,8 @@ def test_fitted_data_is_recognized_by_first_and_last_rows():
 
 @pytest.mark.parametrize(("fit_dtype", "dtype"), [("float32", "float64"), ("float64", "float32")])
 def test_constant_column_is_recognized_in_another_dtype(fit_dtype, dtype):
-    X = np.full((20, 1), 1000.1)
+    X = np.full((23, 1), 1000.1)
+    X[0] = 1000.5
     transformer = WindowTransformer(5).fit(X.astype(fit_dtype))
     assert transformer.transform(X.astype(dtype)).n_incomplete == 5
     assert transformer.transform(X.astype(dtype) + 1).n_incomplete == 0
@@ -204,9 +206,162 @@ def test_pipeline_predicts_every_row():
 def test_constant_series():
     X = np.full((20, 1), 3.0)
     transformer = WindowTransformer(4).fit(X)
-    assert transformer.transform(X).n_incomplete == 4
     assert transformer.transform(X[:5]).n_incomplete == 0
-    assert np.all(transformer.transform(np.full((30, 1), 3.0)) == 3.0)
+    for length in (20, 30):
+        with pytest.warns(UserWarning, match="repeat with a period of 1 rows"):
+            windows = transformer.transform(np.full((length, 1), 3.0))
+        assert windows.n_incomplete == 0
+        assert np.all(windows == 3.0)
+
+
+def one_hot(n_rows, period):
+    return np.eye(period)[np.arange(n_rows) % period]
+
+
+PERIODIC = {
+    "tiled": (lambda n: np.tile(random_walk(12), (n // 12 + 1, 1))[:n], 12),
+    "one-hot weekdays": (lambda n: one_hot(n, 7), 7),
+    "sine and cosine of the hour": (
+        lambda n: np.column_stack([f(2 * np.pi * np.arange(n) / 24) for f in (np.sin, np.cos)]),
+        24,
+    ),
+    "float32": (lambda n: np.sin(2 * np.pi * np.arange(n) / 24)[:, None].astype("float32"), 24),
+    "tokens": (lambda n: np.array(list("abcd") * n)[:n, None], 4),
+}
+
+
+@pytest.mark.parametrize(("make", "period"), PERIODIC.values(), ids=PERIODIC)
+@pytest.mark.parametrize("n_periods", [2, 3, 40])
+def test_periodic_rows_follow_the_fitted_rows(make, period, n_periods):
+    n_fit = period * n_periods
+    X = make(2 * n_fit + 5)
+    expected = sliding_windows(X, 6)
+    transformer = WindowTransformer(6).fit(X[:n_fit])
+    match = f"repeat with a period of {period} rows"
+    for stop in (2 * n_fit, 2 * n_fit + 5):
+        with pytest.warns(UserWarning, match=match) as record:
+            windows = transformer.transform(X[n_fit:stop])
+        assert record[0].filename == __file__
+        assert windows.n_incomplete == 0
+        assert_close_or_equal(windows, expected[n_fit:stop])
+    # In the sample, only the incomplete windows differ.
+    with pytest.warns(UserWarning, match=match):
+        windows = transformer.transform(X[:n_fit])
+    assert_close_or_equal(windows[6:], expected[6:n_fit])
+    assert WindowTransformer(6).fit_transform(X[:n_fit]).n_incomplete == 6
+
+
+def assert_close_or_equal(windows, expected):
+    if windows.dtype.kind == "f":
+        np.testing.assert_allclose(windows, expected, atol=1e-6)
+    else:
+        np.testing.assert_array_equal(windows, expected)
+
+
+@pytest.mark.parametrize(("make", "period"), PERIODIC.values(), ids=PERIODIC)
+def test_time_series_split_of_periodic_rows(make, period):
+    X = make(6 * period)
+    expected = sliding_windows(X, 3)
+    for train, test in TimeSeriesSplit(5).split(X):
+        transformer = WindowTransformer(3).fit(X[train])
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "X begins with the fitted rows")
+            windows = transformer.transform(X[test])
+        if len(train) > period:  # a single period does not show that it repeats
+            assert windows.n_incomplete == 0
+            assert_close_or_equal(windows, expected[test])
+
+
+@pytest.mark.parametrize(("make", "period"), PERIODIC.values(), ids=PERIODIC)
+def test_index_decides_for_periodic_rows(make, period):
+    X = pd.DataFrame(make(8 * period), index=pd.date_range("2020-01-01", periods=8 * period))
+    transformer = WindowTransformer(3).fit(X[: 4 * period])
+    assert transformer.transform(X[4 * period :]).n_incomplete == 0
+    assert transformer.transform(X[: 4 * period]).n_incomplete == 3
+    assert transformer.transform(X).n_incomplete == 3
+
+
+@pytest.mark.parametrize("n_fit", [25, 47])
+def test_rows_of_incomplete_periods_are_the_fitted_data(n_fit):
+    X = PERIODIC["tiled"][0](100)
+    transformer = WindowTransformer(5).fit(X[:n_fit])
+    assert transformer.transform(X[:n_fit]).n_incomplete == 5
+    assert transformer.transform(X).n_incomplete == 5
+
+
+def test_rows_that_contain_fitted_rows_warn():
+    X = random_walk(200)
+    transformer = WindowTransformer(20).fit(X[:150])
+    order = np.random.default_rng(0).permutation(150)
+    for rows in (X[130:], X[10:160], X[order]):
+        with pytest.warns(UserWarning, match="does not begin with the fitted rows, but contains"):
+            assert transformer.transform(rows).n_incomplete == 0
+    assert transformer.transform(X[150:]).n_incomplete == 0
+    counts = np.random.default_rng(0).poisson(3, 200).astype(float)[:, None]
+    WindowTransformer(20).fit(counts[:150]).transform(counts[150:])
+
+
+def test_window_that_extends_far_before_all_rows_raises():
+    X = random_walk(40)
+    for method in (
+        WindowTransformer(10**9).fit_transform,
+        WindowTransformer(5, 10**9).fit_transform,
+    ):
+        with pytest.raises(
+            ValueError, match=r"10{8}.* X has 40 rows, so that no window is complete"
+        ):
+            method(X)
+    with pytest.raises(ValueError, match="no window is complete"):
+        sliding_windows(X, 10**9)
+    with pytest.raises(ValueError, match="no window is complete"):
+        WindowTransformer(10**9).fit(X).transform(X)
+
+
+TIMES = pd.date_range("2020-01-01", periods=4)
+NOT_NUMBERS = {
+    "datetime": (TIMES, "holds times"),
+    "datetime with zone": (TIMES.tz_localize("UTC"), "holds times"),
+    "duration": (TIMES - TIMES[0], "holds times"),
+    "period": (TIMES.to_period("D"), "holds times"),
+    "date": (pd.Series(TIMES.date), "holds times"),
+    "timestamps as objects": (TIMES.astype(object), "holds times"),
+    "string": (list("abcd"), "holds strings or categories"),
+    "strings as objects": (np.array(list("abcd"), object), "holds strings or categories"),
+    "category": (pd.Categorical(list("abcd")), "holds strings or categories"),
+    "category of numbers": (pd.Categorical([1, 2, 3, 4]), "holds strings or categories"),
+}
+
+
+@pytest.mark.parametrize(("values", "match"), NOT_NUMBERS.values(), ids=NOT_NUMBERS)
+def test_columns_of_times_and_strings_raise(values, match):
+    X = pd.DataFrame({"close": [1.0, 2, 3, 4], "other": values})
+    for method in (WindowTransformer(2).fit, WindowTransformer(2).fit_transform):
+        with pytest.raises(ValueError, match=f"Column 'other' of X {match}"):
+            method(X)
+    with pytest.raises(ValueError, match=f"Column 'other' of X {match}"):
+        WindowTransformer(2).fit(np.ones((3, 2))).transform(X)
+
+
+def test_polars_columns_of_times_and_strings_raise():
+    polars = pytest.importorskip("polars")
+    days = [day.to_pydatetime() for day in TIMES]
+    for values, match in [
+        (days, "holds times"),
+        ([day.date() for day in days], "holds times"),
+        ([day - days[0] for day in days], "holds times"),
+        (list("abcd"), "holds strings"),
+        (polars.Series(list("abcd"), dtype=polars.Categorical), "holds strings"),
+    ]:
+        X = polars.DataFrame({"close": [1.0, 2, 3, 4], "other": values})
+        with pytest.raises(ValueError, match=f"Column 'other' of X {match}"):
+            WindowTransformer(2).fit(X)
+
+
+@pytest.mark.parametrize("values", [TIMES.to_numpy(), (TIMES - TIMES[0]).to_numpy(), TIMES])
+def test_arrays_of_times_raise(values):
+    for X in (values, np.asarray(values)[:, None]):
+        with pytest.raises(ValueError, match="X holds times"):
+            WindowTransformer(2).fit(X)
 
 
 @pytest.mark.parametrize("horizon", [1, 3])
@@ -364,12 +519,11 @@ def test_numbers_become_floats(X, dtype):
     "X",
     [
         pd.DataFrame({"open": [1.0, 2.0], "volume": ["1,657,300", "1,073,000"]}),
-        np.array([[1.0, "1,657,300"]], dtype=object),
         pd.DataFrame({"open": [1, 2], "volume": pd.Categorical(["1,657,300", "1,073,000"])}),
     ],
 )
 def test_mixed_strings_and_numbers_raise(X):
-    with pytest.raises(ValueError, match=r"could not convert string to float: '1,657,300'"):
+    with pytest.raises(ValueError, match="Column 'volume' of X holds strings"):
         WindowTransformer(2).fit(X)
 
 
@@ -389,25 +543,24 @@ def test_numbers_do_not_continue_strings():
 # Invalid input
 
 
-@pytest.mark.parametrize("make", [np.array, pd.Series, list, np.ones_like])
-def test_one_dimensional_input_raises(make):
-    X = make([1.0, 2.0, 3.0])
-    with pytest.raises(ValueError, match=r"reshape\(-1, 1\)"):
-        sliding_windows(X, 2)
-    with pytest.raises(ValueError, match=r"reshape\(-1, 1\)"):
-        WindowTransformer(2).fit(X)
-    with pytest.raises(ValueError, match=r"reshape\(-1, 1\)"):
-        WindowTransformer(2).fit([[1.0]]).transform(X)
-
-
-def test_pandas_series_raises_and_suggests_to_frame():
-    with pytest.raises(ValueError, match=r"got shape \(3,\).*\.to_frame\(\)"):
-        WindowTransformer(2).fit(pd.Series([1.0, 2.0, 3.0]))
+@pytest.mark.parametrize("make", [np.array, pd.Series, list])
+def test_one_dimensional_input_is_one_column(make):
+    values = random_walk(30)[:, 0]
+    X, column = make(values), values[:, None]
+    assert_same_windows(sliding_windows(X, 2), sliding_windows(column, 2))
+    transformer = WindowTransformer(2).fit(X[:20])
+    assert_same_windows(WindowTransformer(2).fit_transform(X), sliding_windows(column, 2))
+    windows = transformer.transform(X[20:])
+    assert windows.n_incomplete == 0
+    np.testing.assert_array_equal(windows, sliding_windows(column, 2)[20:])
+    np.testing.assert_array_equal(sliding_windows(X[20:], 2, context=X[:20]), windows)
+    with pytest.raises(ValueError, match=r"got shape \(30,\)|got 1D array"):
+        WindowTransformer(2).fit(np.ones((5, 2))).transform(X)
 
 
 def test_three_dimensions_raise():
     for method in (WindowTransformer(2).fit, sliding_windows):
-        with pytest.raises(ValueError, match=r"2-D series .* got shape \(2, 3, 1\)"):
+        with pytest.raises(ValueError, match=r"Expected a series .* got shape \(2, 3, 1\)"):
             method(np.ones((2, 3, 1)))
 
 
@@ -463,7 +616,6 @@ def test_different_columns_raise():
     "bad",
     [
         frame(pd.Index([3, 2, 1])),
-        pd.Series([1.0, 2.0]),
         np.empty((0, 2)),
         np.array([[1.0, "x"]], dtype=object),
     ],
