@@ -39,10 +39,10 @@ def main():
 
     # Each row is predicted from the rows before it, so y is the series itself.
     rnn = RNNRegressor("lstm", units=32, learning_rate=0.01, epochs=options.epochs, random_state=0)
-    lstm = TransformedTargetRegressor(
-        regressor=make_pipeline(StandardScaler(), WindowTransformer(60), rnn),
-        transformer=StandardScaler(),
-    ).fit(train[["Open"]], train["Open"])
+    steps = make_pipeline(StandardScaler(), WindowTransformer(60), rnn)
+    steps.set_output(transform="pandas")  # keeps the dates, by which gaps and overlaps are detected
+    lstm = TransformedTargetRegressor(regressor=steps, transformer=StandardScaler())
+    lstm.fit(train[["Open"]], train["Open"])
     naive = make_pipeline(WindowTransformer(1), NaiveRegressor())
     naive.fit(train[["Open"]], train["Open"])
 

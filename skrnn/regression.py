@@ -40,7 +40,13 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
 
     Stacked recurrent layers process each window, and a linear layer maps the last hidden state to
     the outputs. Behind a `WindowTransformer` in a stock `Pipeline` it is trained on the complete
-    windows only. It also takes plain arrays of sequences.
+    windows only.
+
+    X may also consist of sequences, as in `RNNClassifier`: an array of shape (n_samples,
+    n_timesteps, n_features), or (n_samples, n_timesteps) for one feature; a list of arrays of shape
+    (n_timesteps, n_features), or (n_timesteps,), of any lengths; or a DataFrame whose cells are
+    series. If the sequences in `fit` have different lengths or contain NaN, the network masks
+    missing time steps.
 
     Parameters
     ----------
@@ -138,10 +144,12 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
 
         Parameters
         ----------
-        X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
-            Windows. 2-D means one feature.
+        X : WindowArray, array-like, list of arrays or DataFrame of series
+            Windows or sequences, as described in the class docstring.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Target. None is the series that a WindowArray was made from.
+            Target. None is the series that a WindowArray was made from. With
+            ``output="sequence"`` of shape (n_samples, n_timesteps[, n_outputs]), or a list of
+            arrays; values at masked time steps are ignored.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights, scaled to mean 1. With ``output="sequence"`` also of shape
             (n_samples, n_timesteps).

@@ -14,6 +14,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import (
     GridSearchCV,
+    KFold,
     RandomizedSearchCV,
     TimeSeriesSplit,
     cross_val_score,
@@ -88,6 +89,32 @@ def test_data_frame_with_dates(wave, small_rnn):
     np.testing.assert_array_equal(model.predict(frame[90:]), plain.predict(wave[90:]))
     with pytest.raises(ValueError, match="index must be increasing"):
         model.fit(frame[::-1])
+
+
+def test_index_reaches_the_windows_of_a_scaled_pipeline(wave, small_rnn):
+    """`set_output` keeps it, also in clones: gaps, overlaps and shuffled rows are detected."""
+    dates = pd.date_range("2020-01-01", periods=120, freq="D")
+    frame = pd.DataFrame({"level": wave.ravel()}, index=dates)
+    steps = make_pipeline(MinMaxScaler(), WindowTransformer(6), small_rnn())
+    model = TransformedTargetRegressor(
+        regressor=steps.set_output(transform="pandas"), transformer=MinMaxScaler()
+    )
+    plain = clone(model)
+    plain.regressor.set_output(transform="default")
+    fitted = clone(model).fit(frame[:90], frame[:90])
+    expected = plain.fit(wave[:90], wave[:90]).predict(wave[90:])
+    np.testing.assert_array_equal(fitted.predict(frame[90:]), expected)
+    with pytest.raises(ValueError, match="fitted rows are missing"):
+        fitted.predict(frame[80:])
+    with pytest.warns(UserWarning, match="Rows seem to be missing"):
+        fitted.predict(frame[95:])
+    grid = {"regressor__windowtransformer__window_length": [4, 6]}
+    GridSearchCV(model, grid, cv=TimeSeriesSplit(2), error_score="raise").fit(frame, frame)
+    shuffled = GridSearchCV(
+        model, grid, cv=KFold(3, shuffle=True, random_state=0), error_score="raise"
+    )
+    with pytest.raises(ValueError, match="shuffled split"):
+        shuffled.fit(frame, frame)
 
 
 GRID = [

@@ -47,10 +47,14 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
       `TimeSeriesSplit`. Without an index, this includes a slice from the middle of the fitted
       data, which cannot be distinguished from new rows.
 
+    If the fitted rows repeat with a period, both may hold. X then continues the fitted rows, and a
+    warning is issued.
+
     If both the fitted data and X are DataFrames with comparable indexes, the index decides
-    instead. It must be increasing. Rows after the fitted rows continue them. Rows before or among
-    the fitted rows (that are not the fitted data) get no context and a warning. A step larger
-    than any step in `fit` causes a warning.
+    instead. It must be increasing. Rows after the fitted rows continue them. Rows that begin among
+    the fitted rows (and are not the fitted data) raise an error, as in shuffled splits; those that
+    begin before them get no context and a warning. A step larger than any step in `fit` causes a
+    warning. In a pipeline behind a scaler, ``set_output(transform="pandas")`` keeps the index.
 
     Parameters
     ----------
@@ -126,8 +130,8 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            The series, oldest row first, of numbers or of strings.
+        X : array-like of shape (n_samples, n_features) or (n_samples,)
+            The series, oldest row first, of numbers or of strings. 1-D means one feature.
         y : Ignored
             Not used, present for API consistency.
 
@@ -139,7 +143,8 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X is not 2-D or is empty, or its index is not increasing.
+            If X is empty or not 2-D, has columns of times, a MultiIndex, or an index that is not
+            increasing.
         """
         self._fit(X)
         return self
@@ -193,13 +198,15 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If the index of X begins before or among the fitted rows, or has a gap.
+            If the fitted rows repeat with a period and X begins with them, if X contains the last
+            fitted rows without beginning with the first ones, or if the index of X begins before
+            the fitted rows or has a gap.
 
         Raises
         ------
         ValueError
             If the columns of X differ from those of the fitted data, or its index is not
-            increasing.
+            increasing or begins among the fitted rows.
         NotFittedError
             If the transformer is not fitted.
         """
