@@ -3,7 +3,7 @@
 import contextlib
 import difflib
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,18 +47,38 @@ _TIME = re.compile("date|time|duration|period|interval")
 _TEXT = re.compile("cat|enum|str|utf|bytes")
 
 
+def check_array_like(X: Any, name: str = "X") -> None:
+    """Raise a ValueError if X is no array, DataFrame or list, or a list that is no array."""
+    is_array = hasattr(X, "__array__") and not isinstance(X, type) and getattr(X, "ndim", 1) > 0
+    if not is_array and not (isinstance(X, Sequence) and not isinstance(X, (str, bytes))):
+        raise ValueError(
+            f"{name} must be an array, a DataFrame or a list, got {X!r} of type "
+            f"{type(X).__name__}. Pass an array with one row for each sample."
+        )
+    if len(getattr(X, "columns", (0,))) == 0:
+        raise ValueError(f"{name} has no columns. Pass a DataFrame with at least one column.")
+    if isinstance(X, Sequence):
+        try:
+            np.asarray(X)
+        except ValueError:
+            raise ValueError(
+                f"{name} is a list of rows of unequal lengths. Pass rows of the same length."
+            ) from None
+
+
 def check_numeric(X: Any, name: str = "X", *, strings: bool = False) -> None:
     """Raise a ValueError if data hold times, strings or categories instead of numbers.
 
     Parameters
     ----------
     X : DataFrame, Series, ndarray or other array-like
-        Lists are not checked.
+        Lists are not checked for their values.
     name : str, default="X"
         Name of the data in the message.
     strings : bool, default=False
         Whether strings are accepted, if there is nothing but strings.
     """
+    check_array_like(X, name)
     kinds = _column_kinds(X)
     if strings and all(_TEXT.search(kind) for _, kind in kinds):
         return

@@ -62,13 +62,14 @@ def check_columns(name, columns, n_outputs, n_features):
     """Return the parameter `columns` as a list of one int per output, or None."""
     if columns is None:
         return None
-    indices = [int(column) for column in np.atleast_1d(columns)]
-    if len(indices) != n_outputs or not all(0 <= column < n_features for column in indices):
+    indices = np.atleast_1d(columns)
+    is_valid = indices.dtype.kind in "iu" and indices.shape == (n_outputs,)
+    if not is_valid or not all(0 <= column < n_features for column in indices):
         raise ValueError(
             f"{name}={columns!r} must name one of the columns 0 to {n_features - 1} for each of "
             f"{n_outputs} outputs."
         )
-    return indices
+    return indices.tolist()
 
 
 def _fit_line(x, y, only_equal):

@@ -8,9 +8,10 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.utils import get_tags
 
-from ._checks import unchanged_on_error
+from ._checks import check_numeric, unchanged_on_error
 from ._inputs.windows import (
     check_outputs,
+    check_row_weights,
     n_incomplete,
     score_windows,
     window_regressor_tags,
@@ -18,7 +19,6 @@ from ._inputs.windows import (
 from ._sklearn_compat import (
     HasMethods,
     check_is_fitted,
-    check_sample_weight,
     fit_context,
     num_samples,
     safe_indexing,
@@ -99,6 +99,7 @@ class CompleteWindowsRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator
             If no window is complete.
         """
         with unchanged_on_error(self):
+            check_numeric(X, strings=True)
             n_samples = num_samples(X)
             skip = n_incomplete(X)
             if skip and skip >= n_samples:
@@ -107,16 +108,18 @@ class CompleteWindowsRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator
                     f"the first {skip} rows are incomplete. Fit on more rows."
                 )
             self._y_ndim = getattr(y, "ndim", None)
+            if y is not None:
+                check_numeric(y, "y")
             if y is None or is_windows(X):
                 targets, self._y_ndim = check_outputs(self, X, y)
                 y = targets[:, 0] if self._y_ndim == 1 else targets
-            weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+            weights = {}
+            if sample_weight is not None:
+                weights = {"sample_weight": check_row_weights(X, sample_weight)[skip:]}
             X_complete, y_complete = _flatten(X), y
             if skip:
                 rows = slice(skip, None)
                 X_complete, y_complete = safe_indexing(X_complete, rows), safe_indexing(y, rows)
-                if weights:
-                    weights = {"sample_weight": check_sample_weight(sample_weight, X)[rows]}
             self.regressor_ = clone(self.regressor).fit(X_complete, y_complete, **weights)
         return self
 
@@ -133,6 +136,7 @@ class CompleteWindowsRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
         check_is_fitted(self)
+        check_numeric(X, strings=True)
         y = self.regressor_.predict(_flatten(X))
         return y[:, None] if self._y_ndim == 2 and y.ndim == 1 else y
 

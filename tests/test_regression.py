@@ -700,12 +700,8 @@ def test_sliced_flat_windows_keep_their_features(two_columns, stacked_fit, small
     flat = sliding_windows(two_columns, 4, flatten=True)
     rows = np.arange(4, len(flat))
     y = two_columns[4:, 0]
-    for X in (
-        flat[4:],
-        flat[rows],
-        flat[np.arange(len(flat)) >= 4],
-        pickle.loads(pickle.dumps(flat[4:])),
-    ):
+    masked = flat[np.arange(len(flat)) >= 4]
+    for X in (flat[4:], flat[rows], masked, pickle.loads(pickle.dumps(flat[4:]))):
         rnn = small_rnn().fit(X, y)
         assert rnn.input_shape_ == (4, 2)
         assert rnn.n_features_in_ == 8

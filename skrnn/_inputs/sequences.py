@@ -88,10 +88,15 @@ def check_sequences(estimator, X, *, reset, dtype, in_place):
 
 def has_masked_steps(name: str, X: Any) -> bool:
     """Return whether X has sequences of unequal lengths, NaN, or series as cells."""
-    sequences = _as_sequences(name, X)
-    if _is_panel(X) or (sequences and len({len(sequence) for sequence in sequences}) > 1):
+    if _is_panel(X):
         return True
-    values = pd.isna(X).to_numpy() if hasattr(X, "iloc") else np.asarray(X)
+    sequences = _as_sequences(name, X)
+    if sequences is None:
+        return _has_nan(pd.isna(X).to_numpy() if hasattr(X, "iloc") else np.asarray(X))
+    return len({len(sequence) for sequence in sequences}) > 1 or any(map(_has_nan, sequences))
+
+
+def _has_nan(values):
     if values.dtype == bool:
         return bool(values.any())
     return values.dtype.kind == "f" and bool(np.isnan(values.sum()) and np.isnan(values).any())

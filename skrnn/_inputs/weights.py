@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from .._sklearn_compat import check_array, check_sample_weight
-from .windows import n_incomplete
+from .._sklearn_compat import check_array
+from .windows import check_row_weights, n_incomplete
 
 
 def check_weights(X: Any, sample_weight: Any, *, of_steps: bool = False) -> np.ndarray | None:
@@ -27,7 +27,7 @@ def check_weights(X: Any, sample_weight: Any, *, of_steps: bool = False) -> np.n
     """
     if sample_weight is None:
         return None
-    check = check_step_weights if of_steps else _check_row_weights
+    check = check_step_weights if of_steps else check_row_weights
     weights = check(X, sample_weight)
     mean = weights[n_incomplete(X) :].mean()
     if mean == 0:
@@ -41,7 +41,7 @@ def check_weights(X: Any, sample_weight: Any, *, of_steps: bool = False) -> np.n
 def check_step_weights(X: Any, sample_weight: Any) -> np.ndarray:
     """Return weights of time steps, (n_samples, n_timesteps), or of samples, (n_samples, 1)."""
     if np.ndim(sample_weight) < 2:
-        return _check_row_weights(X, sample_weight)[:, None]
+        return check_row_weights(X, sample_weight)[:, None]
     weights = check_array(sample_weight, dtype=np.float64, input_name="sample_weight")
     if weights.shape != X.shape[:2]:
         n_samples, n_timesteps = X.shape[:2]
@@ -52,11 +52,6 @@ def check_step_weights(X: Any, sample_weight: Any) -> np.ndarray:
     if (weights < 0).any():
         raise ValueError("Negative values in data passed to `sample_weight`.")
     return weights
-
-
-def _check_row_weights(X, sample_weight):
-    rows = np.zeros((len(X), 1))  # X may be a list of texts
-    return check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
 
 
 def normalize_weights(weights, *ranges, mask=None):

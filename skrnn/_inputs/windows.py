@@ -1,13 +1,14 @@
 """Validation of windows and of their targets."""
 
 import re
+from numbers import Number
 from typing import Any
 
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 
-from .._checks import check_numeric, check_single_series
+from .._checks import check_array_like, check_numeric, check_single_series
 from .._sklearn_compat import (
     check_array,
     check_is_fitted,
@@ -60,6 +61,14 @@ def check_complete_windows(n_samples: int, n_incomplete: int) -> None:
             f"None of the {n_samples} windows is complete, so there is nothing to score. "
             "Score more rows, or rows that follow the fitted ones."
         )
+
+
+def check_row_weights(X: Any, sample_weight: Any) -> np.ndarray:
+    """Return the weights of the rows of X as an array of non-negative float64."""
+    if not isinstance(sample_weight, Number):
+        check_numeric(sample_weight, "sample_weight")
+    rows = np.zeros((num_samples(X), 1))  # X may be a list of texts
+    return check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
 
 
 def missing_target(estimator: Any, hint: str) -> ValueError:
@@ -392,13 +401,19 @@ def _check_float_targets(y, ensure_2d=True):
 
 def score_windows(estimator: Any, X: Any, y: Any = None, sample_weight: Any = None) -> float:
     """Return R² of `estimator` on X; if y is None, on the complete windows of the series itself."""
-    if y is not None:
-        return RegressorMixin.score(estimator, X, y, sample_weight)
     check_is_fitted(estimator)
+    if y is not None:
+        check_array_like(X)
+        check_numeric(y, "y")
+        check_n_samples(X, y)
+        check_array(y, ensure_2d=False, dtype=None, input_name="y")
+        if sample_weight is not None:
+            sample_weight = check_row_weights(X, sample_weight)
+        return RegressorMixin.score(estimator, X, y, sample_weight)
     skip = n_incomplete(X)
     check_complete_windows(num_samples(X), skip)
     y, _ = check_outputs(estimator, X, y)
-    weights = None if sample_weight is None else check_sample_weight(sample_weight, X)[skip:]
+    weights = None if sample_weight is None else check_row_weights(X, sample_weight)[skip:]
     y_pred = np.asarray(estimator.predict(X)).reshape(len(y), -1)
     return r2_score(y[skip:], y_pred[skip:], sample_weight=weights)
 

@@ -384,6 +384,6 @@ def check_series_shape(X):
     """Raise a ValueError if X has a shape that is not 2-D."""
     if hasattr(X, "shape") and len(X.shape) != 2:
         raise ValueError(
-            "Expected a series of shape (n_samples, n_features), or (n_samples,) for one feature, "
-            f"got shape {tuple(X.shape)}. Reshape your data to one row for each time step."
+            "Expected a series X of shape (n_samples, n_features), or (n_samples,) for one "
+            f"feature, got shape {tuple(X.shape)}. Reshape your data to one row for each time step."
         )

@@ -560,7 +560,7 @@ def test_one_dimensional_input_is_one_column(make):
 
 def test_three_dimensions_raise():
     for method in (WindowTransformer(2).fit, sliding_windows):
-        with pytest.raises(ValueError, match=r"Expected a series .* got shape \(2, 3, 1\)"):
+        with pytest.raises(ValueError, match=r"Expected a series X .* got shape \(2, 3, 1\)"):
             method(np.ones((2, 3, 1)))
 
 
