@@ -335,7 +335,7 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
         from ._language_model import SequenceScorer
 
         scorer, values = network.compiled_program(SequenceScorer)
-        return scorer(values, texts, len(self.vocabulary_))
+        return scorer(values, texts)
 
     def _read_symbols(self, X):
         """Return X as symbols, of the fitted kind of input."""

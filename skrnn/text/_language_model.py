@@ -4,16 +4,14 @@ A language model predicts the next token after every token of a text. Its `Train
 states of the layers from one chunk of a text to the next (see `_engine.tbptt`).
 """
 
-import contextlib
-import threading
-
 import keras
 import numpy as np
 import tensorflow as tf
 
 from .._engine.batches import Batch, BatchSpec, Rows
-from .._engine.parameters import stateless_scope, variables_of
+from .._engine.parameters import stateless_scope
 from .._engine.patch import patched_layers
+from .._engine.predictor import CompiledProgram
 from .._engine.tbptt import ChunkTrainer, initial_states, where_rows
 
 # Probability that a chunk of a long text begins with the initial states. A network would otherwise
@@ -210,40 +208,10 @@ def run_layers(model, tokens, states, *, training=False):
     return x, last_states
 
 
-@contextlib.contextmanager
-def _fused(model, values):
-    """Let a model use kernels, and the given values of its variables."""
-    with patched_layers(model), stateless_scope(model, values):
-        yield
-
-
-class _CompiledProgram:
-    """Graphs of a text model, which are traced when they are first needed; thread-safe."""
-
-    def __init__(self, model):
-        self._model = model
-        self._n_tokens = model.outputs[0].shape[-1]
-        self._dtype = model.outputs[0].dtype
-        self._graphs = {}
-        self._lock = threading.Lock()
-
-    def _graph(self, make, *key):
-        with self._lock:
-            if (make, *key) not in self._graphs:
-                self._graphs[make, *key] = make(*key)
-            return self._graphs[make, *key]
-
-    def _variable_specs(self):
-        return [tf.TensorSpec(v.shape, v.dtype) for v in variables_of(self._model)]
-
-    def _state_specs(self):
-        return [tf.TensorSpec(state.shape, state.dtype) for state in initial_states(self._model, 1)]
-
-
-class SequenceScorer(_CompiledProgram):
+class SequenceScorer(CompiledProgram):
     """Computes the losses of texts, and the logits of the tokens that follow them."""
 
-    def __call__(self, values, texts, n_tokens):
+    def __call__(self, values, texts):
         """Score texts of any lengths.
 
         Parameters
@@ -251,7 +219,6 @@ class SequenceScorer(_CompiledProgram):
         values : list of tensors
             Of the model's variables.
         texts : list of ndarrays of int
-        n_tokens : int
 
         Returns
         -------
@@ -262,11 +229,12 @@ class SequenceScorer(_CompiledProgram):
         logits : ndarray of shape (n_texts, n_tokens)
             Of the token that follows each text.
         """
+        n_tokens = self.model.output_shape[-1]
         lengths = np.array([len(text) for text in texts])
         order = np.argsort(lengths, kind="stable")
         size = 1 if len(texts) == 1 else _ROWS_PER_BATCH
         results = [np.zeros(len(texts)), np.zeros(len(texts))]
-        results.append(np.empty((len(texts), n_tokens), self._dtype))
+        results.append(np.empty((len(texts), n_tokens), self.dtype))
         for first in range(0, len(texts), size):
             rows = order[first : first + size]
             n_steps = -(-(lengths[rows].max() + 1) // _STEPS_PER_CALL) * _STEPS_PER_CALL
@@ -283,11 +251,11 @@ class SequenceScorer(_CompiledProgram):
         return results
 
     def _make_graph(self, size):
-        model, dtype, n_tokens = self._model, self._dtype, self._n_tokens
+        model, dtype, n_tokens = self.model, self.dtype, self.model.output_shape[-1]
 
         @tf.function(jit_compile=True, autograph=False)
         def score_chunk(values, tokens, first, ends, states, losses, n_correct, last):
-            with _fused(model, values):
+            with patched_layers(model), stateless_scope(model, values):
                 logits, states = run_layers(model, tokens[:, :-1], states)
             y, position = tokens[:, 1:] - 1, first + tf.range(_STEPS_PER_CALL)
             is_known = (position < ends[:, None]) & (y >= 0) & (y < n_tokens)
@@ -326,7 +294,7 @@ class SequenceScorer(_CompiledProgram):
         )
 
 
-class Generator(_CompiledProgram):
+class Generator(CompiledProgram):
     """Generates tokens after a prompt."""
 
     def __call__(self, values, prompt, noise, temperature, top_k, top_p):
@@ -344,8 +312,8 @@ class Generator(_CompiledProgram):
         top_k : int or None
         """
         *before, token = (int(code) for code in prompt)
-        states = initial_states(self._model, 1)
-        settings = [tf.constant(setting, self._dtype) for setting in (temperature, top_p)]
+        states = initial_states(self.model, 1)
+        settings = [tf.constant(setting, self.dtype) for setting in (temperature, top_p)]
         for first in range(0, len(before), _STEPS_PER_CALL):
             chunk = np.zeros((1, _STEPS_PER_CALL), np.int32)
             length = min(_STEPS_PER_CALL, len(before) - first)
@@ -354,7 +322,7 @@ class Generator(_CompiledProgram):
             states = read(values, tf.constant(chunk), length, states)
         generate = self._graph(self._make_generate, top_k, top_p < 1)
         for block in noise:
-            padded = np.zeros((_MAX_GENERATED, block.shape[1]), self._dtype)
+            padded = np.zeros((_MAX_GENERATED, block.shape[1]), self.dtype)
             padded[: len(block)] = block
             tokens, states = generate(
                 values, token, states, tf.constant(padded), len(block), *settings
@@ -363,13 +331,16 @@ class Generator(_CompiledProgram):
             token = int(tokens[-1])
             yield tokens
 
+    def _state_specs(self):
+        return [tf.TensorSpec(state.shape, state.dtype) for state in initial_states(self.model, 1)]
+
     def _make_read(self):
-        model = self._model
+        model = self.model
 
         @tf.function(jit_compile=True, autograph=False)
         def read(values, tokens, length, states):
             def body(i, states):
-                with _fused(model, values):
+                with patched_layers(model), stateless_scope(model, values):
                     return i + 1, run_layers(model, tokens[:, i][:, None], states)[1]
 
             return tf.while_loop(lambda i, _: i < length, body, (0, list(states)))[1]
@@ -382,12 +353,12 @@ class Generator(_CompiledProgram):
         )
 
     def _make_generate(self, top_k, filters_by_p):
-        model = self._model
+        model = self.model
 
         @tf.function(jit_compile=True, autograph=False)
         def generate(values, token, states, noise, length, temperature, top_p):
             def body(i, token, states, tokens):
-                with _fused(model, values):
+                with patched_layers(model), stateless_scope(model, values):
                     logits, states = run_layers(model, tf.reshape(token, (1, 1)), states)
                 logits = (logits[0, 0] - tf.reduce_max(logits)) / temperature
                 logits = filter_top_k_top_p(logits, top_k, top_p if filters_by_p else None)
@@ -404,10 +375,10 @@ class Generator(_CompiledProgram):
             self._variable_specs(),
             tf.TensorSpec((), tf.int32),
             self._state_specs(),
-            tf.TensorSpec((_MAX_GENERATED, self._n_tokens), self._dtype),
+            tf.TensorSpec((_MAX_GENERATED, self.model.output_shape[-1]), self.dtype),
             tf.TensorSpec((), tf.int32),
-            tf.TensorSpec((), self._dtype),
-            tf.TensorSpec((), self._dtype),
+            tf.TensorSpec((), self.dtype),
+            tf.TensorSpec((), self.dtype),
         )
 
 
