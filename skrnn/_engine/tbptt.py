@@ -42,22 +42,15 @@ def select_tbptt_trainer(X, chunk_length, output):
     """
     if chunk_length is None or chunk_length >= X.shape[1]:
         return X, Trainer
-    return TBPTTInput(X, chunk_length), ChunkTrainer if output == "sequence" else TruncatedTrainer
-
-
-class TBPTTInput:
-    """Sequences, and the number of time steps that gradients are propagated through."""
-
-    def __init__(self, X, chunk_length):
-        self.X, self.chunk_length = X, int(chunk_length)
+    return (X, int(chunk_length)), ChunkTrainer if output == "sequence" else TruncatedTrainer
 
 
 class TruncatedData(TrainingData):
-    """Training data with a chunk length."""
+    """Training data with a chunk length, which is passed in a tuple with X."""
 
-    def __init__(self, tbptt_input, y, weights):
-        super().__init__(tbptt_input.X, y, weights)
-        self.chunk_length = tbptt_input.chunk_length
+    def __init__(self, X_and_chunk_length, y, weights):
+        X, self.chunk_length = X_and_chunk_length
+        super().__init__(X, y, weights)
 
     def batch_spec(self):
         return super().batch_spec()._replace(chunk_length=self.chunk_length)
@@ -66,8 +59,8 @@ class TruncatedData(TrainingData):
 class ChunkedBatches(TruncatedData):
     """Batches of the chunks of sequences: all chunks of some sequences, then those of the next."""
 
-    def __init__(self, tbptt_input, y, weights):
-        super().__init__(tbptt_input, y, weights)
+    def __init__(self, X_and_chunk_length, y, weights):
+        super().__init__(X_and_chunk_length, y, weights)
         # Masked time steps have the class -1, and no loss.
         self._has_class = y >= 0 if np.issubdtype(y.dtype, np.integer) else None
         self._share_with_class = 1.0
@@ -227,7 +220,7 @@ def carried_states(model, states, continues):
     """
     layers = recurrent_layers(model)
     sizes = [len(tf.nest.flatten(layer.state_size)) for layer in layers]
-    starts = dict(zip(map(id, layers), exclusive_cumsum(sizes), strict=True))
+    starts = {id(layer): sum(sizes[:i]) for i, layer in enumerate(layers)}
     last_states = list(states)
 
     def make(layer, inner_loop):
@@ -262,12 +255,6 @@ def where_rows(condition, x, y):
     ]
 
 
-def exclusive_cumsum(sizes):
-    """Return the sums of the sizes before each one."""
-    return [sum(sizes[:i]) for i in range(len(sizes))]
-
-
-@contextlib.contextmanager
 def truncate_gradient(model, length):
     """Let recurrent layers propagate gradients through the last `length` time steps only."""
 
@@ -296,8 +283,7 @@ def truncate_gradient(model, length):
 
         return loop
 
-    with wrap_inner_loops(model, make):
-        yield
+    return wrap_inner_loops(model, make)
 
 
 @contextlib.contextmanager

@@ -279,7 +279,7 @@ class Trainer:
         in_groups = shards == 1 and self.groups_batches
         flat = in_groups and supports_flattening(model)
         parameters = FlattenedParameters(model) if flat else ModelParameters(model)
-        dropouts = dropout_layers(model)
+        dropouts = [layer for layer in all_layers(model) if has_active_dropout(layer)]
         n_per_group = 1
         if in_groups and not dropouts:  # whose masks are sampled outside of XLA
             n_values = size * int(np.prod(sample_shape(model, n_steps)))
@@ -406,11 +406,6 @@ def n_shards(size, multiplications):
     while size % shards:
         shards -= 1
     return shards
-
-
-def dropout_layers(model):
-    """Return the layers of a model with dropout or recurrent dropout."""
-    return [layer for layer in all_layers(model) if has_active_dropout(layer)]
 
 
 def sample_dropout_mask(layer, size, n_timesteps):

@@ -30,30 +30,6 @@ _STEPS_PER_CALL = 64
 _MAX_GENERATED = 128
 
 
-class TokenCorpus:
-    """The codes of texts in one array. The code of the beginning precedes each text.
-
-    Parameters
-    ----------
-    texts : list of ndarrays of int
-        Codes of tokens, from 1.
-    n_tokens : int
-        Size of the vocabulary. ``n_tokens + 1`` is the code of the beginning and of unknown tokens.
-    chunk_length : int
-        Number of tokens that gradients are propagated through.
-    """
-
-    def __init__(self, texts, n_tokens, chunk_length):
-        codes = [codes for text in texts for codes in ([n_tokens + 1], text)]
-        self.codes = np.concatenate(codes).astype(np.int32)
-        self.lengths = np.array([len(text) for text in texts])
-        self.starts = np.cumsum(self.lengths + 1) - (self.lengths + 1)
-        self.chunk_length = chunk_length
-
-    def __len__(self):
-        return len(self.lengths)
-
-
 class CorpusChunks:
     """The batches of the chunks of a corpus.
 
@@ -63,41 +39,47 @@ class CorpusChunks:
 
     Parameters
     ----------
-    corpus : TokenCorpus
+    corpus : tuple of list of ndarrays of int, and int
+        Texts as codes of tokens, from 1; and the number of tokens that gradients are propagated
+        through. The code of the beginning, which precedes each text, and of unknown tokens is
+        ``n_tokens + 1``.
     token_weights : ndarray of shape (n_tokens,)
         Weights of the tokens to predict.
     text_weights : ndarray of shape (n_texts,) or None
     """
 
     def __init__(self, corpus, token_weights, text_weights):
-        self.corpus = corpus
-        self._codes = tf.constant(corpus.codes)
+        texts, self._chunk_length = corpus
+        n_tokens = len(token_weights)
+        codes = np.concatenate([part for text in texts for part in ([n_tokens + 1], text)])
+        self._codes = tf.constant(codes.astype(np.int32))
+        self._lengths = np.array([len(text) for text in texts])
+        self._starts = np.cumsum(self._lengths + 1) - (self._lengths + 1)
         self._token_weights = tf.constant(token_weights)
         if text_weights is None:
-            text_weights = np.ones(len(corpus), token_weights.dtype)
+            text_weights = np.ones(len(texts), token_weights.dtype)
         self._text_weights = text_weights
-        self._n_chunks = int((-(-corpus.lengths // corpus.chunk_length)).sum())
-        is_known = corpus.codes <= len(token_weights)
-        self._n_known_before = np.append(0, np.cumsum(is_known))
+        self._n_chunks = int((-(-self._lengths // self._chunk_length)).sum())
+        self._n_known_before = np.append(0, np.cumsum(codes <= n_tokens))
         # Of each chunk: start, length, whether it continues, weight, and number of known tokens.
         self._chunks: list[np.ndarray] = []
         self._n_known = np.zeros(0, int)  # of each batch
 
     def set_epoch_order(self, order, rng):
         """Split the texts, in the order of the epoch, into chunks."""
-        chunk, chunks = self.corpus.chunk_length, []
+        chunk, chunks = self._chunk_length, []
         for text in order:
-            starts = np.arange(0, self.corpus.lengths[text], chunk)
-            lengths = np.minimum(chunk, self.corpus.lengths[text] - starts)
+            starts = np.arange(0, self._lengths[text], chunk)
+            lengths = np.minimum(chunk, self._lengths[text] - starts)
             continues = (starts > 0) & (rng.random(len(starts)) >= STATE_RESET_RATE)
             weights = np.full(len(starts), self._text_weights[text])
-            starts += self.corpus.starts[text]
+            starts += self._starts[text]
             n_known = self._n_known_before[starts + lengths + 1] - self._n_known_before[starts + 1]
             chunks.append([starts, lengths, continues, weights, n_known])
         self._chunks = [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
 
     def batch_spec(self):
-        return BatchSpec(chunk_length=self.corpus.chunk_length)
+        return BatchSpec(chunk_length=self._chunk_length)
 
     def steps_per_epoch(self, n_rows, batch_size):
         return self.n_batches(self.effective_batch_size(batch_size))
