@@ -19,6 +19,7 @@ import tensorflow as tf
 from .._keras_compat import flatten_layers, n_calls, recurrent_layers
 from .batches import Batch, Rows, TrainingData, batch_indices, loss_weights, sample_shape
 from .eligibility import TIMESTEP_WISE, is_keras_builtin, is_mask_operation
+from .patch import patched
 from .trainer import Trainer
 
 # Layers whose output at a time step depends on their input at that step, and on noise.
@@ -188,17 +189,11 @@ def initial_states(model, size):
 @contextlib.contextmanager
 def wrap_inner_loops(model, make):
     """Replace the inner loop of each recurrent layer by ``make(layer, inner_loop)``."""
-    layers = recurrent_layers(model)
-    patches = [vars(layer).get("inner_loop") for layer in layers]
-    try:
-        for layer in layers:
-            vars(layer)["inner_loop"] = make(layer, layer.inner_loop)
+    with contextlib.ExitStack() as patches:
+        for layer in recurrent_layers(model):
+            inner_loop = make(layer, layer.inner_loop)
+            patches.enter_context(patched(layer, "inner_loop", inner_loop))
         yield
-    finally:
-        for layer, patch in zip(layers, patches, strict=True):
-            del vars(layer)["inner_loop"]
-            if patch is not None:
-                vars(layer)["inner_loop"] = patch
 
 
 @contextlib.contextmanager
@@ -286,18 +281,11 @@ def truncate_gradient(model, length):
     return wrap_inner_loops(model, make)
 
 
-@contextlib.contextmanager
 def _without_cudnn(layer, mask):
     """Let a layer take any mask: the kernels of GPUs need masked time steps to be the last ones."""
-    use_cudnn = getattr(layer, "use_cudnn", None)
-    if mask is None or use_cudnn is None:
-        yield
-        return
-    layer.use_cudnn = False
-    try:
-        yield
-    finally:
-        layer.use_cudnn = use_cudnn
+    if mask is None or getattr(layer, "use_cudnn", None) is None:
+        return contextlib.nullcontext()
+    return patched(layer, "use_cudnn", False)
 
 
 def _raise_unsupported(chunk_length, problem, solution):

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from .._engine.batches import Batch, BatchSpec, Rows
 from .._engine.parameters import stateless_scope
-from .._engine.patch import patched_layers
+from .._engine.patch import patched, patched_layers
 from .._engine.predictor import CompiledProgram
 from .._engine.tbptt import ChunkTrainer, initial_states, where_rows
 
@@ -178,11 +178,8 @@ def run_layers(model, tokens, states, *, training=False):
             structure = layer.get_initial_state(keras.ops.shape(tokens)[0])
             n_states = len(keras.tree.flatten(structure))
             initial = keras.tree.pack_sequence_as(structure, states[:n_states])
-            layer.return_state = True
-            try:
+            with patched(layer, "return_state", True):
                 x, *last = layer(x, initial_state=initial, training=training)
-            finally:
-                layer.return_state = False
             states = states[n_states:]
             last_states += keras.tree.flatten(last)
         else:
