@@ -5,7 +5,7 @@ import threading
 import tensorflow as tf
 
 from .batches import gather_source, sample_shape
-from .parameters import stateless_scope, variables_of
+from .parameters import specs_of, stateless_scope, variables_of
 from .patch import patched_layers
 from .trainer import MAX_SHARDS
 
@@ -32,9 +32,6 @@ class CompiledProgram:
             if (make, *key) not in self._graphs:
                 self._graphs[make, *key] = make(*key)
             return self._graphs[make, *key]
-
-    def _variable_specs(self):
-        return [tf.TensorSpec(v.shape, v.dtype) for v in variables_of(self.model)]
 
 
 class Predictor(CompiledProgram):
@@ -89,5 +86,5 @@ class Predictor(CompiledProgram):
             return tf.reshape(batches, tf.concat([[-1], row], axis=0))[:n_rows]
 
         return predict.get_concrete_function(
-            self._variable_specs(), source_spec, tf.TensorSpec((), tf.int32)
+            specs_of(variables_of(self.model)), source_spec, tf.TensorSpec((), tf.int32)
         )

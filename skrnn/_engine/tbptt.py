@@ -78,9 +78,6 @@ class ChunkedBatches(TruncatedData):
     def steps_per_epoch(self, n_rows, batch_size):
         return super().steps_per_epoch(n_rows, batch_size) * self._n_chunks
 
-    def n_batches(self, size):
-        return super().n_batches(size) * self._n_chunks
-
     def loss_denominator(self, n_batches, size):
         """Return the number of time steps with a loss in the first batches.
 

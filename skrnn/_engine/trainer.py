@@ -20,6 +20,7 @@ from .parameters import (
     FlattenedParameters,
     ModelParameters,
     assign,
+    specs_of,
     stateless_scope,
     supports_flattening,
     values_of,
@@ -242,7 +243,7 @@ class Trainer:
             tuple(tf.TensorSpec(_any_length(t.shape), t.dtype) for t in tensors),
             integer,
             integer,
-            [tf.TensorSpec(t.shape, t.dtype) for t in self.initial_carry(size)],
+            specs_of(self.initial_carry(size)),
         )
 
     def _make_train(self, size, spec):

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from .._engine.batches import Batch, BatchSpec, Rows
-from .._engine.parameters import stateless_scope
+from .._engine.parameters import specs_of, stateless_scope, variables_of
 from .._engine.patch import patched, patched_layers
 from .._engine.predictor import CompiledProgram
 from .._engine.tbptt import ChunkTrainer, initial_states, where_rows
@@ -267,7 +267,7 @@ class SequenceScorer(CompiledProgram):
             return sums
 
         return score.get_concrete_function(
-            self._variable_specs(),
+            specs_of(variables_of(self.model)),
             tf.TensorSpec((size, None), tf.int32),
             tf.TensorSpec((size,), tf.int32),
         )
@@ -310,9 +310,6 @@ class Generator(CompiledProgram):
             token = int(tokens[-1])
             yield tokens
 
-    def _state_specs(self):
-        return [tf.TensorSpec(state.shape, state.dtype) for state in initial_states(self.model, 1)]
-
     def _make_read(self):
         model = self.model
 
@@ -325,10 +322,10 @@ class Generator(CompiledProgram):
             return tf.while_loop(lambda i, _: i < length, body, (0, list(states)))[1]
 
         return read.get_concrete_function(
-            self._variable_specs(),
+            specs_of(variables_of(self.model)),
             tf.TensorSpec((1, _STEPS_PER_CALL), tf.int32),
             tf.TensorSpec((), tf.int32),
-            self._state_specs(),
+            specs_of(initial_states(self.model, 1)),
         )
 
     def _make_generate(self, top_k, filters_by_p):
@@ -351,9 +348,9 @@ class Generator(CompiledProgram):
             return tokens, states
 
         return generate.get_concrete_function(
-            self._variable_specs(),
+            specs_of(variables_of(self.model)),
             tf.TensorSpec((), tf.int32),
-            self._state_specs(),
+            specs_of(initial_states(self.model, 1)),
             tf.TensorSpec((_MAX_GENERATED, self.model.output_shape[-1]), self.dtype),
             tf.TensorSpec((), tf.int32),
             tf.TensorSpec((), self.dtype),
