@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
 from ._checks import check_numeric, check_single_series, unchanged_on_error
+from ._inputs.windows import is_three_dimensional
 from ._sklearn_compat import Interval, check_array, check_is_fitted, fit_context, validate_data
 from .windows._array import IncompleteArray, as_column, is_windows
 from .windows._transformer import WindowTransformer
@@ -346,5 +347,4 @@ array-like of shape (n_samples, n_features)
 
 def _has_windows(X):
     """Return whether X consists of windows, not of the rows of a series."""
-    n_dimensions = np.ndim(X) if isinstance(X, (list, tuple)) else getattr(X, "ndim", None)
-    return is_windows(X) or n_dimensions == 3
+    return is_windows(X) or is_three_dimensional(X)
