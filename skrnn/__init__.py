@@ -10,19 +10,10 @@ from typing import TYPE_CHECKING
 from ._legacy import install_finder as _install_legacy_finder
 
 if TYPE_CHECKING:
-    from . import baselines as baselines
-    from . import classification as classification
+    # Type checkers also find the modules of the names below.
     from . import datasets as datasets
-    from . import display as display
-    from . import forecasting as forecasting
     from . import layers as layers
-    from . import networks as networks
-    from . import regression as regression
-    from . import reservoir as reservoir
     from . import scikeras as scikeras
-    from . import tabular as tabular
-    from . import text as text
-    from . import windows as windows
     from ._engine.cache import clear_compiled as clear_compiled
     from .baselines import Backtest as Backtest
     from .baselines import NaiveRegressor as NaiveRegressor

@@ -136,7 +136,6 @@ class _Cell(DropoutRNNCell, keras.layers.Layer):
             name="bias",
             initializer=lambda shape, dtype: ops.cast(initial_bias, dtype),
         )
-        self.built = True
 
     def initial_bias(self) -> np.ndarray:
         """Return the initial bias of each block."""
@@ -521,7 +520,6 @@ class DepthGatedLSTMCell(_LSTMCell):
         for cell in self.cells:
             cell.build(input_shape)
             input_shape = (*input_shape[:-1], self.units)
-        self.built = True
 
     def get_config(self) -> dict[str, Any]:
         """Return the configuration for serialization."""

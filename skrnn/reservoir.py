@@ -1,5 +1,6 @@
 """ReservoirTransformer: the reservoir of an echo state network."""
 
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -10,6 +11,7 @@ from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
 from ._checks import check_numeric, check_single_series, unchanged_on_error
+from ._inputs.windows import is_three_dimensional
 from ._sklearn_compat import Interval, check_array, check_is_fitted, fit_context, validate_data
 from .windows._array import IncompleteArray, as_column, is_windows
 from .windows._transformer import WindowTransformer
@@ -36,6 +38,7 @@ class StateArray(IncompleteArray):
     """
 
 
+@dataclass(eq=False, repr=False)
 class ReservoirTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Transform windows, or a series, into the states of a random recurrent network [1]_.
 
@@ -137,10 +140,16 @@ class ReservoirTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
     True
     """
 
-    input_weights_: np.ndarray
-    recurrent_weights_: np.ndarray
-    bias_: np.ndarray
-    n_features_in_: int
+    units: int = 100
+    _: KW_ONLY
+    spectral_radius: float = 0.9
+    leak: float = 1.0
+    input_scaling: float = 1.0
+    bias_scaling: float = 0.2
+    density: float = 0.1
+    horizon: int = 1
+    washout: int = 0
+    random_state: int | np.random.RandomState | None = None
 
     _parameter_constraints = {
         "units": [Interval(Integral, 1, None, closed="left")],
@@ -153,29 +162,6 @@ class ReservoirTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         "washout": [Interval(Integral, 0, None, closed="left")],
         "random_state": ["random_state"],
     }
-
-    def __init__(
-        self,
-        units: int = 100,
-        *,
-        spectral_radius: float = 0.9,
-        leak: float = 1.0,
-        input_scaling: float = 1.0,
-        bias_scaling: float = 0.2,
-        density: float = 0.1,
-        horizon: int = 1,
-        washout: int = 0,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.units = units
-        self.spectral_radius = spectral_radius
-        self.leak = leak
-        self.input_scaling = input_scaling
-        self.bias_scaling = bias_scaling
-        self.density = density
-        self.horizon = horizon
-        self.washout = washout
-        self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Initialize the weights and, for a series, store the last states.
@@ -289,7 +275,7 @@ array-like of shape (n_samples, n_features)
             X = check_array(X, dtype=dtype, allow_nd=True, input_name="X", estimator=self)
         n_features = X.shape[2]
         if reset:
-            self.n_features_in_ = n_features
+            self.n_features_in_: int = n_features
             self.__dict__.pop("feature_names_in_", None)
         elif n_features != self.n_features_in_:
             raise ValueError(
@@ -301,8 +287,9 @@ array-like of shape (n_samples, n_features)
     def _initialize_weights(self):
         rng = check_random_state(self.random_state)
         n = self.units
-        self.input_weights_ = self.input_scaling * rng.uniform(-1, 1, (self.n_features_in_, n))
-        self.bias_ = self.bias_scaling * rng.uniform(-1, 1, n)
+        input_weights = rng.uniform(-1, 1, (self.n_features_in_, n))
+        self.input_weights_: np.ndarray = self.input_scaling * input_weights
+        self.bias_: np.ndarray = self.bias_scaling * rng.uniform(-1, 1, n)
         # As every column has a nonzero element, the largest eigenvalue is not zero.
         n_nonzero = max(1, round(self.density * n))
         weights = np.zeros((n, n))
@@ -310,7 +297,7 @@ array-like of shape (n_samples, n_features)
             sources = rng.choice(n, n_nonzero, replace=False)
             weights[sources, unit] = rng.uniform(-1, 1, n_nonzero)
         radius = np.max(np.abs(np.linalg.eigvals(weights)))
-        self.recurrent_weights_ = weights * (self.spectral_radius / radius)
+        self.recurrent_weights_: np.ndarray = weights * (self.spectral_radius / radius)
 
     def _window_states(self, X, windows):
         """Return the state after the last step of each window."""
@@ -360,5 +347,4 @@ array-like of shape (n_samples, n_features)
 
 def _has_windows(X):
     """Return whether X consists of windows, not of the rows of a series."""
-    n_dimensions = np.ndim(X) if isinstance(X, (list, tuple)) else getattr(X, "ndim", None)
-    return is_windows(X) or n_dimensions == 3
+    return is_windows(X) or is_three_dimensional(X)

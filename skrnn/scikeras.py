@@ -190,8 +190,7 @@ class _WindowNetwork(BaseWrapper):
             If no window is complete, a value is not finite, the labels of a classifier are
             missing or continuous, or a parameter is invalid.
         """
-        reset = not (self.warm_start and self.initialized_)
-        return self._train(super().fit, X, y, sample_weight, reset=reset, **kwargs)
+        return self._train(super().fit, X, y, sample_weight, resume=self.warm_start, **kwargs)
 
     def predict(self, X: ArrayLike, **kwargs: Any) -> np.ndarray:
         """Predict the target of each window.
@@ -223,10 +222,11 @@ class _WindowNetwork(BaseWrapper):
         check_not_forked()
         return np.asarray(check_inputs(self, X, reset=False, dtype=keras.config.floatx()))
 
-    def _train(self, train, X, y, sample_weight, *, reset, **kwargs):
+    def _train(self, train, X, y, sample_weight, *, resume, **kwargs):
         """Call a method of scikeras on the complete windows. Errors leave the estimator as is."""
         with unchanged_on_error(self):
             check_not_forked()
+            reset = not (resume and self.initialized_)
             X = check_inputs(self, X, reset=reset, dtype=keras.config.floatx())
             n_features_in = self.n_features_in_
             y = self._check_target(X, y)
@@ -336,8 +336,7 @@ class SciKerasRNNRegressor(_WindowNetwork, KerasRegressor):
         ValueError
             As for `fit`, or if the shape of X or y differs from that of previous calls.
         """
-        reset = not self.initialized_
-        return self._train(super().partial_fit, X, y, sample_weight, reset=reset, **kwargs)
+        return self._train(super().partial_fit, X, y, sample_weight, resume=True, **kwargs)
 
     def score(self, X: ArrayLike, y: _Array = None, sample_weight: _Array = None) -> float:
         """Return the coefficient of determination R² of the predictions.
@@ -482,8 +481,7 @@ class SciKerasRNNClassifier(_WindowNetwork, KerasClassifier):
         """
         if classes is not None:
             kwargs["classes"] = np.unique(classes)
-        reset = not self.initialized_
-        return self._train(super().partial_fit, X, y, sample_weight, reset=reset, **kwargs)
+        return self._train(super().partial_fit, X, y, sample_weight, resume=True, **kwargs)
 
     def predict_proba(self, X: ArrayLike, **kwargs: Any) -> np.ndarray:
         """Predict the probabilities of the classes.
@@ -530,8 +528,8 @@ class SciKerasRNNClassifier(_WindowNetwork, KerasClassifier):
         """
         return ClassifierMixin.score(self, X, y, sample_weight)
 
-    def _train(self, train, X, y, sample_weight, *, reset, **kwargs):
-        super()._train(train, X, y, sample_weight, reset=reset, **kwargs)
+    def _train(self, train, X, y, sample_weight, *, resume, **kwargs):
+        super()._train(train, X, y, sample_weight, resume=resume, **kwargs)
         self.classes_ = self.target_encoder_.classes_  # scikeras loses them in a warm start
         return self
 

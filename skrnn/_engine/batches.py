@@ -82,7 +82,7 @@ class TrainingData:
         return min(batch_size, 2 ** max(0, int(np.ceil(np.log2(self.n_rows)))))
 
     def n_batches(self, size):
-        return -(-self.n_rows // size)
+        return self.steps_per_epoch(self.n_rows, size)
 
     def loss_denominator(self, n_batches, size):
         """Return the number of losses in the first batches."""

@@ -191,30 +191,21 @@ def _train_with_keras(model, data, epochs, batch_size, record, callbacks, verbos
 
 
 def _make_dataset(data, order, batch_size, n_batches):
-    """Return an epoch as a `tf.data.Dataset`, in the order that a variable has at its beginning."""
+    """Return an epoch as a `tf.data.Dataset`, in the order that a variable holds."""
     X, y, sample_weight = data
     series = tf.constant(X.series if is_windows(X) else X)
     window = tf.range(X.window_length) if is_windows(X) else None
     targets = [tf.constant(y)] + ([] if sample_weight is None else [tf.constant(sample_weight)])
 
     @tf.autograph.experimental.do_not_convert
-    def split_order(_):
-        return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
-
-    @tf.autograph.experimental.do_not_convert
-    def gather(rows):
+    def gather(number):
+        rows = order[number * batch_size : (number + 1) * batch_size]
         index = rows if window is None else rows[:, None] + window
         return (tf.gather(series, index), *(tf.gather(target, rows) for target in targets))
 
     options = tf.data.Options()
     options.autotune.enabled = False
-    return (
-        tf.data.Dataset.from_tensors(0)
-        .flat_map(split_order)
-        .map(gather)
-        .apply(tf.data.experimental.assert_cardinality(n_batches))
-        .with_options(options)
-    )
+    return tf.data.Dataset.range(n_batches).map(gather).with_options(options)
 
 
 def evaluate_loss(network, y, y_pred, sample_weight=None):

@@ -144,10 +144,6 @@ class Network:
             self._tensors = None
         return self._model
 
-    def owns(self, model):
-        """Whether a model is that of the network alone."""
-        return self._model is model
-
     def _new_model(self):
         check_not_forked()
         # Layers without a seed would sample one from the global state.
@@ -234,7 +230,8 @@ class Network:
         """
         fused = self._can_train_fused(callbacks)
         key = None
-        if fused and self._architecture and not any(map(callback_may_retain_model, callbacks)):
+        # User-defined callbacks may use the model after the fit.
+        if fused and self._architecture and all(map(is_keras_builtin, callbacks)):
             key = training_key(self._optimizer, self._loss)
         if key is not None:
             with self._shared_trainer((trainer_class, self._architecture, key)) as trainer:
@@ -442,7 +439,7 @@ def build_network(
         if baseline is not None:
             set_residual_baseline(model, *baseline)
     network = Network(model, seed, settings, input_dtype, baseline)
-    if key is not None and not network.owns(model):
+    if key is not None and network._model is not model:
         templates.put(key, model)
     return network
 
@@ -463,11 +460,6 @@ def _is_plain(value):
     if isinstance(value, (list, tuple)):
         return all(map(_is_plain, value))
     return value is None or isinstance(value, (str, bool, np.generic, numbers.Number))
-
-
-def callback_may_retain_model(callback):
-    """Whether a callback is user-defined, so that it may use the model after the fit."""
-    return not is_keras_builtin(callback)
 
 
 def has_batch_hooks(callback):

@@ -20,6 +20,11 @@ def assign(variables, values):
         variable.assign(value)
 
 
+def specs_of(values):
+    """Return the shapes and dtypes of variables or tensors."""
+    return [tf.TensorSpec(value.shape, value.dtype) for value in values]
+
+
 def stateless_scope(model, values):
     """Return a context in which the variables of a model have other values, in their order."""
     pairs = list(zip(variables_of(model), values, strict=True))

@@ -99,6 +99,19 @@ def _dropout(mask):
 
 
 @contextlib.contextmanager
+def patched(layer, name, value):
+    """Set an attribute of a layer within the context."""
+    attributes = vars(layer)
+    before = {name: attributes[name]} if name in attributes else {}
+    attributes[name] = value
+    try:
+        yield
+    finally:
+        del attributes[name]
+        attributes.update(before)
+
+
+@contextlib.contextmanager
 def patched_layers(model, dropout_masks=None):
     """Within the context, calls of a model use kernels where its layers have any.
 
@@ -111,25 +124,19 @@ def patched_layers(model, dropout_masks=None):
         The mask of each `keras.layers.Dropout`, and the list of the masks of each recurrent layer
         with recurrent dropout. Layers without masks compute as in Keras.
     """
-    patches, dropout_masks = [], dropout_masks or {}
-
-    def patch(layer, name, function):
-        vars(layer)[name] = function
-        patches.append((layer, name))
-
-    try:
+    dropout_masks = dropout_masks or {}
+    with contextlib.ExitStack() as patches:
         for layer in all_layers(model):
             masks = dropout_masks.get(layer, ())
             if isinstance(layer, keras.layers.RNN):
                 if (kernel := find_kernel(layer, masks)) is not None:
-                    patch(layer, "inner_loop", _inner_loop(layer, kernel, masks))
+                    patches.enter_context(
+                        patched(layer, "inner_loop", _inner_loop(layer, kernel, masks))
+                    )
             elif type(layer) is keras.layers.Dense and layer.quantization_mode is None:
-                patch(layer, "call", _dense(layer))
+                patches.enter_context(patched(layer, "call", _dense(layer)))
             elif type(layer) is keras.layers.Embedding and layer.quantization_mode is None:
-                patch(layer, "call", _embedding(layer))
+                patches.enter_context(patched(layer, "call", _embedding(layer)))
             elif type(layer) is keras.layers.Dropout and layer in dropout_masks:
-                patch(layer, "call", _dropout(masks))
+                patches.enter_context(patched(layer, "call", _dropout(masks)))
         yield
-    finally:
-        for layer, name in patches:
-            del vars(layer)[name]

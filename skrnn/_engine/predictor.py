@@ -5,15 +5,15 @@ import threading
 import tensorflow as tf
 
 from .batches import gather_source, sample_shape
-from .parameters import stateless_scope, variables_of
+from .parameters import specs_of, stateless_scope, variables_of
 from .patch import patched_layers
 from .trainer import MAX_SHARDS
 
 _ROWS_PER_BATCH = 64
 
 
-class Predictor:
-    """The outputs of a model as graphs of its variables and X; thread-safe.
+class CompiledProgram:
+    """Graphs of a model, which are traced when they are first needed; thread-safe.
 
     Parameters
     ----------
@@ -22,9 +22,20 @@ class Predictor:
     """
 
     def __init__(self, model):
-        self._model = model
+        self.model = model
+        self.dtype = model.outputs[0].dtype
         self._graphs = {}
         self._lock = threading.Lock()
+
+    def _graph(self, make, *key):
+        with self._lock:
+            if (make, *key) not in self._graphs:
+                self._graphs[make, *key] = make(*key)
+            return self._graphs[make, *key]
+
+
+class Predictor(CompiledProgram):
+    """The outputs of a model as graphs of its variables and X."""
 
     def __call__(self, values, X):
         """Return the outputs for all rows of X.
@@ -42,14 +53,12 @@ class Predictor:
         n_rows = len(X)
         source, window_length = gather_source(X)
         spec = tf.TensorSpec((None, *source.shape[1:]), source.dtype)
-        key = (1 if n_rows == 1 else _ROWS_PER_BATCH, X.shape[1], window_length, spec)
-        with self._lock:
-            if key not in self._graphs:
-                self._graphs[key] = self._make_graph(*key)
-        return self._graphs[key](values, source, tf.constant(n_rows)).numpy()
+        size = 1 if n_rows == 1 else _ROWS_PER_BATCH
+        graph = self._graph(self._make_graph, size, X.shape[1], window_length, spec)
+        return graph(values, source, tf.constant(n_rows)).numpy()
 
     def _make_graph(self, size, n_timesteps, window_length, source_spec):
-        model = self._model
+        model = self.model
         shape = sample_shape(model, n_timesteps)
 
         @tf.function(jit_compile=True, autograph=False)
@@ -70,11 +79,12 @@ class Predictor:
             batches = tf.map_fn(
                 lambda first: predict_batch(values, source, first, n_rows),
                 tf.range(0, n_rows, size),
-                fn_output_signature=model.outputs[0].dtype,
+                fn_output_signature=self.dtype,
                 parallel_iterations=MAX_SHARDS,
             )
             row = tf.shape(batches)[2:]  # a model may not know its number of time steps
             return tf.reshape(batches, tf.concat([[-1], row], axis=0))[:n_rows]
 
-        specs = [tf.TensorSpec(v.shape, v.dtype) for v in variables_of(model)]
-        return predict.get_concrete_function(specs, source_spec, tf.TensorSpec((), tf.int32))
+        return predict.get_concrete_function(
+            specs_of(variables_of(self.model)), source_spec, tf.TensorSpec((), tf.int32)
+        )

@@ -6,8 +6,6 @@ the h of all time steps. `mask` is an empty sequence, or holds one boolean tenso
 step is skipped, and the states remain what they were.
 """
 
-import functools
-
 import keras
 import tensorflow as tf
 
@@ -79,24 +77,6 @@ def split_by_lengths(values, *lengths):
     return [*lists, list(values[start:])]
 
 
-def _masked_step(step, variables, inputs, states, weights, mask):
-    """Return the states after a step, with these values of the variables."""
-    with keras.StatelessScope(list(zip(variables, weights, strict=True))):
-        new_states = step(inputs, states)
-    return tuple(where_mask(*pair, mask) for pair in zip(new_states, states, strict=True))
-
-
-def _vjp(function, arguments, cotangents):
-    """Return the vector-Jacobian products of a function with respect to lists of tensors."""
-    with tf.GradientTape() as tape:
-        tape.watch(arguments)
-        outputs = function(*arguments)
-    zero = tf.UnconnectedGradients.ZERO
-    return tape.gradient(
-        outputs, arguments, output_gradients=cotangents, unconnected_gradients=zero
-    )
-
-
 def scan_with_vjp(step, inputs, states, variables, mask, U=None, recurrent_dropout_masks=()):
     """Run a step for all time steps, with a gradient by vector-Jacobian products of the step.
 
@@ -124,7 +104,11 @@ def scan_with_vjp(step, inputs, states, variables, mask, U=None, recurrent_dropo
     """
     lengths = len(inputs), len(states), len(variables)
     masks = recurrent_dropout_masks
-    masked_step = functools.partial(_masked_step, step, variables)
+
+    def masked_step(inputs, states, weights, mask):
+        with keras.StatelessScope(list(zip(variables, weights, strict=True))):
+            new_states = step(inputs, states)
+        return tuple(where_mask(*pair, mask) for pair in zip(new_states, states, strict=True))
 
     @tf.custom_gradient
     def run(*arguments):
@@ -154,10 +138,13 @@ def scan_with_vjp(step, inputs, states, variables, mask, U=None, recurrent_dropo
                     step_inputs, len(d_states), len(d_states), lengths[0]
                 )
                 d_states = [d + d_t for d, d_t in zip(d_states, d_outputs, strict=True)]
-                d_inputs, d_states, d_weights_t = _vjp(
-                    lambda inputs, states, weights: masked_step(inputs, states, weights, mask),
-                    [inputs, states, weights],
-                    d_states,
+                arguments = [inputs, states, weights]
+                with tf.GradientTape() as tape:
+                    tape.watch(arguments)
+                    new_states = masked_step(inputs, states, weights, mask)
+                zero = tf.UnconnectedGradients.ZERO
+                d_inputs, d_states, d_weights_t = tape.gradient(
+                    new_states, arguments, output_gradients=d_states, unconnected_gradients=zero
                 )
                 for Ut in U_transposed:
                     da = d_inputs[0][:, : Ut.shape[0]]

@@ -19,6 +19,7 @@ import tensorflow as tf
 from .._keras_compat import flatten_layers, n_calls, recurrent_layers
 from .batches import Batch, Rows, TrainingData, batch_indices, loss_weights, sample_shape
 from .eligibility import TIMESTEP_WISE, is_keras_builtin, is_mask_operation
+from .patch import patched
 from .trainer import Trainer
 
 # Layers whose output at a time step depends on their input at that step, and on noise.
@@ -42,22 +43,15 @@ def select_tbptt_trainer(X, chunk_length, output):
     """
     if chunk_length is None or chunk_length >= X.shape[1]:
         return X, Trainer
-    return TBPTTInput(X, chunk_length), ChunkTrainer if output == "sequence" else TruncatedTrainer
-
-
-class TBPTTInput:
-    """Sequences, and the number of time steps that gradients are propagated through."""
-
-    def __init__(self, X, chunk_length):
-        self.X, self.chunk_length = X, int(chunk_length)
+    return (X, int(chunk_length)), ChunkTrainer if output == "sequence" else TruncatedTrainer
 
 
 class TruncatedData(TrainingData):
-    """Training data with a chunk length."""
+    """Training data with a chunk length, which is passed in a tuple with X."""
 
-    def __init__(self, tbptt_input, y, weights):
-        super().__init__(tbptt_input.X, y, weights)
-        self.chunk_length = tbptt_input.chunk_length
+    def __init__(self, X_and_chunk_length, y, weights):
+        X, self.chunk_length = X_and_chunk_length
+        super().__init__(X, y, weights)
 
     def batch_spec(self):
         return super().batch_spec()._replace(chunk_length=self.chunk_length)
@@ -66,8 +60,8 @@ class TruncatedData(TrainingData):
 class ChunkedBatches(TruncatedData):
     """Batches of the chunks of sequences: all chunks of some sequences, then those of the next."""
 
-    def __init__(self, tbptt_input, y, weights):
-        super().__init__(tbptt_input, y, weights)
+    def __init__(self, X_and_chunk_length, y, weights):
+        super().__init__(X_and_chunk_length, y, weights)
         # Masked time steps have the class -1, and no loss.
         self._has_class = y >= 0 if np.issubdtype(y.dtype, np.integer) else None
         self._share_with_class = 1.0
@@ -83,9 +77,6 @@ class ChunkedBatches(TruncatedData):
 
     def steps_per_epoch(self, n_rows, batch_size):
         return super().steps_per_epoch(n_rows, batch_size) * self._n_chunks
-
-    def n_batches(self, size):
-        return super().n_batches(size) * self._n_chunks
 
     def loss_denominator(self, n_batches, size):
         """Return the number of time steps with a loss in the first batches.
@@ -195,17 +186,11 @@ def initial_states(model, size):
 @contextlib.contextmanager
 def wrap_inner_loops(model, make):
     """Replace the inner loop of each recurrent layer by ``make(layer, inner_loop)``."""
-    layers = recurrent_layers(model)
-    patches = [vars(layer).get("inner_loop") for layer in layers]
-    try:
-        for layer in layers:
-            vars(layer)["inner_loop"] = make(layer, layer.inner_loop)
+    with contextlib.ExitStack() as patches:
+        for layer in recurrent_layers(model):
+            inner_loop = make(layer, layer.inner_loop)
+            patches.enter_context(patched(layer, "inner_loop", inner_loop))
         yield
-    finally:
-        for layer, patch in zip(layers, patches, strict=True):
-            del vars(layer)["inner_loop"]
-            if patch is not None:
-                vars(layer)["inner_loop"] = patch
 
 
 @contextlib.contextmanager
@@ -227,7 +212,7 @@ def carried_states(model, states, continues):
     """
     layers = recurrent_layers(model)
     sizes = [len(tf.nest.flatten(layer.state_size)) for layer in layers]
-    starts = dict(zip(map(id, layers), exclusive_cumsum(sizes), strict=True))
+    starts = {id(layer): sum(sizes[:i]) for i, layer in enumerate(layers)}
     last_states = list(states)
 
     def make(layer, inner_loop):
@@ -262,12 +247,6 @@ def where_rows(condition, x, y):
     ]
 
 
-def exclusive_cumsum(sizes):
-    """Return the sums of the sizes before each one."""
-    return [sum(sizes[:i]) for i in range(len(sizes))]
-
-
-@contextlib.contextmanager
 def truncate_gradient(model, length):
     """Let recurrent layers propagate gradients through the last `length` time steps only."""
 
@@ -296,22 +275,14 @@ def truncate_gradient(model, length):
 
         return loop
 
-    with wrap_inner_loops(model, make):
-        yield
+    return wrap_inner_loops(model, make)
 
 
-@contextlib.contextmanager
 def _without_cudnn(layer, mask):
     """Let a layer take any mask: the kernels of GPUs need masked time steps to be the last ones."""
-    use_cudnn = getattr(layer, "use_cudnn", None)
-    if mask is None or use_cudnn is None:
-        yield
-        return
-    layer.use_cudnn = False
-    try:
-        yield
-    finally:
-        layer.use_cudnn = use_cudnn
+    if mask is None or getattr(layer, "use_cudnn", None) is None:
+        return contextlib.nullcontext()
+    return patched(layer, "use_cudnn", False)
 
 
 def _raise_unsupported(chunk_length, problem, solution):

@@ -8,6 +8,8 @@ and adds no loss. The graph is traced for an unknown number of rows, and nothing
 import keras
 import tensorflow as tf
 
+from .parameters import specs_of
+
 # Operations that compute each element of the output from the corresponding elements of the inputs.
 _ELEMENTWISE = frozenset(
     """
@@ -55,13 +57,13 @@ def trace_row_wise(function, variables, inputs, outputs=None):
         is_pure = not is_updated and not scope.losses
         return results
 
-    values = [tf.TensorSpec(variable.shape, variable.dtype) for variable in variables]
+    values = specs_of(variables)
     try:
         concrete = tf.function(traced, autograph=False).get_concrete_function(inputs, values)
     except Exception:  # an error of the user's code, which it raises again when Keras runs it
         return None
     graph = concrete.graph
-    results = [tf.TensorSpec(result.shape, result.dtype) for result in concrete.outputs]
+    results = specs_of(concrete.outputs)
     if (
         not is_pure
         or outputs not in (None, results)

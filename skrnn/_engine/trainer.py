@@ -20,6 +20,7 @@ from .parameters import (
     FlattenedParameters,
     ModelParameters,
     assign,
+    specs_of,
     stateless_scope,
     supports_flattening,
     values_of,
@@ -242,7 +243,7 @@ class Trainer:
             tuple(tf.TensorSpec(_any_length(t.shape), t.dtype) for t in tensors),
             integer,
             integer,
-            [tf.TensorSpec(t.shape, t.dtype) for t in self.initial_carry(size)],
+            specs_of(self.initial_carry(size)),
         )
 
     def _make_train(self, size, spec):
@@ -279,7 +280,7 @@ class Trainer:
         in_groups = shards == 1 and self.groups_batches
         flat = in_groups and supports_flattening(model)
         parameters = FlattenedParameters(model) if flat else ModelParameters(model)
-        dropouts = dropout_layers(model)
+        dropouts = [layer for layer in all_layers(model) if has_active_dropout(layer)]
         n_per_group = 1
         if in_groups and not dropouts:  # whose masks are sampled outside of XLA
             n_values = size * int(np.prod(sample_shape(model, n_steps)))
@@ -406,11 +407,6 @@ def n_shards(size, multiplications):
     while size % shards:
         shards -= 1
     return shards
-
-
-def dropout_layers(model):
-    """Return the layers of a model with dropout or recurrent dropout."""
-    return [layer for layer in all_layers(model) if has_active_dropout(layer)]
 
 
 def sample_dropout_mask(layer, size, n_timesteps):

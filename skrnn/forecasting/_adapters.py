@@ -97,7 +97,6 @@ class RNNTimeSeriesRegressor(_TimeMajorAdapter, BaseRegressor):
     regressor_: Any
     _parameter = "regressor"
     _default = RNNRegressor
-    _tags = {"X_inner_mtype": "numpy3D"}
 
     def __init__(self, regressor: Any = None) -> None:
         self.regressor = regressor

@@ -214,20 +214,15 @@ class RNNForecaster(BaseForecaster):
         "y_inner_mtype": ["pd.DataFrame", "pd-multiindex", "pd_multiindex_hier"],
         "X_inner_mtype": ["pd.DataFrame", "pd-multiindex", "pd_multiindex_hier"],
         "capability:multivariate": True,
-        "capability:exogenous": True,
         "capability:categorical_in_X": False,
         "capability:non_contiguous_X": False,
-        "capability:insample": True,
         "capability:pred_int": True,
-        "capability:pred_int:insample": True,
-        "capability:missing_values": False,
         "capability:update": True,
         "capability:pretrain": True,
         "capability:random_state": True,
         "property:randomness": "derandomized",
         "pretrain:fitted_params": ["model_"],
         "requires-fh-in-fit": False,
-        "X-y-must-have-same-index": True,
     }
     _config = {"remember_data": False}
 

@@ -53,7 +53,7 @@ def build_forecaster(
 
     from ..networks.builders import build_rnn
     from ..networks.custom_cells import make_recurrent_layer
-    from ..networks.stack import CELLS, check_units
+    from ..networks.stack import check_units
 
     if decoder == "dense":
         model = build_rnn(input_shape, n_outputs, cell, units, dropout=dropout, seed=seed)
@@ -70,7 +70,6 @@ def build_forecaster(
             x = keras.layers.Concatenate()([x, keras.layers.Cropping1D((n_past, 0))(inputs)])
         x = make_recurrent_layer(
             cell,
-            CELLS,
             check_units(units)[-1],
             return_sequences=True,
             kernel_initializer=keras.initializers.GlorotUniform(seed + 1),

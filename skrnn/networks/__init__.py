@@ -5,8 +5,8 @@ A builder is a function that returns an uncompiled `keras.Model` for given shape
 
 from .._checks import MASKED
 from .builders import build_rnn, build_rnn_classifier, build_text_rnn
+from .custom_cells import CELLS
 from .encoders import build_cnn_rnn, build_encoder_decoder
-from .stack import CELLS
 
 __all__ = [
     "CELLS",

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from inspect import Parameter, signature
 from typing import Any
 
 import keras
 
 from .._checks import check_name
+from ..layers import LAYERS
+
+# Makers of recurrent layers by the name of the cell.
+CELLS = {
+    "rnn": keras.layers.SimpleRNN,
+    "lstm": keras.layers.LSTM,
+    "gru": keras.layers.GRU,
+    **LAYERS,
+}
 
 # Settings that are passed to user-defined cells: the parameter of the estimators, its default.
 _PARAMETERS = {
@@ -22,7 +31,6 @@ _PARAMETERS = {
 
 def make_recurrent_layer(
     cell: str | Callable[..., keras.layers.Layer],
-    known: Mapping[str, Callable[..., keras.layers.RNN]],
     units: int,
     *,
     return_sequences: bool,
@@ -34,18 +42,16 @@ def make_recurrent_layer(
     Parameters
     ----------
     cell : str, class or callable
-        Name of a cell in `known`, class of a Keras cell or recurrent layer, or function that
+        Name of a cell in `CELLS`, class of a Keras cell or recurrent layer, or function that
         returns a new cell or layer for a number of units. A class or function is called with
         `units` and with those settings that differ from the defaults of the estimators, so that it
         keeps its own defaults.
-    known : dict
-        Makers of recurrent layers by the name of the cell.
     units : int
         Number of units.
     return_sequences, go_backwards : bool
         As in `keras.layers.RNN`.
     **settings : dict
-        Settings of the makers in `known`, such as `activation`.
+        Settings of the makers in `CELLS`, such as `activation`.
 
     Returns
     -------
@@ -57,9 +63,8 @@ def make_recurrent_layer(
         If `cell` is unknown, has no parameter for a setting, or does not make a cell.
     """
     if isinstance(cell, str) or not callable(cell):
-        make = known[check_name("cell", cell, known)]
-        direction = {"go_backwards": True} if go_backwards else {}
-        return make(units, return_sequences=return_sequences, **direction, **settings)
+        settings |= {"return_sequences": return_sequences, "go_backwards": go_backwards}
+        return CELLS[check_name("cell", cell, CELLS)](units, **settings)
     if isinstance(cell, keras.layers.Layer):
         raise ValueError(
             f"cell={cell!r} is an instance, but each layer of a network needs its own cell. "
@@ -74,7 +79,7 @@ def make_recurrent_layer(
             f"cell={cell!r} returned {layer!r}, which is not a recurrent cell. Pass the class of a "
             "Keras cell (a keras.layers.Layer with state_size and call(inputs, states)) or of a "
             "recurrent layer, a function that returns a new cell or layer for a number of units, "
-            f"or one of {', '.join(map(repr, known))}."
+            f"or one of {', '.join(map(repr, CELLS))}."
         )
     if not isinstance(layer, keras.layers.RNN):
         layer = keras.layers.RNN(layer)

@@ -11,7 +11,6 @@ from .._checks import check_name
 from .._docstrings import substitute_docs
 from .._keras_compat import default_seeds
 from .._parameters import Activation, StackParameters, Units
-from ..layers import LAYERS
 from .checks import check_keras_name, output_policy
 from .custom_cells import custom_objects_of, make_recurrent_layer
 from .initialize import (
@@ -20,13 +19,6 @@ from .initialize import (
     recurrent_settings,
     seed_sequence,
 )
-
-CELLS = {
-    "rnn": keras.layers.SimpleRNN,
-    "lstm": keras.layers.LSTM,
-    "gru": keras.layers.GRU,
-    **LAYERS,
-}
 
 
 class StackKeywords(TypedDict, total=False):
@@ -134,7 +126,7 @@ def stack_recurrent_layers(
 def _make_layer(options, units, **settings):
     def make(**direction):
         layer_settings = options.layer_settings() | settings | direction
-        return make_recurrent_layer(options.cell, CELLS, units, **layer_settings)
+        return make_recurrent_layer(options.cell, units, **layer_settings)
 
     layer = make()
     if not options.bidirectional:

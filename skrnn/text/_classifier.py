@@ -298,13 +298,13 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
             return super()._training_arguments(network, data)
         import keras
 
-        from ._language_model import LanguageTrainer, TokenCorpus
+        from ._language_model import LanguageTrainer
 
         texts, holdout, symbol_weights, weights = data
         dtype = keras.config.floatx()
         chunk_length = min(self.chunk_length, round_up_length(max(map(len, texts))))
         return {
-            "X": TokenCorpus(texts, len(self.vocabulary_), chunk_length),
+            "X": (texts, chunk_length),
             "y": symbol_weights.astype(dtype),
             "sample_weight": None if weights is None else weights.astype(dtype),
             "rows": range(len(texts)),
@@ -335,7 +335,7 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
         from ._language_model import SequenceScorer
 
         scorer, values = network.compiled_program(SequenceScorer)
-        return scorer(values, texts, len(self.vocabulary_))
+        return scorer(values, texts)
 
     def _read_symbols(self, X):
         """Return X as symbols, of the fitted kind of input."""

@@ -4,16 +4,14 @@ A language model predicts the next token after every token of a text. Its `Train
 states of the layers from one chunk of a text to the next (see `_engine.tbptt`).
 """
 
-import contextlib
-import threading
-
 import keras
 import numpy as np
 import tensorflow as tf
 
 from .._engine.batches import Batch, BatchSpec, Rows
-from .._engine.parameters import stateless_scope, variables_of
-from .._engine.patch import patched_layers
+from .._engine.parameters import specs_of, stateless_scope, variables_of
+from .._engine.patch import patched, patched_layers
+from .._engine.predictor import CompiledProgram
 from .._engine.tbptt import ChunkTrainer, initial_states, where_rows
 
 # Probability that a chunk of a long text begins with the initial states. A network would otherwise
@@ -32,30 +30,6 @@ _STEPS_PER_CALL = 64
 _MAX_GENERATED = 128
 
 
-class TokenCorpus:
-    """The codes of texts in one array. The code of the beginning precedes each text.
-
-    Parameters
-    ----------
-    texts : list of ndarrays of int
-        Codes of tokens, from 1.
-    n_tokens : int
-        Size of the vocabulary. ``n_tokens + 1`` is the code of the beginning and of unknown tokens.
-    chunk_length : int
-        Number of tokens that gradients are propagated through.
-    """
-
-    def __init__(self, texts, n_tokens, chunk_length):
-        codes = [codes for text in texts for codes in ([n_tokens + 1], text)]
-        self.codes = np.concatenate(codes).astype(np.int32)
-        self.lengths = np.array([len(text) for text in texts])
-        self.starts = np.cumsum(self.lengths + 1) - (self.lengths + 1)
-        self.chunk_length = chunk_length
-
-    def __len__(self):
-        return len(self.lengths)
-
-
 class CorpusChunks:
     """The batches of the chunks of a corpus.
 
@@ -65,41 +39,47 @@ class CorpusChunks:
 
     Parameters
     ----------
-    corpus : TokenCorpus
+    corpus : tuple of list of ndarrays of int, and int
+        Texts as codes of tokens, from 1; and the number of tokens that gradients are propagated
+        through. The code of the beginning, which precedes each text, and of unknown tokens is
+        ``n_tokens + 1``.
     token_weights : ndarray of shape (n_tokens,)
         Weights of the tokens to predict.
     text_weights : ndarray of shape (n_texts,) or None
     """
 
     def __init__(self, corpus, token_weights, text_weights):
-        self.corpus = corpus
-        self._codes = tf.constant(corpus.codes)
+        texts, self._chunk_length = corpus
+        n_tokens = len(token_weights)
+        codes = np.concatenate([part for text in texts for part in ([n_tokens + 1], text)])
+        self._codes = tf.constant(codes.astype(np.int32))
+        self._lengths = np.array([len(text) for text in texts])
+        self._starts = np.cumsum(self._lengths + 1) - (self._lengths + 1)
         self._token_weights = tf.constant(token_weights)
         if text_weights is None:
-            text_weights = np.ones(len(corpus), token_weights.dtype)
+            text_weights = np.ones(len(texts), token_weights.dtype)
         self._text_weights = text_weights
-        self._n_chunks = int((-(-corpus.lengths // corpus.chunk_length)).sum())
-        is_known = corpus.codes <= len(token_weights)
-        self._n_known_before = np.append(0, np.cumsum(is_known))
+        self._n_chunks = int((-(-self._lengths // self._chunk_length)).sum())
+        self._n_known_before = np.append(0, np.cumsum(codes <= n_tokens))
         # Of each chunk: start, length, whether it continues, weight, and number of known tokens.
         self._chunks: list[np.ndarray] = []
         self._n_known = np.zeros(0, int)  # of each batch
 
     def set_epoch_order(self, order, rng):
         """Split the texts, in the order of the epoch, into chunks."""
-        chunk, chunks = self.corpus.chunk_length, []
+        chunk, chunks = self._chunk_length, []
         for text in order:
-            starts = np.arange(0, self.corpus.lengths[text], chunk)
-            lengths = np.minimum(chunk, self.corpus.lengths[text] - starts)
+            starts = np.arange(0, self._lengths[text], chunk)
+            lengths = np.minimum(chunk, self._lengths[text] - starts)
             continues = (starts > 0) & (rng.random(len(starts)) >= STATE_RESET_RATE)
             weights = np.full(len(starts), self._text_weights[text])
-            starts += self.corpus.starts[text]
+            starts += self._starts[text]
             n_known = self._n_known_before[starts + lengths + 1] - self._n_known_before[starts + 1]
             chunks.append([starts, lengths, continues, weights, n_known])
         self._chunks = [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
 
     def batch_spec(self):
-        return BatchSpec(chunk_length=self.corpus.chunk_length)
+        return BatchSpec(chunk_length=self._chunk_length)
 
     def steps_per_epoch(self, n_rows, batch_size):
         return self.n_batches(self.effective_batch_size(batch_size))
@@ -198,11 +178,8 @@ def run_layers(model, tokens, states, *, training=False):
             structure = layer.get_initial_state(keras.ops.shape(tokens)[0])
             n_states = len(keras.tree.flatten(structure))
             initial = keras.tree.pack_sequence_as(structure, states[:n_states])
-            layer.return_state = True
-            try:
+            with patched(layer, "return_state", True):
                 x, *last = layer(x, initial_state=initial, training=training)
-            finally:
-                layer.return_state = False
             states = states[n_states:]
             last_states += keras.tree.flatten(last)
         else:
@@ -210,40 +187,10 @@ def run_layers(model, tokens, states, *, training=False):
     return x, last_states
 
 
-@contextlib.contextmanager
-def _fused(model, values):
-    """Let a model use kernels, and the given values of its variables."""
-    with patched_layers(model), stateless_scope(model, values):
-        yield
-
-
-class _CompiledProgram:
-    """Graphs of a text model, which are traced when they are first needed; thread-safe."""
-
-    def __init__(self, model):
-        self._model = model
-        self._n_tokens = model.outputs[0].shape[-1]
-        self._dtype = model.outputs[0].dtype
-        self._graphs = {}
-        self._lock = threading.Lock()
-
-    def _graph(self, make, *key):
-        with self._lock:
-            if (make, *key) not in self._graphs:
-                self._graphs[make, *key] = make(*key)
-            return self._graphs[make, *key]
-
-    def _variable_specs(self):
-        return [tf.TensorSpec(v.shape, v.dtype) for v in variables_of(self._model)]
-
-    def _state_specs(self):
-        return [tf.TensorSpec(state.shape, state.dtype) for state in initial_states(self._model, 1)]
-
-
-class SequenceScorer(_CompiledProgram):
+class SequenceScorer(CompiledProgram):
     """Computes the losses of texts, and the logits of the tokens that follow them."""
 
-    def __call__(self, values, texts, n_tokens):
+    def __call__(self, values, texts):
         """Score texts of any lengths.
 
         Parameters
@@ -251,7 +198,6 @@ class SequenceScorer(_CompiledProgram):
         values : list of tensors
             Of the model's variables.
         texts : list of ndarrays of int
-        n_tokens : int
 
         Returns
         -------
@@ -262,11 +208,12 @@ class SequenceScorer(_CompiledProgram):
         logits : ndarray of shape (n_texts, n_tokens)
             Of the token that follows each text.
         """
+        n_tokens = self.model.output_shape[-1]
         lengths = np.array([len(text) for text in texts])
         order = np.argsort(lengths, kind="stable")
         size = 1 if len(texts) == 1 else _ROWS_PER_BATCH
         results = [np.zeros(len(texts)), np.zeros(len(texts))]
-        results.append(np.empty((len(texts), n_tokens), self._dtype))
+        results.append(np.empty((len(texts), n_tokens), self.dtype))
         for first in range(0, len(texts), size):
             rows = order[first : first + size]
             n_steps = -(-(lengths[rows].max() + 1) // _STEPS_PER_CALL) * _STEPS_PER_CALL
@@ -283,11 +230,11 @@ class SequenceScorer(_CompiledProgram):
         return results
 
     def _make_graph(self, size):
-        model, dtype, n_tokens = self._model, self._dtype, self._n_tokens
+        model, dtype, n_tokens = self.model, self.dtype, self.model.output_shape[-1]
 
         @tf.function(jit_compile=True, autograph=False)
         def score_chunk(values, tokens, first, ends, states, losses, n_correct, last):
-            with _fused(model, values):
+            with patched_layers(model), stateless_scope(model, values):
                 logits, states = run_layers(model, tokens[:, :-1], states)
             y, position = tokens[:, 1:] - 1, first + tf.range(_STEPS_PER_CALL)
             is_known = (position < ends[:, None]) & (y >= 0) & (y < n_tokens)
@@ -320,13 +267,13 @@ class SequenceScorer(_CompiledProgram):
             return sums
 
         return score.get_concrete_function(
-            self._variable_specs(),
+            specs_of(variables_of(self.model)),
             tf.TensorSpec((size, None), tf.int32),
             tf.TensorSpec((size,), tf.int32),
         )
 
 
-class Generator(_CompiledProgram):
+class Generator(CompiledProgram):
     """Generates tokens after a prompt."""
 
     def __call__(self, values, prompt, noise, temperature, top_k, top_p):
@@ -344,8 +291,8 @@ class Generator(_CompiledProgram):
         top_k : int or None
         """
         *before, token = (int(code) for code in prompt)
-        states = initial_states(self._model, 1)
-        settings = [tf.constant(setting, self._dtype) for setting in (temperature, top_p)]
+        states = initial_states(self.model, 1)
+        settings = [tf.constant(setting, self.dtype) for setting in (temperature, top_p)]
         for first in range(0, len(before), _STEPS_PER_CALL):
             chunk = np.zeros((1, _STEPS_PER_CALL), np.int32)
             length = min(_STEPS_PER_CALL, len(before) - first)
@@ -354,7 +301,7 @@ class Generator(_CompiledProgram):
             states = read(values, tf.constant(chunk), length, states)
         generate = self._graph(self._make_generate, top_k, top_p < 1)
         for block in noise:
-            padded = np.zeros((_MAX_GENERATED, block.shape[1]), self._dtype)
+            padded = np.zeros((_MAX_GENERATED, block.shape[1]), self.dtype)
             padded[: len(block)] = block
             tokens, states = generate(
                 values, token, states, tf.constant(padded), len(block), *settings
@@ -364,30 +311,30 @@ class Generator(_CompiledProgram):
             yield tokens
 
     def _make_read(self):
-        model = self._model
+        model = self.model
 
         @tf.function(jit_compile=True, autograph=False)
         def read(values, tokens, length, states):
             def body(i, states):
-                with _fused(model, values):
+                with patched_layers(model), stateless_scope(model, values):
                     return i + 1, run_layers(model, tokens[:, i][:, None], states)[1]
 
             return tf.while_loop(lambda i, _: i < length, body, (0, list(states)))[1]
 
         return read.get_concrete_function(
-            self._variable_specs(),
+            specs_of(variables_of(self.model)),
             tf.TensorSpec((1, _STEPS_PER_CALL), tf.int32),
             tf.TensorSpec((), tf.int32),
-            self._state_specs(),
+            specs_of(initial_states(self.model, 1)),
         )
 
     def _make_generate(self, top_k, filters_by_p):
-        model = self._model
+        model = self.model
 
         @tf.function(jit_compile=True, autograph=False)
         def generate(values, token, states, noise, length, temperature, top_p):
             def body(i, token, states, tokens):
-                with _fused(model, values):
+                with patched_layers(model), stateless_scope(model, values):
                     logits, states = run_layers(model, tf.reshape(token, (1, 1)), states)
                 logits = (logits[0, 0] - tf.reduce_max(logits)) / temperature
                 logits = filter_top_k_top_p(logits, top_k, top_p if filters_by_p else None)
@@ -401,13 +348,13 @@ class Generator(_CompiledProgram):
             return tokens, states
 
         return generate.get_concrete_function(
-            self._variable_specs(),
+            specs_of(variables_of(self.model)),
             tf.TensorSpec((), tf.int32),
-            self._state_specs(),
-            tf.TensorSpec((_MAX_GENERATED, self._n_tokens), self._dtype),
+            specs_of(initial_states(self.model, 1)),
+            tf.TensorSpec((_MAX_GENERATED, self.model.output_shape[-1]), self.dtype),
             tf.TensorSpec((), tf.int32),
-            tf.TensorSpec((), self._dtype),
-            tf.TensorSpec((), self._dtype),
+            tf.TensorSpec((), self.dtype),
+            tf.TensorSpec((), self.dtype),
         )
 
 

@@ -793,8 +793,7 @@ def test_language_models_that_are_not_fused_train_alike():
 
 def test_chunks_of_a_corpus_continue_within_texts():
     texts = [np.arange(1, 8), np.arange(1, 4), np.arange(1, 6)]
-    corpus = _language_model.TokenCorpus(texts, 9, 2)
-    data = _language_model.CorpusChunks(corpus, np.ones(9, "float32"), None)
+    data = _language_model.CorpusChunks((texts, 2), np.ones(9, "float32"), None)
 
     class AlwaysOne:
         def random(self, n):
