@@ -259,7 +259,8 @@ NAMES = (
     r"array=", r"\(shape=", "got array with shape", "Complex data", "Sample weights", "Sparse data",
     "could not convert string to float", "inconsistent numbers of samples", "dtype=",
     r"float\(\) argument must be", "Found array with dim", "got scalar", "unique column names",
-    "Cannot cast array data from dtype", "y_true", "columns=", "Input contains NaN",
+    "Expected sequence or array-like", "Cannot cast array data from dtype", "y_true", "columns=",
+    "Input contains NaN",
 )  # fmt: skip
 
 

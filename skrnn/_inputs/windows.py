@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 
-from .._checks import check_array_like, check_numeric, check_single_series
+from .._checks import check_numeric, check_single_series
 from .._sklearn_compat import (
     check_array,
     check_is_fitted,
@@ -403,7 +403,6 @@ def score_windows(estimator: Any, X: Any, y: Any = None, sample_weight: Any = No
     """Return R² of `estimator` on X; if y is None, on the complete windows of the series itself."""
     check_is_fitted(estimator)
     if y is not None:
-        check_array_like(X)
         check_numeric(y, "y")
         check_n_samples(X, y)
         check_array(y, ensure_2d=False, dtype=None, input_name="y")

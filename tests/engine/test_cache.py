@@ -34,6 +34,7 @@ ARCHITECTURE = {
     "l1": 0.1,
     "l2": 0.1,
     "recurrent_l2": 0.1,
+    "masking": True,
 }
 
 
@@ -247,6 +248,7 @@ SAME_PROGRAM = {
     "n_iter_no_change": 1,
     "warm_start": True,
     "random_state": 1,
+    "n_features": 1,
     "callbacks": [keras.callbacks.TerminateOnNaN()][:0],
     "verbose": 2,
 }

@@ -185,6 +185,7 @@ def test_training_equals_that_of_keras(settings):
 
 
 def test_windows_in_a_pipeline(symbols):
+    symbols = symbols[:-1]  # whole periods would be taken for a continuation
     model = Pipeline([("window", WindowTransformer(4)), ("rnn", small(epochs=10))]).fit(symbols)
     assert model.score(symbols) == 1
     assert model.predict(np.array([["?"]])).tolist() == ["a"]

@@ -62,7 +62,7 @@ def test_invalid_input_raises_and_leaves_the_estimator_unfitted(X, y, error, mat
         ({"class_weight": {"a": 0, "b": 0}}, "Nothing to train on"),
         ({"class_weight": {"a": -1.0}}, "must be finite, non-negative numbers"),
         ({"chunk_length": 0}, "The 'chunk_length' parameter of CharLSTMClassifier"),
-        ({"chunk_length": True}, "chunk_length=True must be a positive int"),
+        ({"chunk_length": True}, "'chunk_length' parameter of .* must be an int"),
         ({"embedding": 0}, "The 'embedding' parameter of CharLSTMClassifier"),
     ],
 )
