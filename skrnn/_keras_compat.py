@@ -6,9 +6,15 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-import keras
-import keras.src.random.seed_generator
-from keras.src.layers.rnn.dropout_rnn_cell import DropoutRNNCell as DropoutRNNCell
+from ._process import check_backend
+
+check_backend()  # before the import, which fails if the library of another backend is missing
+
+import keras  # noqa: E402
+import keras.src.random.seed_generator  # noqa: E402
+from keras.src.layers.rnn.dropout_rnn_cell import (  # noqa: E402
+    DropoutRNNCell as DropoutRNNCell,
+)
 
 _thread = threading.local()
 _patch_lock = threading.RLock()

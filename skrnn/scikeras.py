@@ -48,20 +48,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Self, TypeAlias
 
-import keras
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 from sklearn.utils import ClassifierTags, RegressorTags, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
-
-try:
-    from scikeras.utils import loss_name, random_state
-    from scikeras.wrappers import BaseWrapper, KerasClassifier, KerasRegressor
-except ImportError as error:
-    raise ImportError(
-        "skrnn.scikeras requires scikeras. Install it with: pip install skrnn[scikeras]"
-    ) from error
 
 from ._checks import unchanged_on_error
 from ._docstrings import PARAMETERS, substitute_docs
@@ -74,10 +65,19 @@ from ._inputs.windows import (
     score_windows,
     window_regressor_tags,
 )
+from ._keras_compat import keras
 from ._process import check_not_forked
 from ._sklearn_compat import check_array, check_is_fitted
 from .networks.builders import build_rnn
 from .networks.stack import expand_keywords
+
+try:
+    from scikeras.utils import loss_name, random_state
+    from scikeras.wrappers import BaseWrapper, KerasClassifier, KerasRegressor
+except ImportError as error:
+    raise ImportError(
+        "skrnn.scikeras requires scikeras. Install it with: pip install skrnn[scikeras]"
+    ) from error
 
 __all__ = ["SciKerasRNNClassifier", "SciKerasRNNRegressor"]
 
