@@ -44,8 +44,10 @@ References
 .. [1] https://www.adriangb.com/scikeras, source: https://github.com/adriangb/scikeras
 """
 
+import difflib
 from collections.abc import Callable
 from functools import partial
+from inspect import signature
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -125,6 +127,21 @@ def with_probabilities(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, keras.layers.Activation(activation)(model.output))
 
 
+def _advice(name, known):
+    """Return what to write instead of an unknown parameter."""
+    optimizers = keras.optimizers.Adam, keras.optimizers.SGD
+    for prefix, functions in {"model": [build_rnn], "optimizer": optimizers}.items():
+        if any(name in signature(function).parameters for function in functions):
+            return f"Did you mean {f'{prefix}__{name}'!r}?"
+    routed = {f"model__{parameter}" for parameter in signature(build_rnn).parameters}
+    if closest := difflib.get_close_matches(name, sorted(routed | known), n=1):
+        return f"Did you mean {closest[0]!r}?"
+    return (
+        "Parameters of the network begin with 'model__', as in 'model__cell', and those of the "
+        "optimizer with 'optimizer__'."
+    )
+
+
 class _WindowNetwork(BaseWrapper):
     """Validation, training and prediction of both estimators. Subclasses validate the target."""
 
@@ -147,6 +164,7 @@ class _WindowNetwork(BaseWrapper):
         verbose: int = 0,
         **kwargs: Any,
     ) -> None:
+        self._check_names(kwargs, TypeError)
         super().__init__(
             model__cell=model__cell,
             model__units=model__units,
@@ -161,6 +179,50 @@ class _WindowNetwork(BaseWrapper):
             verbose=verbose,
             **kwargs,
         )
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of the wrapper, and routed parameters.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters by name, such as ``epochs`` and ``model__units``.
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown.
+        """
+        self._check_names(params, ValueError)
+        vars(self).update(params)
+        return self
+
+    @classmethod
+    def _check_names(cls, parameters, error):
+        """Raise an error if a parameter is neither one of the wrapper nor a routed one."""
+        own = {*signature(BaseWrapper).parameters, *signature(cls).parameters} - {"kwargs"}
+        # Of the base class: KerasClassifier makes them properties.
+        base = BaseWrapper
+        own = own.union(base._fit_kwargs, base._predict_kwargs, base._compile_kwargs)
+        of_model = signature(build_rnn).parameters
+        for name, value in parameters.items():
+            prefix, routed, rest = name.partition("__")
+            if name in ("model", "build_fn") and value is not None:
+                raise error(
+                    f"{cls.__name__} has no parameter {name}={value!r}: its network is that of "
+                    "build_rnn. Use scikeras.wrappers with another network."
+                )
+            if routed and prefix == "model" and rest not in of_model:
+                raise error(
+                    f"{cls.__name__} has no parameter {name!r}, because build_rnn has no parameter "
+                    f"{rest!r}: it has {', '.join(map(repr, of_model))}."
+                )
+            if name not in own and not (routed and prefix in cls._routing_prefixes):
+                raise error(f"{cls.__name__} has no parameter {name!r}. {_advice(name, own)}")
 
     def fit(
         self, X: ArrayLike, y: _Array = None, sample_weight: _Array = None, **kwargs: Any

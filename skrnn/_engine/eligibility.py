@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from .._checks import raises_as_value_error
 from .._keras_compat import all_layers, n_calls
 from .patch import find_kernel
 
@@ -252,15 +253,11 @@ def _evaluate_loss(loss, y):
     is_call_of_keras = isinstance(loss, keras.losses.Loss) and not _handles_weights(loss)
     function = loss.call if is_call_of_keras else loss
     y_pred = tf.constant(y + 0.5, y.dtype)
-    try:
-        with tf.GradientTape() as tape:
-            tape.watch(y_pred)
-            values = function(tf.constant(y), y_pred)
-    except Exception as error:
-        raise ValueError(
-            f"loss={loss!r} raised {type(error).__name__} for y_true and y_pred of shape "
-            f"{y.shape}: {error}. It must return one value for each row."
-        ) from error
+    action = f"was called with y_true and y_pred of shape {y.shape}"
+    need = "It must return one value for each row."
+    with raises_as_value_error(f"loss={loss!r}", action, need), tf.GradientTape() as tape:
+        tape.watch(y_pred)
+        values = function(tf.constant(y), y_pred)
     if not tf.is_tensor(values):
         raise ValueError(
             f"loss={loss!r} returned {values!r}, which is not a tensor: there is no gradient to "

@@ -1,9 +1,8 @@
 """Prediction in a TensorFlow graph: one call for any number of rows, in batches of 64."""
 
-import threading
-
 import tensorflow as tf
 
+from .._keras_compat import model_lock
 from .batches import gather_source, sample_shape
 from .parameters import stateless_scope, variables_of
 from .patch import patched_layers
@@ -24,7 +23,6 @@ class Predictor:
     def __init__(self, model):
         self._model = model
         self._graphs = {}
-        self._lock = threading.Lock()
 
     def __call__(self, values, X):
         """Return the outputs for all rows of X.
@@ -43,9 +41,10 @@ class Predictor:
         source, window_length = gather_source(X)
         spec = tf.TensorSpec((None, *source.shape[1:]), source.dtype)
         key = (1 if n_rows == 1 else _ROWS_PER_BATCH, X.shape[1], window_length, spec)
-        with self._lock:
-            if key not in self._graphs:
-                self._graphs[key] = self._make_graph(*key)
+        if key not in self._graphs:
+            with model_lock:
+                if key not in self._graphs:
+                    self._graphs[key] = self._make_graph(*key)
         return self._graphs[key](values, source, tf.constant(n_rows)).numpy()
 
     def _make_graph(self, size, n_timesteps, window_length, source_spec):

@@ -5,7 +5,6 @@ states of the layers from one chunk of a text to the next (see `_engine.tbptt`).
 """
 
 import contextlib
-import threading
 
 import keras
 import numpy as np
@@ -15,6 +14,7 @@ from .._engine.batches import Batch, BatchSpec, Rows
 from .._engine.parameters import stateless_scope, variables_of
 from .._engine.patch import patched_layers
 from .._engine.tbptt import ChunkTrainer, initial_states, where_rows
+from .._keras_compat import model_lock
 
 # Probability that a chunk of a long text begins with the initial states. A network would otherwise
 # hardly ever be trained at the beginning of a text.
@@ -225,13 +225,13 @@ class _CompiledProgram:
         self._n_tokens = model.outputs[0].shape[-1]
         self._dtype = model.outputs[0].dtype
         self._graphs = {}
-        self._lock = threading.Lock()
 
     def _graph(self, make, *key):
-        with self._lock:
-            if (make, *key) not in self._graphs:
-                self._graphs[make, *key] = make(*key)
-            return self._graphs[make, *key]
+        if (make, *key) not in self._graphs:
+            with model_lock:  # other programs may belong to the same model
+                if (make, *key) not in self._graphs:
+                    self._graphs[make, *key] = make(*key)
+        return self._graphs[make, *key]
 
     def _variable_specs(self):
         return [tf.TensorSpec(v.shape, v.dtype) for v in variables_of(self._model)]

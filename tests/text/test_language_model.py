@@ -378,7 +378,13 @@ def test_long_prompts(model):
         ({"length": 0}, "length=0 must be an int of at least 1"),
         ({"length": 2.5}, "length=2.5 must be"),
         ({"top_k": 2.5}, "top_k=2.5 must be"),
-        ({"temperature": 0}, "temperature=0 must be a number > 0"),
+        ({"temperature": 0}, "temperature=0 must be a number > 0; top_k=1 takes the most prob"),
+        ({"random_state": "x"}, "random_state='x' must be an int from 0 to 4294967295"),
+        ({"random_state": True}, "random_state=True must be an int"),
+        ({"random_state": 2.5}, "random_state=2.5 must be an int"),
+        ({"random_state": -1}, "random_state=-1 must be an int"),
+        ({"random_state": float("nan")}, "random_state=nan must be an int"),
+        ({"random_state": [1]}, r"random_state=\[1\] must be an int"),
         ({"temperature": -1.0}, "temperature=-1.0 must be a number > 0"),
         ({"temperature": float("nan")}, "temperature=nan must be"),
         ({"temperature": None}, "temperature=None must be"),
@@ -392,6 +398,13 @@ def test_long_prompts(model):
 def test_invalid_parameters_of_generation_raise(settings, match, method, model):
     with pytest.raises(ValueError, match=match):
         getattr(model, method)("the", **settings)
+
+
+@pytest.mark.parametrize("value", [True, np.True_, -2, "2", float("nan"), float("inf"), [2]])
+@pytest.mark.parametrize("name", ["length", "temperature", "top_k", "top_p"])
+def test_invalid_numbers_of_generation_name_the_parameter(name, value, model):
+    with pytest.raises(ValueError, match=f"^{name}=.* must be a"):
+        model.generate("the", **{name: value})
 
 
 def test_generate_requires_a_length(model):
