@@ -198,7 +198,8 @@ class _WindowNetwork(BaseWrapper):
             If a name is unknown.
         """
         self._check_names(params, ValueError)
-        vars(self).update(params)
+        for name, value in params.items():
+            setattr(self, name, value)
         return self
 
     @classmethod

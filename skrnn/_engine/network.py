@@ -368,9 +368,8 @@ class Network:
         if model is not None:
             values = [tf.convert_to_tensor(variable) for variable in variables_of(model)]
         else:
-            values = self._tensors
-            if values is None:
-                values = self._tensors = [tf.constant(value) for value in self._values]
+            values = self._tensors or [tf.constant(value) for value in self._values]
+            self._tensors = values
 
         def make():
             if self._architecture is None:

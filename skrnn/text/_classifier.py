@@ -457,9 +457,8 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
         y = check_labels(self, [X] if isinstance(X, str) else X, y)
         if sample_weight is not None:
             rows = np.zeros((len(y), 1))
-            sample_weight = check_sample_weight(sample_weight, rows, ensure_non_negative=True)[
-                skip:
-            ]
+            weights = check_sample_weight(sample_weight, rows, ensure_non_negative=True)
+            sample_weight = weights[skip:]
         return accuracy_score(y[skip:], y_pred[skip:], sample_weight=sample_weight)
 
     def _score_texts(self, X, sample_weight):

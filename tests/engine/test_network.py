@@ -220,13 +220,16 @@ def test_threads_predict_with_one_graph(fused, monkeypatch):
     expected = rnn._network.predict(WINDOWS)
     clear_compiled()
     network, calls = copy.deepcopy(rnn._network), []
-    for owner, name in [(Predictor, "_make_graph"), (Network, "_new_model")]:
 
-        def count(self, *args, original=getattr(owner, name), name=name):
-            calls.append(name)
-            return original(self, *args)
+    def counted(original):
+        def call(*args):
+            calls.append(original.__name__)
+            return original(*args)
 
-        monkeypatch.setattr(owner, name, count)
+        return call
+
+    monkeypatch.setattr(Predictor, "_make_graph", counted(Predictor._make_graph))
+    monkeypatch.setattr(Network, "_new_model", counted(Network._new_model))
     for predictions in in_threads(lambda: network.predict(WINDOWS)):
         np.testing.assert_array_equal(predictions, expected)
     assert sorted(calls) == ["_make_graph", "_new_model"][not fused :]

@@ -88,7 +88,7 @@ UNORDERED = [{"ab": 1, "ba": 2}, {"ab", "ba"}]
 @pytest.mark.parametrize("method", ["fit", "predict", "score", "cross_entropy", "partial_fit"])
 def test_texts_have_an_order(method, X):
     model = small().fit("abab")
-    with pytest.raises(TypeError, match="expects a sequence of str, got a (dict|set)"):
+    with pytest.raises(TypeError, match=r"expects a sequence of str, got a (dict|set)"):
         getattr(model, method)(X)
 
 
