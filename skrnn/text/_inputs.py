@@ -144,13 +144,15 @@ def _label_array(y):
     if labels.ndim != 1:
         raise ValueError(f"y must be of shape (n_samples,), got {labels.shape}.")
     # An array of str would hide what was None or a number in a list.
-    is_mixed = labels.dtype.kind == "U" and isinstance(y, (list, tuple)) and np.ndim(y[0]) == 0
-    _check_label_types(y if is_mixed else labels if labels.dtype.kind == "O" else ())
+    is_converted = labels.dtype.kind == "U" and isinstance(y, (list, tuple)) and np.ndim(y[0]) == 0
+    _check_label_types(y if is_converted else labels if labels.dtype.kind == "O" else ())
     return labels
 
 
 def _check_label_types(labels):
     """Raise an error if a label is missing, or if some labels are str and others are not."""
+    if {*map(type, labels)} <= {str, np.str_}:  # the fast case
+        return
     first: dict[bool, Any] = {}
     for row, label in enumerate(labels):
         if np.ndim(label) == 0 and pd.isna(label):
