@@ -3,11 +3,13 @@
 import contextlib
 import difflib
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils import check_random_state
 
 # The value of all features of a masked time step. No data hold it, float32 and wider types
 # represent it exactly, and its product with zero is zero.
@@ -29,6 +31,28 @@ def unchanged_on_error(estimator: Any) -> Iterator[None]:
             vars(estimator).clear()
             vars(estimator).update(attributes)
         raise
+
+
+@contextlib.contextmanager
+def raises_as_value_error(subject: str, action: str, need: str) -> Iterator[None]:
+    """Raise an error of user-defined code as a ValueError.
+
+    Parameters
+    ----------
+    subject : str
+        The user-defined object, such as "cell=<class 'dict'>".
+    action : str
+        What it did when it raised the error, such as "was called as cell(3)".
+    need : str
+        What is needed instead, in one or more sentences.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(
+            f"{subject} raised {type(error).__name__} when it {action}: "
+            f"{str(error).rstrip('.')}. {need}"
+        ) from error
 
 
 def check_name(parameter: str, name: Any, known: Collection) -> Any:
@@ -57,6 +81,9 @@ def check_array_like(X: Any, name: str = "X") -> None:
         )
     if len(getattr(X, "columns", (0,))) == 0:
         raise ValueError(f"{name} has no columns. Pass a DataFrame with at least one column.")
+    counts = Counter(getattr(X, "columns", ()))
+    if duplicates := [column for column, count in counts.items() if count > 1]:
+        raise ValueError(f"{name} has duplicate column names, {duplicates[:5]}. Rename them.")
     if isinstance(X, Sequence):
         try:
             np.asarray(X)
@@ -113,10 +140,29 @@ def _kind(dtype, get_values):
     )
 
 
-def check_single_series(name: str, X: Any, advice: str) -> None:
+def check_no_panel(name: str, X: Any, advice: str) -> None:
     """Raise a ValueError if X has a MultiIndex, as panels of several series have."""
     if getattr(getattr(X, "index", None), "nlevels", 1) > 1:
         raise ValueError(
-            f"X has a MultiIndex, as a panel of several series, but {name} takes a single series. "
+            f"X has a MultiIndex, as a panel of several series, which {name} does not accept. "
             f"{advice}"
         )
+
+
+def check_generator(random_state: Any) -> np.random.RandomState:
+    """Return the generator of a `random_state` that a method or a function is called with.
+
+    Raises
+    ------
+    ValueError
+        If it is not an int that seeds a RandomState, such as a bool, or a RandomState or None.
+    """
+    try:
+        if not isinstance(random_state, (bool, np.bool_)):
+            return check_random_state(random_state)
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(
+        f"random_state={random_state!r} must be an int from 0 to {2**32 - 1}, a "
+        "numpy.random.RandomState, or None for a random seed."
+    )

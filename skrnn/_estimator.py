@@ -271,6 +271,14 @@ class BaseSequenceRNN(SequenceParameters, BaseRNN):
         network = self.network, build, baseline, seed, settings, keras.config.floatx()
         return build_network(*network, sequence=is_sequence, **options)
 
+    def _network_to_train(self, X, y, data, resume):
+        from ._engine.eligibility import check_loss
+
+        network = super()._network_to_train(X, y, data, resume)
+        _, targets, weights = data
+        check_loss(network.loss(), targets, weights)
+        return network
+
     def _select_trainer(self, X):
         from ._engine.tbptt import select_tbptt_trainer
 

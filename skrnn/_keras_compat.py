@@ -6,12 +6,20 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-import keras
-import keras.src.random.seed_generator
-from keras.src.layers.rnn.dropout_rnn_cell import DropoutRNNCell as DropoutRNNCell
+from ._process import check_backend
+
+check_backend()  # before the import, which fails if the library of another backend is missing
+
+import keras  # noqa: E402
+import keras.src.random.seed_generator  # noqa: E402
+from keras.src.layers.rnn.dropout_rnn_cell import (  # noqa: E402
+    DropoutRNNCell as DropoutRNNCell,
+)
 
 _thread = threading.local()
-_patch_lock = threading.RLock()
+# Held while a model is built or a graph of it is traced: `default_seeds` replaces a module of Keras
+# meanwhile, and `_engine.patch` methods of the layers.
+model_lock = threading.RLock()
 
 
 def default_rng() -> Any:
@@ -34,7 +42,7 @@ def default_seeds(seed: int) -> Iterator[None]:
     Outside, Keras draws them from Python's global random state, which is neither read nor changed.
     """
     module: Any = keras.src.random.seed_generator
-    with _patch_lock:
+    with model_lock:
         original, outer = module.python_random, default_rng()
         module.python_random, _thread.rng = _DefaultRandom, random.Random(seed)
         try:

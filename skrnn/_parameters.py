@@ -23,6 +23,16 @@ Units: TypeAlias = int | Sequence[int]
 POSITIVE_INT = Interval(Integral, 1, None, closed="left")
 _FRACTION = Interval(Real, 0, 1, closed="left")
 _POSITIVE = Interval(Real, 0, None, closed="neither")
+
+
+class _LearningRate(Interval):
+    """The learning rates, with a description that says where to pass a schedule."""
+
+    def __str__(self) -> str:
+        schedule = "optimizer=keras.optimizers.Adam(schedule)"
+        return f"{super().__str__()} (pass a schedule to the optimizer instead: {schedule})"
+
+
 _NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 
 # Parameters of the recurrent layers, passed to the builders.
@@ -41,7 +51,7 @@ STACK_CONSTRAINTS: dict[str, list] = {
 
 # Settings of the optimizer, passed to it under the same names unless they are None.
 OPTIMIZER_CONSTRAINTS: dict[str, list] = {
-    "learning_rate": [_POSITIVE, None],
+    "learning_rate": [_LearningRate(Real, 0, None, closed="neither"), None],
     "clipnorm": [_POSITIVE, None],
     "clipvalue": [_POSITIVE, None],
 }
@@ -131,7 +141,8 @@ class RNNParameters(StackParameters):
     optimizer : str or keras.optimizers.Optimizer, default="adam"
         The optimizer. An instance is copied, never changed.
     learning_rate : float, default=None
-        Learning rate. None is the default of the optimizer.
+        Learning rate. None is that of the optimizer, which may have a schedule:
+        ``optimizer=keras.optimizers.Adam(schedule)``.
     clipnorm : float, default=None
         Maximum norm of the gradient of each weight. Larger gradients are scaled to this norm.
     clipvalue : float, default=None

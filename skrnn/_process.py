@@ -1,9 +1,13 @@
-"""TensorFlow in multiple processes: detection of forks, and the number of threads in workers."""
+"""TensorFlow in a process: the backend of Keras, forks, and the number of threads in workers."""
 
+import contextlib
 import gc
+import json
 import multiprocessing
 import os
 import sys
+from pathlib import Path
+from typing import Any
 
 _started_in_parent = False
 
@@ -20,8 +24,43 @@ def _detect_fork():
         _started_in_parent = True
 
 
+def check_backend() -> None:
+    """Raise an ImportError if the backend of Keras is not TensorFlow; does not import Keras."""
+    backend = _configured_backend()
+    if backend != "tensorflow":
+        raise ImportError(
+            f"skrnn needs Keras with the backend 'tensorflow', but the backend is {backend!r}. Set "
+            "the environment variable KERAS_BACKEND=tensorflow before keras is first imported, and "
+            "restart Python."
+        )
+
+
+def _configured_backend():
+    """Return the backend of Keras, or the one that an import of Keras would choose."""
+    keras_config: Any = getattr(sys.modules.get("keras"), "config", None)
+    if hasattr(keras_config, "backend"):
+        return keras_config.backend()
+    if "KERAS_BACKEND" in os.environ:
+        return os.environ["KERAS_BACKEND"] or "tensorflow"
+    directory = Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser())
+    with contextlib.suppress(OSError, ValueError):  # no file, or not JSON
+        config = json.loads((directory / "keras.json").read_text(encoding="utf-8"))
+        if isinstance(config, dict):
+            return config.get("backend", "tensorflow")
+    return "tensorflow"
+
+
 def check_not_forked() -> None:
-    """Raise a RuntimeError in a process that was forked after TensorFlow was initialized."""
+    """Raise an error in a process in which TensorFlow cannot be used.
+
+    Raises
+    ------
+    ImportError
+        If the backend of Keras is not TensorFlow.
+    RuntimeError
+        If the process was forked after TensorFlow was initialized.
+    """
+    check_backend()
     if _started_in_parent:
         raise RuntimeError(
             "This process was forked from one in which TensorFlow had already started, and "

@@ -12,9 +12,8 @@ from zoneinfo import available_timezones
 import numpy as np
 import pandas as pd
 from scipy.signal import lfilter
-from sklearn.utils import check_random_state
 
-from ._checks import check_name
+from ._checks import check_generator, check_name
 
 __all__ = [
     "load_airline",
@@ -314,7 +313,7 @@ def make_ar(
         )
     # Until the effect of the initial zeros is smaller than rounding errors.
     n_burn_in = len(polynomial) + int(np.log(1e-16) / np.log(max(modulus, 0.1)))
-    shocks = check_random_state(random_state).standard_normal(n_burn_in + n_samples)
+    shocks = check_generator(random_state).standard_normal(n_burn_in + n_samples)
     return noise * lfilter([1.0], polynomial, shocks)[n_burn_in:, None]
 
 
@@ -368,7 +367,7 @@ def make_adding(
     """
     if n_timesteps < 2:
         raise ValueError(f"n_timesteps={n_timesteps} must be at least 2, for two markers.")
-    rng = check_random_state(random_state)
+    rng = check_generator(random_state)
     half = n_timesteps // 2
     X = np.zeros((n_samples, n_timesteps, 2))
     X[..., 0] = rng.uniform(size=(n_samples, n_timesteps))
@@ -426,7 +425,7 @@ def make_narma(
     """
     if not 1 <= order <= 10:
         raise ValueError(f"order={order} must be between 1 and 10: higher orders diverge.")
-    rng = check_random_state(random_state)
+    rng = check_generator(random_state)
     n_burn_in = 10 * order  # until the effect of the initial zeros has decayed
     y = np.full(1, np.inf)
     while not np.abs(y).max() < 2:
@@ -484,7 +483,7 @@ def make_mackey_glass(
     steps = 10
     lag, n_burn_in = steps * delay, 100 * steps * delay
     x = np.empty(lag + 1 + n_burn_in + steps * n_samples)
-    x[: lag + 1] = 1.2 + 0.2 * check_random_state(random_state).uniform(-1, 1, lag + 1)
+    x[: lag + 1] = 1.2 + 0.2 * check_generator(random_state).uniform(-1, 1, lag + 1)
     values = x.tolist()  # single Python floats are faster than NumPy scalars
     for t in range(lag, len(values) - 1):
         delayed = values[t - lag]

@@ -20,12 +20,10 @@ from inspect import signature
 from numbers import Integral
 from typing import Any, TypeAlias
 
-import keras
 import numpy as np
-from keras import ops
 
 from ._docstrings import substitute_docs
-from ._keras_compat import DropoutRNNCell
+from ._keras_compat import DropoutRNNCell, keras
 
 __all__ = [
     "LAYERS",
@@ -35,6 +33,8 @@ __all__ = [
     "PeepholeLSTMCell",
     "recurrent_layer",
 ]
+
+ops = keras.ops
 
 Tensor: TypeAlias = Any
 Activation: TypeAlias = str | Callable[[Tensor], Tensor]
@@ -547,7 +547,8 @@ class ClockworkRNNCell(_Cell):
     activation : str or callable, default="tanh"
         act, the activation function.
     periods : sequence of int, default=(1, 2, 4, 8)
-        T of each module, in increasing order.
+        T of each module, in increasing order. Their least common multiple must be at most 256 with
+        bfloat16, and at most 2048 with float16.
     {weights_and_dropout}
 
     Notes
@@ -588,7 +589,7 @@ class ClockworkRNNCell(_Cell):
         self._unit_periods = unit_periods.astype(float)
         # Rows are units that send h⁻, columns are units that receive it.
         self._connection_mask = (unit_periods[:, None] >= unit_periods).astype(float)
-        self._cycle_length = float(math.lcm(*used_periods))
+        self._cycle_length = float(_check_cycle_length(used_periods, self.compute_dtype))
 
     @property
     def state_size(self) -> list[int]:
@@ -604,7 +605,7 @@ class ClockworkRNNCell(_Cell):
         h, number = states
         is_due = ops.equal(ops.mod(number, ops.cast(self._unit_periods, number.dtype)), 0)
         h = ops.where(is_due, self.activation(a), h)
-        return h, ops.mod(number + 1, self._cycle_length)
+        return h, ops.mod(number + 1, ops.cast(self._cycle_length, number.dtype))
 
     def get_config(self) -> dict[str, Any]:
         """Return the configuration for serialization."""
@@ -698,3 +699,19 @@ def _check_periods(periods: Sequence[int]) -> tuple[int, ...]:
             f"periods={periods!r} must be increasing ints of at least 1, such as (1, 2, 4, 8)."
         )
     return tuple(int(period) for period in periods)
+
+
+# Up to these numbers, floating-point types of half precision represent all ints.
+_MAX_EXACT_INT = {"bfloat16": 2**8, "float16": 2**11}
+
+
+def _check_cycle_length(periods: Sequence[int], dtype: str) -> int:
+    """Return the least common multiple of periods, up to which a dtype must represent all ints."""
+    length = math.lcm(*periods)
+    if length > (largest := _MAX_EXACT_INT.get(dtype, length)):
+        raise ValueError(
+            f"periods={tuple(map(int, periods))} repeat after {length} time steps, but {dtype} can "
+            f"only count up to {largest}. Choose periods with a smaller least common multiple, or "
+            "set dtype='float32'."
+        )
+    return length

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
-from ._checks import check_numeric, check_single_series, unchanged_on_error
+from ._checks import check_no_panel, check_numeric, unchanged_on_error
 from ._inputs.windows import is_three_dimensional
 from ._sklearn_compat import Interval, check_array, check_is_fitted, fit_context, validate_data
 from .windows._array import IncompleteArray, as_column, is_windows
@@ -263,7 +263,7 @@ array-like of shape (n_samples, n_features)
         """Return windows or a series as an array of floats."""
         dtype = [np.float64, np.float32]
         if not _has_windows(X):
-            check_single_series(type(self).__name__, X, "Transform each series.")
+            check_no_panel(type(self).__name__, X, "Transform each series.")
             check_numeric(X)
             X = as_column(X) if reset or self.n_features_in_ == 1 else X
             return validate_data(self, X, reset=reset, dtype=dtype)

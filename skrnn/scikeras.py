@@ -44,24 +44,17 @@ References
 .. [1] https://www.adriangb.com/scikeras, source: https://github.com/adriangb/scikeras
 """
 
+import difflib
 from collections.abc import Callable
 from functools import partial
+from inspect import signature
 from typing import Any, Self, TypeAlias
 
-import keras
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 from sklearn.utils import ClassifierTags, RegressorTags, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
-
-try:
-    from scikeras.utils import loss_name, random_state
-    from scikeras.wrappers import BaseWrapper, KerasClassifier, KerasRegressor
-except ImportError as error:
-    raise ImportError(
-        "skrnn.scikeras requires scikeras. Install it with: pip install skrnn[scikeras]"
-    ) from error
 
 from ._checks import unchanged_on_error
 from ._docstrings import PARAMETERS, substitute_docs
@@ -74,10 +67,19 @@ from ._inputs.windows import (
     score_windows,
     window_regressor_tags,
 )
+from ._keras_compat import keras
 from ._process import check_not_forked
 from ._sklearn_compat import check_array, check_is_fitted
 from .networks.builders import build_rnn
 from .networks.stack import expand_keywords
+
+try:
+    from scikeras.utils import loss_name, random_state
+    from scikeras.wrappers import BaseWrapper, KerasClassifier, KerasRegressor
+except ImportError as error:
+    raise ImportError(
+        "skrnn.scikeras requires scikeras. Install it with: pip install skrnn[scikeras]"
+    ) from error
 
 __all__ = ["SciKerasRNNClassifier", "SciKerasRNNRegressor"]
 
@@ -125,6 +127,21 @@ def with_probabilities(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, keras.layers.Activation(activation)(model.output))
 
 
+def _advice(name, known):
+    """Return what to write instead of an unknown parameter."""
+    optimizers = keras.optimizers.Adam, keras.optimizers.SGD
+    for prefix, functions in {"model": [build_rnn], "optimizer": optimizers}.items():
+        if any(name in signature(function).parameters for function in functions):
+            return f"Did you mean {f'{prefix}__{name}'!r}?"
+    routed = {f"model__{parameter}" for parameter in signature(build_rnn).parameters}
+    if closest := difflib.get_close_matches(name, sorted(routed | known), n=1):
+        return f"Did you mean {closest[0]!r}?"
+    return (
+        "Parameters of the network begin with 'model__', as in 'model__cell', and those of the "
+        "optimizer with 'optimizer__'."
+    )
+
+
 class _WindowNetwork(BaseWrapper):
     """Validation, training and prediction of both estimators. Subclasses validate the target."""
 
@@ -147,6 +164,7 @@ class _WindowNetwork(BaseWrapper):
         verbose: int = 0,
         **kwargs: Any,
     ) -> None:
+        self._check_names(kwargs, TypeError)
         super().__init__(
             model__cell=model__cell,
             model__units=model__units,
@@ -161,6 +179,51 @@ class _WindowNetwork(BaseWrapper):
             verbose=verbose,
             **kwargs,
         )
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of the wrapper, and routed parameters.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters by name, such as ``epochs`` and ``model__units``.
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown.
+        """
+        self._check_names(params, ValueError)
+        for name, value in params.items():
+            setattr(self, name, value)
+        return self
+
+    @classmethod
+    def _check_names(cls, parameters, error):
+        """Raise an error if a parameter is neither one of the wrapper nor a routed one."""
+        own = {*signature(BaseWrapper).parameters, *signature(cls).parameters} - {"kwargs"}
+        # Of the base class: KerasClassifier makes them properties.
+        base = BaseWrapper
+        own = own.union(base._fit_kwargs, base._predict_kwargs, base._compile_kwargs)
+        of_model = signature(build_rnn).parameters
+        for name, value in parameters.items():
+            prefix, routed, rest = name.partition("__")
+            if name in ("model", "build_fn") and value is not None:
+                raise error(
+                    f"{cls.__name__} has no parameter {name}={value!r}: its network is that of "
+                    "build_rnn. Use scikeras.wrappers with another network."
+                )
+            if routed and prefix == "model" and rest not in of_model:
+                raise error(
+                    f"{cls.__name__} has no parameter {name!r}, because build_rnn has no parameter "
+                    f"{rest!r}: it has {', '.join(map(repr, of_model))}."
+                )
+            if name not in own and not (routed and prefix in cls._routing_prefixes):
+                raise error(f"{cls.__name__} has no parameter {name!r}. {_advice(name, own)}")
 
     def fit(
         self, X: ArrayLike, y: _Array = None, sample_weight: _Array = None, **kwargs: Any

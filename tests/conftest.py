@@ -52,6 +52,16 @@ def small_model(small_rnn):
     return make
 
 
+@pytest.fixture
+def dtype_policy():
+    """Return `keras.config.set_dtype_policy`, whose change is undone after the test."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    yield keras.config.set_dtype_policy
+    keras.config.set_dtype_policy(before)
+
+
 def label(value):
     """Return the name of a test parameter, which is the same in every process."""
     return re.sub(r" at 0x[0-9a-f]+", "", str(value))

@@ -408,11 +408,24 @@ def test_dropout_multiplies_by_the_same_mask_at_all_time_steps(name):
 
 
 @each_cell
-def test_mixed_precision_runs(name):
-    layer = LAYERS[name](3, dtype="mixed_bfloat16")
-    output = layer(np.ones((2, 4, 2), "float32"))
-    assert output.dtype == "bfloat16"
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_mixed_precision_rounds_the_outputs_of_float32(name, dtype):
+    X = np.random.default_rng(0).normal(size=(2, 9, 2)).astype("float32")
+    layer = LAYERS[name](5, return_sequences=True, dtype=f"mixed_{dtype}")
+    single = LAYERS[name](5, return_sequences=True, dtype="float32")
+    mask = tf.constant([[True] * 6 + [False] * 3, [False, True] * 4 + [True]])
+    output, _ = layer(X, mask=mask), single(X)
+    assert output.dtype == dtype
     assert layer.trainable_variables[0].dtype == "float32"
+    single.set_weights(layer.get_weights())
+    expected = single(X, mask=mask)
+    np.testing.assert_allclose(tf.cast(output, "float32"), expected, atol=0.05)
+
+
+def test_clockwork_counts_all_time_steps_in_half_precision():
+    layer = LAYERS["clockwork"](2, periods=(1, 256), return_sequences=True, dtype="mixed_bfloat16")
+    h = tf.cast(layer(np.ones((1, 520, 1), "float32")), "float32").numpy()[0, :, 1]
+    assert np.flatnonzero(np.diff(h)).tolist() == [255, 511]
 
 
 @pytest.mark.parametrize(
@@ -426,6 +439,14 @@ def test_mixed_precision_runs(name):
         (lambda: ClockworkRNNCell(2, periods=(2, 1)), r"periods=\(2, 1\) must be increasing ints"),
         (lambda: ClockworkRNNCell(2, periods=()), r"periods=\(\) must be increasing ints"),
         (lambda: ClockworkRNNCell(2, periods=(0, 1)), r"periods=\(0, 1\) must be increasing ints"),
+        (
+            lambda: ClockworkRNNCell(4, periods=(1, 3, 7, 13), dtype="mixed_bfloat16"),
+            r"periods=\(1, 3, 7, 13\) repeat after 273 time steps, but bfloat16 .* up to 256",
+        ),
+        (
+            lambda: ClockworkRNNCell(4, periods=(1, 3, 7, 101), dtype="mixed_float16"),
+            "repeat after 2121 time steps, but float16 can only count up to 2048",
+        ),
     ],
 )
 def test_errors_name_the_value(make_cell, message):

@@ -102,3 +102,58 @@ def test_process_forked_after_tensorflow_has_started_raises():
     for name in ("search", "predict"):
         message = f"{name} This process was forked from one in which TensorFlow had already started"
         assert message in completed.stdout, completed.stderr
+
+
+USES_OF_KERAS = {
+    "fit": "from skrnn import RNNRegressor; RNNRegressor().fit([[[1.0]]] * 4, [1.0] * 4)",
+    "build": "from skrnn import build_rnn",
+    "layers": "import skrnn.layers",
+    "scikeras": "import skrnn.scikeras",
+    "unpickle": "import pickle; pickle.loads(b'cskrnn._engine.network\\nNetwork\\n.')",
+}
+
+
+# Keras itself cannot be imported with another backend: the numpy backend needs jax as well.
+FAKE_KERAS = "import sys, types; sys.modules['keras'] = keras = types.ModuleType('keras'); " + (
+    "keras.config = types.SimpleNamespace(backend=lambda: 'numpy')"
+)
+
+
+@pytest.mark.parametrize("use", USES_OF_KERAS)
+@pytest.mark.parametrize(
+    ("backend", "before"),
+    [("numpy", FAKE_KERAS), ("jax", "import sys; sys.modules['jax'] = None")],
+    ids=["imported", "missing"],
+)
+def test_other_backends_of_keras_raise_an_error(use, backend, before, tmp_path):
+    code = textwrap.dedent(f"""
+        import skrnn
+        {before}
+        try:
+            {USES_OF_KERAS[use]}
+        except ImportError as error:
+            print(error)
+    """)
+    # The directory has no keras.json, so that the environment variable is the only setting.
+    environment = os.environ | {"KERAS_BACKEND": backend, "KERAS_HOME": str(tmp_path)}
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert f"the backend is {backend!r}" in run.stdout, run.stderr
+    assert "KERAS_BACKEND=tensorflow" in run.stdout
+
+
+@pytest.mark.parametrize("text", ['{"backend": "torch"}', "no JSON", "[]", None])
+def test_backend_is_read_from_the_configuration_of_keras(text, tmp_path, monkeypatch):
+    from skrnn._process import check_backend
+
+    monkeypatch.setitem(sys.modules, "keras", None)
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    if text is not None:
+        (tmp_path / "keras.json").write_text(text)
+    if text is not None and "torch" in text:
+        with pytest.raises(ImportError, match="the backend is 'torch'"):
+            check_backend()
+    else:
+        check_backend()

@@ -158,6 +158,64 @@ def test_signatures_and_docstrings_list_all_parameters():
         assert {*names[:-1]} <= {*estimator().get_params()}
 
 
+each_wrapper = pytest.mark.parametrize("wrapper", [SciKerasRNNRegressor, SciKerasRNNClassifier])
+
+
+@each_wrapper
+@pytest.mark.parametrize(
+    ("parameters", "match"),
+    [
+        ({"cell": "gru"}, "has no parameter 'cell'. Did you mean 'model__cell'"),
+        ({"units": 0}, "has no parameter 'units'. Did you mean 'model__units'"),
+        ({"learning_rate": 0.1}, "Did you mean 'optimizer__learning_rate'"),
+        ({"momentum": 0.1}, "Did you mean 'optimizer__momentum'"),
+        ({"epoch": 3}, "Did you mean 'epochs'"),
+        ({"model_cell": 3}, "Did you mean 'model__cell'"),
+        ({"xyz": 3}, "has no parameter 'xyz'. Parameters of the network begin with 'model__'"),
+        ({"network__cell": 3}, "has no parameter 'network__cell'"),
+        ({"model__cel": "gru"}, "has no parameter 'model__cel', because build_rnn has no"),
+        ({"model": build_rnn}, "its network is that of build_rnn"),
+        ({"build_fn": build_rnn}, "its network is that of build_rnn"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_unknown_parameters_raise(wrapper, parameters, match):
+    with pytest.raises(TypeError, match=f"{wrapper.__name__}.*{match}"):
+        wrapper(**parameters)
+    estimator = wrapper()
+    before = estimator.get_params()
+    with pytest.raises(ValueError, match=f"{wrapper.__name__}.*{match}"):
+        estimator.set_params(model__units=3, **parameters)
+    assert estimator.get_params() == before
+    assert clone(estimator).get_params() == before
+
+
+@each_wrapper
+def test_routed_parameters_are_accepted(wrapper):
+    parameters = {
+        "model__recurrent_dropout": 0.1,
+        "optimizer__learning_rate": 0.1,
+        "loss__delta": 2.0,
+        "fit__batch_size": 8,
+        "fit__shuffle": False,
+        "predict__batch_size": 64,
+        "compile__run_eagerly": False,
+        "callbacks": [keras.callbacks.EarlyStopping],
+        "callbacks__0__patience": 3,
+        "metrics": [keras.metrics.MeanSquaredError],
+        "metrics__0__name": "error",
+        "validation_split": 0.1,
+        "validation_freq": 2,
+        "warm_start": True,
+        "run_eagerly": False,
+        "loss_weights": None,
+    }
+    estimator = clone(wrapper(**parameters))
+    assert estimator.get_params().items() >= parameters.items()
+    other = clone(wrapper().set_params(**parameters))
+    assert other.get_params() == estimator.get_params()
+
+
 def test_tags():
     assert is_regressor(SciKerasRNNRegressor())
     assert is_classifier(SciKerasRNNClassifier())

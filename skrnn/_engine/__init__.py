@@ -5,3 +5,7 @@ graph, XLA compiles the computation of a batch, and kernels replace the inner lo
 recurrent layers while a graph is traced. Fits of the same architecture share their graphs. Models
 that the engine does not support are trained with `keras.Model.fit`.
 """
+
+from .._process import check_backend
+
+check_backend()

@@ -1,8 +1,12 @@
 """Which Keras models, losses and optimizers the fused engine supports."""
 
+import itertools
+
 import keras
+import numpy as np
 import tensorflow as tf
 
+from .._checks import raises_as_value_error
 from .._keras_compat import all_layers, n_calls
 from .patch import find_kernel
 
@@ -170,3 +174,113 @@ def uses_loss_scaling(optimizer):
     """Whether an optimizer expects a scaled loss, and divides the gradients by the scale."""
     is_scaler = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
     return is_scaler or optimizer.loss_scale_factor is not None
+
+
+# The losses of Keras whose y consists of classes, as numbers or as one column for each.
+_CLASS_LOSSES = (
+    keras.losses.CategoricalCrossentropy,
+    keras.losses.CategoricalFocalCrossentropy,
+    keras.losses.CategoricalHinge,
+    keras.losses.Circle,
+    keras.losses.CTC,
+    keras.losses.SparseCategoricalCrossentropy,
+)
+
+
+_CLASS_LOSS_FUNCTIONS = (
+    keras.losses.categorical_crossentropy,
+    keras.losses.categorical_focal_crossentropy,
+    keras.losses.categorical_hinge,
+    keras.losses.circle,
+    keras.losses.ctc,
+    keras.losses.sparse_categorical_crossentropy,
+)
+
+
+def check_loss(loss, y, sample_weight=None):
+    """Raise a ValueError if a network cannot be trained on numbers with a loss.
+
+    A user-defined loss is evaluated on a few rows, with predictions of the shape of y. Integer y,
+    which are classes, and a structure of several losses are not checked.
+
+    Parameters
+    ----------
+    loss : str, keras.losses.Loss, callable, or a list or dict of them
+    y : ndarray of shape (n_samples, n_outputs) or (n_samples, n_timesteps, n_outputs)
+    sample_weight : ndarray of shape (n_samples,), (n_samples, 1) or (n_samples, n_timesteps)
+        None means no weights.
+
+    Raises
+    ------
+    ValueError
+        If the loss is one of classes, raises an error, has no gradient, has values of the wrong
+        shape, or has one value for a batch although there are sample weights.
+    """
+    is_single = isinstance(loss, str) or callable(loss)
+    if not is_single or y.dtype.kind != "f":
+        return
+    name, loss = loss, keras.losses.get(loss)
+    if isinstance(loss, _CLASS_LOSSES) or any(loss is other for other in _CLASS_LOSS_FUNCTIONS):
+        raise ValueError(
+            f"loss={name!r} is a loss of classes, but y contains numbers. Use RNNClassifier for "
+            "classes, or a loss of numbers, such as loss='mse' or loss='mae'."
+        )
+    if is_keras_builtin(loss) or is_keras_function(loss):
+        return
+    # A number of rows that is the length of no other axis: values of that length are one per row.
+    n_rows = next(n for n in itertools.count(2) if n not in y.shape[1:])
+    rows = y[np.arange(n_rows) % len(y)].astype(keras.config.floatx())
+    shape = tuple(_evaluate_loss(loss, rows))
+    is_one_number = all(size == 1 for size in shape)
+    if not (is_one_number or shape[0] == n_rows):
+        raise ValueError(
+            f"loss={name!r} returns values of shape {shape} for y_true and y_pred of shape "
+            f"{rows.shape}. It must return one value for each row, of shape ({n_rows},), or one "
+            "for the batch."
+        )
+    if sample_weight is not None and not _handles_weights(loss):
+        _check_weighted_shape(name, shape, rows, sample_weight)
+
+
+def _handles_weights(loss):
+    """Whether a loss computes with the sample weights itself, instead of Keras."""
+    is_loss = isinstance(loss, keras.losses.Loss)
+    return is_loss and type(loss).__call__ is not keras.losses.Loss.__call__
+
+
+def _evaluate_loss(loss, y):
+    """Return the shape of the values of a user-defined loss, or raise a ValueError."""
+    is_call_of_keras = isinstance(loss, keras.losses.Loss) and not _handles_weights(loss)
+    function = loss.call if is_call_of_keras else loss
+    y_pred = tf.constant(y + 0.5, y.dtype)
+    action = f"was called with y_true and y_pred of shape {y.shape}"
+    need = "It must return one value for each row."
+    with raises_as_value_error(f"loss={loss!r}", action, need), tf.GradientTape() as tape:
+        tape.watch(y_pred)
+        values = function(tf.constant(y), y_pred)
+    if not tf.is_tensor(values):
+        raise ValueError(
+            f"loss={loss!r} returned {values!r}, which is not a tensor: there is no gradient to "
+            "train with. Compute it from y_true and y_pred with functions of keras.ops."
+        )
+    gradient = tape.gradient(values, y_pred) if values.dtype.is_floating else None
+    if gradient is None:
+        raise ValueError(
+            f"loss={loss!r} has no gradient with respect to y_pred: its values, of shape "
+            f"{tuple(values.shape)} and dtype {values.dtype.name}, do not depend on it, or not in "
+            "a differentiable way. Compute them from y_pred with functions of keras.ops."
+        )
+    return values.shape
+
+
+def _check_weighted_shape(name, shape, y, sample_weight):
+    """Raise a ValueError if a loss has no value for each weight."""
+    of_steps = sample_weight.ndim == 2 and sample_weight.shape[1] > 1
+    expected = y.shape[: 2 if of_steps else 1]
+    if shape[: len(expected)] != expected:
+        raise ValueError(
+            f"loss={name!r} returns values of shape {shape} for y_true and y_pred of shape "
+            f"{y.shape}, but sample_weight needs a value for each "
+            f"{'time step' if of_steps else 'row'}, of shape {expected}. Take the mean over the "
+            "last axis only, such as keras.ops.mean(..., axis=-1), or leave out sample_weight."
+        )

@@ -109,11 +109,12 @@ def fit_network(
     Raises
     ------
     ValueError
-        If the loss is not finite. The network is then unchanged.
+        If the loss is not finite, or a callback is not supported. The network is then unchanged.
     KeyboardInterrupt
         With the record so far as its `record` attribute. The network keeps the values reached.
     """
     callbacks = list(callbacks or [])
+    _check_resumable(callbacks)
     record = EpochRecorder(rows, network, validation, patience, begin_epoch, end_epoch)
     data = (X, y, sample_weight)
     try:
@@ -137,6 +138,18 @@ def fit_network(
             # A pickle of the callback would include the model. Overridden methods are not called.
             keras.callbacks.Callback.set_model(callback, None)
     return record
+
+
+def _check_resumable(callbacks):
+    """Raise a ValueError if a callback would resume the training of an earlier process."""
+    for callback in callbacks:
+        if isinstance(callback, keras.callbacks.BackupAndRestore):
+            raise ValueError(
+                f"callbacks contains {type(callback).__name__}, which is not supported: training "
+                "that it resumes would repeat the order of the rows of the first epochs, and its "
+                "loss curve would lack them. Save the fitted estimator with joblib.dump, and "
+                "resume with partial_fit or warm_start=True."
+            )
 
 
 def _train_fused(trainer, data, epochs, batch_size, record, callbacks, verbose):

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .._checks import MASKED
-from .._keras_compat import all_layers, default_seeds
+from .._checks import MASKED, raises_as_value_error
+from .._keras_compat import all_layers, default_seeds, model_lock
 from .._process import check_not_forked
 from ..networks.checks import check_keras_name, check_network
 from ..networks.custom_cells import custom_objects_of
@@ -140,8 +140,10 @@ class Network:
         if self._shared_model is not None:
             return self._new_model()
         if self._model is None:
-            self._model = self._new_model()
-            self._tensors = None
+            with model_lock:  # several threads get the same model
+                if self._model is None:
+                    self._model = self._new_model()
+                    self._tensors = None
         return self._model
 
     def _new_model(self):
@@ -194,10 +196,25 @@ class Network:
                 f"clipnorm={settings['clipnorm']} and clipvalue={settings['clipvalue']} exclude "
                 "each other, because gradients are clipped in one way. Set one of them to None."
             )
-        self._optimizer, self._loss = copy_optimizer(optimizer, **settings), loss
+        optimizer = copy_optimizer(optimizer, **settings)
+        self._check_schedule(optimizer)
+        self._optimizer, self._loss = optimizer, loss
         self._learning_rate = settings.get("learning_rate")
         if self._model is not None:
             self._compile_model(self._model)
+
+    def _check_schedule(self, optimizer):
+        """Raise a ValueError if a trained network gets or loses a schedule of the learning rate."""
+        has_schedule = isinstance(optimizer.get_config().get("learning_rate"), dict)
+        had_schedule = getattr(self, "_has_schedule", has_schedule)
+        if had_schedule != has_schedule and self._current_optimizer_values():
+            kinds = {True: "a schedule of the learning rate", False: "a constant learning rate"}
+            raise ValueError(
+                f"The network was trained with {kinds[had_schedule]}, and training cannot be "
+                f"resumed with {kinds[has_schedule]}, which its optimizer has no variables for. "
+                "Set learning_rate back, or fit with warm_start=False."
+            )
+        self._has_schedule = has_schedule
 
     def _compile_model(self, model):
         """Compile a model that is not compiled, and set the variables of its optimizer."""
@@ -348,29 +365,38 @@ class Network:
         if model is not None:
             values = [tf.convert_to_tensor(variable) for variable in variables_of(model)]
         else:
-            if self._tensors is None:
-                self._tensors = [tf.constant(value) for value in self._values]
-            values = self._tensors
-        if program_class not in self._programs:
+            values = self._tensors or [tf.constant(value) for value in self._values]
+            self._tensors = values
+
+        def make():
             if self._architecture is None:
-                program = program_class(self.model)
-            else:
-                key = program_class, self._architecture
-                program = predictor_for(key, lambda: program_class(self._new_model()))
-            self._programs[program_class] = program
-        return self._programs[program_class], values
+                return program_class(self.model)
+            key = program_class, self._architecture
+            return predictor_for(key, lambda: program_class(self._new_model()))
+
+        return self._program(program_class, make), values
+
+    def _program(self, key, make):
+        """Return a program of the network, which is made once, also for several threads."""
+        if key not in self._programs:
+            with model_lock:
+                if key not in self._programs:
+                    self._programs[key] = make()
+        return self._programs[key]
 
     def _predict_with_keras(self, windows, without_baseline):
         model = remove_residual_baseline(self.model) if without_baseline else self.model
-        if without_baseline not in self._programs:
+
+        def make():
             # One graph for any number of rows: another graph might round differently.
             spec = tf.TensorSpec((None, *windows.shape[1:]), windows.dtype)
-            self._programs[without_baseline] = tf.function(
-                lambda x: model(x, training=False), autograph=False
-            ).get_concrete_function(spec)
+            function = tf.function(lambda x: model(x, training=False), autograph=False)
+            return function.get_concrete_function(spec)
+
+        program = self._program(without_baseline, make)
         size = min(_PREDICT_ROWS, max(1, _PREDICT_VALUES // max(1, windows[:1].size)))
         outputs = [
-            self._programs[without_baseline](tf.constant(windows[start : start + size])).numpy()
+            program(tf.constant(windows[start : start + size])).numpy()
             for start in range(0, len(windows), size)
         ]
         return np.concatenate(outputs)
@@ -446,11 +472,20 @@ def build_network(
 
 def _call_builder(builder, options):
     """Call a user's builder with the options that its signature names."""
-    parameters = signature(builder).parameters.values()
-    if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-        names = {p.name for p in parameters}
-        options = {name: value for name, value in options.items() if name in names}
-    return builder(**options)
+    if isinstance(builder, keras.Model):
+        raise ValueError(
+            f"network={builder!r} is a model, but each fit needs a new one. Pass a function that "
+            "builds and returns it."
+        )
+    with contextlib.suppress(ValueError):  # of functions in C, which have no signature
+        parameters = signature(builder).parameters.values()
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            names = {p.name for p in parameters}
+            options = {name: value for name, value in options.items() if name in names}
+    need = "It must return a new keras.Model for the keyword arguments that its signature names."
+    action = f"was called with {', '.join(options) or 'no arguments'}"
+    with raises_as_value_error(f"network={builder!r}", action, need):
+        return builder(**options)
 
 
 def _is_plain(value):

@@ -1,9 +1,8 @@
 """Prediction in a TensorFlow graph: one call for any number of rows, in batches of 64."""
 
-import threading
-
 import tensorflow as tf
 
+from .._keras_compat import model_lock
 from .batches import gather_source, sample_shape
 from .parameters import specs_of, stateless_scope, variables_of
 from .patch import patched_layers
@@ -25,13 +24,13 @@ class CompiledProgram:
         self.model = model
         self.dtype = model.outputs[0].dtype
         self._graphs = {}
-        self._lock = threading.Lock()
 
     def _graph(self, make, *key):
-        with self._lock:
-            if (make, *key) not in self._graphs:
-                self._graphs[make, *key] = make(*key)
-            return self._graphs[make, *key]
+        if (make, *key) not in self._graphs:
+            with model_lock:  # other programs may belong to the same model
+                if (make, *key) not in self._graphs:
+                    self._graphs[make, *key] = make(*key)
+        return self._graphs[make, *key]
 
 
 class Predictor(CompiledProgram):

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 
-from .._checks import check_numeric, check_single_series
+from .._checks import check_no_panel, check_numeric
 from .._sklearn_compat import (
     check_array,
     check_is_fitted,
@@ -161,11 +161,11 @@ def is_three_dimensional(X: Any) -> bool:
 def check_windows_or_table(name: str, X: Any) -> None:
     """Raise a ValueError if X is a panel of several series, or holds times or strings."""
     if not is_windows(X):
-        check_single_series(
+        check_no_panel(
             name,
             X,
-            "Use RNNForecaster, or pass an array of shape (n_samples, n_timesteps, "
-            "n_features) or a list of arrays.",
+            "Use RNNForecaster to forecast, or RNNTimeSeriesClassifier to classify panels, or pass "
+            "an array of shape (n_samples, n_timesteps, n_features) or a list of arrays.",
         )
         check_numeric(X)
 

@@ -4,9 +4,13 @@ A builder is a function that returns an uncompiled `keras.Model` for given shape
 """
 
 from .._checks import MASKED
-from .builders import build_rnn, build_rnn_classifier, build_text_rnn
-from .custom_cells import CELLS
-from .encoders import build_cnn_rnn, build_encoder_decoder
+from .._process import check_backend
+
+check_backend()  # before any module imports Keras
+
+from .builders import build_rnn, build_rnn_classifier, build_text_rnn  # noqa: E402
+from .custom_cells import CELLS  # noqa: E402
+from .encoders import build_cnn_rnn, build_encoder_decoder  # noqa: E402
 
 __all__ = [
     "CELLS",

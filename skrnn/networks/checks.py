@@ -1,5 +1,6 @@
 """Checks of the names of Keras objects and of user-defined networks."""
 
+import math
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from .._checks import check_name
+from .._checks import check_name, raises_as_value_error
 
 # Names in the modules of Keras that are not names of activations, losses or optimizers.
 _OTHER_NAMES = {"get", "serialize", "deserialize", "legacy", "schedules", "optimizer", "loss"}
@@ -72,22 +73,57 @@ def check_network(
         If `model` is not a Keras model, or its outputs have another shape or are not probabilities.
     """
     if not isinstance(model, keras.Model):
-        raise ValueError(f"network must return a keras.Model, got {type(model).__name__}.")
-    if not model.built and isinstance(model, keras.Sequential):
-        model.build((None, *input_shape))
-    if not getattr(model, "inputs", None):
-        inputs = keras.Input(input_shape)
-        model = compile_like(model, keras.Model(inputs, model(inputs)))
+        raise ValueError(
+            f"network must return a keras.Model, got {type(model).__name__}. Return the model at "
+            "the end of the function."
+        )
+    action = f"was called on inputs of shape {(None, *input_shape)}"
+    need = "Build it with the input_shape that the builder receives."
+    with raises_as_value_error(f"The network {model.name!r}", action, need):
+        if not model.built and isinstance(model, keras.Sequential):
+            model.build((None, *input_shape))
+        if not getattr(model, "inputs", None):
+            inputs = keras.Input(input_shape)
+            model = compile_like(model, keras.Model(inputs, model(inputs)))
+    _check_tensors(model, input_shape)
     shape = tuple(model.outputs[0].shape)
     expected = (None, input_shape[0], n_outputs) if sequence else (None, n_outputs)
     # A time axis of variable length matches one of any length.
     has_any_length = sequence and len(shape) == 3 and None in (shape[1], input_shape[0])
     matches = shape[1:] == expected[1:] or (has_any_length and shape[2] == n_outputs)
-    if len(model.outputs) != 1 or not matches:
+    if not matches:
         raise ValueError(f"The network's outputs have shape {shape}, but y needs {expected}.")
     if probabilities:
         _check_probabilities(model, input_shape)
     return model
+
+
+def _check_tensors(model, input_shape):
+    """Raise a ValueError unless the inputs and the outputs of a model are one tensor each."""
+    for kind, tensors in (("inputs", model.inputs), ("outputs", model.outputs)):
+        if len(tensors) != 1:
+            raise ValueError(
+                f"The network {model.name!r} has {len(tensors)} {kind}, of shapes "
+                f"{[tuple(tensor.shape) for tensor in tensors]}, but needs one."
+            )
+    if not isinstance(model, keras.Sequential) and isinstance(model.output, dict):
+        raise ValueError(
+            f"The network {model.name!r} returns a dict with the keys {list(model.output)}. Return "
+            "its output itself."
+        )
+    n_timesteps, n_features = input_shape
+    shape = tuple(model.inputs[0].shape)
+    fits = len(shape) > 1 and (shape[1] is None or n_timesteps in (None, shape[1]))
+    if not fits or (None not in shape[2:] and math.prod(shape[2:]) != n_features):
+        raise ValueError(
+            f"The network {model.name!r} takes inputs of shape {shape}, but X has the shape "
+            f"{(None, *input_shape)}. Build it with the input_shape that the builder receives."
+        )
+    if not keras.backend.is_float_dtype(model.outputs[0].dtype):
+        raise ValueError(
+            f"The network {model.name!r} has outputs of dtype {model.outputs[0].dtype}, which has "
+            "no gradient. Return floating-point outputs."
+        )
 
 
 def _check_probabilities(model, input_shape):

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from .._checks import check_name
+from .._checks import check_name, raises_as_value_error
 from ..layers import LAYERS
 
 # Makers of recurrent layers by the name of the cell.
@@ -72,15 +72,19 @@ def make_recurrent_layer(
             "number of units."
         )
     settings = {name: value for name, value in settings.items() if _is_non_default(name, value)}
-    _check_settings(cell, settings)
-    layer = cell(units, **settings)
-    if not (isinstance(layer, keras.layers.Layer) and hasattr(layer, "state_size")):
-        raise ValueError(
-            f"cell={cell!r} returned {layer!r}, which is not a recurrent cell. Pass the class of a "
-            "Keras cell (a keras.layers.Layer with state_size and call(inputs, states)) or of a "
-            "recurrent layer, a function that returns a new cell or layer for a number of units, "
-            f"or one of {', '.join(map(repr, CELLS))}."
-        )
+    if settings:
+        _check_settings(cell, settings)
+    need = (
+        "Pass the class of a Keras cell (a keras.layers.Layer with state_size and call(inputs, "
+        "states)) or of a recurrent layer, a function that returns a new cell or layer for a "
+        f"number of units, or one of {', '.join(map(repr, CELLS))}."
+    )
+    arguments = ", ".join([repr(units), *(f"{name}=..." for name in settings)])
+    with raises_as_value_error(f"cell={cell!r}", f"was called as cell({arguments})", need):
+        layer = cell(units, **settings)
+    is_layer = isinstance(layer, keras.layers.Layer) and type(layer).call != keras.layers.Layer.call
+    if not (is_layer and hasattr(layer, "state_size")):
+        raise ValueError(f"cell={cell!r} returned {layer!r}, which is not a recurrent cell. {need}")
     if not isinstance(layer, keras.layers.RNN):
         layer = keras.layers.RNN(layer)
     layer.return_sequences, layer.go_backwards = return_sequences, go_backwards
@@ -120,7 +124,10 @@ def _accepted_parameters(cell: Callable) -> tuple[list[str], bool]:
         constructors = [members["__init__"] for members in classes if "__init__" in members]
     names: list[str] = []
     for constructor in constructors:
-        parameters = signature(constructor).parameters.values()
+        try:
+            parameters = signature(constructor).parameters.values()
+        except ValueError:  # of a function in C
+            return names, True
         named = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
         names += [name for name in named if name not in (*names, "self")]
         if not any(p.kind is Parameter.VAR_KEYWORD for p in parameters):

@@ -7,7 +7,7 @@ from typing import Any, TypedDict, TypeVar
 
 import keras
 
-from .._checks import check_name
+from .._checks import check_name, raises_as_value_error
 from .._docstrings import substitute_docs
 from .._keras_compat import default_seeds
 from .._parameters import Activation, StackParameters, Units
@@ -115,12 +115,41 @@ def stack_recurrent_layers(
         # User-defined cells initialize their weights themselves.
         with default_seeds(0 if isinstance(options.cell, str) else options.new_seed()):
             layer = _make_layer(options, units, return_sequences=return_sequences)
-            x = layer(x)
+            x = _apply_layer(options, layer, x)
         if options.recurrent_initializer == "identity":
             initialize_identity(layer)
         if options.dropout:
             x = keras.layers.Dropout(options.dropout, seed=options.new_seed())(x)
     return x
+
+
+def _apply_layer(options, layer, x):
+    """Return the outputs of a new recurrent layer, or raise the ValueError of a bad cell."""
+    if isinstance(options.cell, str):
+        return layer(x)
+    action = f"was applied to inputs of shape {tuple(x.shape)}"
+    need = (
+        "The cell needs a method call(inputs, states) that returns the output and the new states."
+    )
+    with raises_as_value_error(f"cell={options.cell!r}", action, need):
+        outputs = layer(x)
+        if not _is_stateful(layer):  # the call above does not run a step of the cell
+            _check_step(layer, x, outputs)
+        return outputs
+
+
+def _check_step(layer, x, outputs):
+    """Raise a ValueError if the outputs of a time step have another shape than those of `layer`."""
+    output = layer(keras.ops.zeros((1, 1, x.shape[-1]), x.dtype), training=False)
+    if (output.shape[0], output.shape[-1]) != (1, outputs.shape[-1]):
+        raise ValueError(
+            f"its output for inputs of shape (1, {x.shape[-1]}) has the shape "
+            f"{tuple(output.shape)}, not (1, {outputs.shape[-1]})"
+        )
+
+
+def _is_stateful(layer):
+    return getattr(getattr(layer, "forward_layer", layer), "stateful", False)
 
 
 def _make_layer(options, units, **settings):
@@ -132,7 +161,11 @@ def _make_layer(options, units, **settings):
     if not options.bidirectional:
         return layer
     backward_layer = make(go_backwards=True, name=f"{layer.name}_backward")
-    with keras.saving.custom_object_scope(custom_objects_of([layer])):
+    need = (
+        "Let its __init__ pass **kwargs to super().__init__, and get_config return its parameters."
+    )
+    context = raises_as_value_error(f"cell={options.cell!r}", "was copied from its config", need)
+    with context, keras.saving.custom_object_scope(custom_objects_of([layer])):
         bidirectional = keras.layers.Bidirectional(layer, backward_layer=backward_layer)
     if isinstance(options.cell, str):  # the copy of a SimpleRNN has another seed
         copied_cell = bidirectional.forward_layer.cell

@@ -12,13 +12,14 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 
+from .._checks import check_generator
 from .._docstrings import substitute_docs
 from .._estimator import BaseRNN, draw_seed
 from .._inputs.labels import class_weights, encode_classes, find_classes, stratified_holdout
 from .._inputs.weights import check_weights, normalize_weights
 from .._inputs.windows import check_complete_windows, check_enough_rows, n_incomplete
 from .._parameters import POSITIVE_INT, STACK_CONSTRAINTS, Cell, Units
-from .._sklearn_compat import StrOptions, check_is_fitted, fit_context
+from .._sklearn_compat import StrOptions, check_is_fitted, check_sample_weight, fit_context
 from ._inputs import (
     KINDS,
     bucket_length,
@@ -450,10 +451,15 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
             if y is None:
                 skip = n_incomplete(X)
                 check_complete_windows(len(X), skip)
-            y = check_labels(self, X, y)
+        elif not isinstance(X, str):  # which is one text
+            X = check_texts(type(self).__name__, X)
+        y_pred = self.predict(X)
+        y = check_labels(self, [X] if isinstance(X, str) else X, y)
         if sample_weight is not None:
-            sample_weight = np.asarray(sample_weight)[skip:]
-        return accuracy_score(y[skip:], self.predict(X)[skip:], sample_weight=sample_weight)
+            rows = np.zeros((len(y), 1))
+            weights = check_sample_weight(sample_weight, rows, ensure_non_negative=True)
+            sample_weight = weights[skip:]
+        return accuracy_score(y[skip:], y_pred[skip:], sample_weight=sample_weight)
 
     def _score_texts(self, X, sample_weight):
         """Return the accuracy of a language model over all symbols of texts."""
@@ -597,7 +603,7 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
         from ._language_model import Generator
 
         (encoded,) = encode_tokens(self, self._read_symbols([prompt]))
-        rng = np.random.default_rng(draw_seed(random_state))
+        rng = np.random.default_rng(draw_seed(check_generator(random_state)))
         # Copied, so that a later fit does not change the symbols of this generator.
         symbols = self.classes_.tolist()
         generator, values = self._network.compiled_program(Generator)
@@ -639,7 +645,8 @@ def _check_generation(prompt, length, temperature, top_k, top_p):
     """Raise an error if a parameter of `generate` is invalid."""
     if length is not None:
         _check_number("length", length, Integral, "an int of at least 1", lambda v: v >= 1)
-    _check_number("temperature", temperature, Real, "a number > 0", lambda v: 0 < v < np.inf)
+    need = "a number > 0; top_k=1 takes the most probable symbol"
+    _check_number("temperature", temperature, Real, need, lambda v: 0 < v < np.inf)
     if top_k is not None:
         _check_number("top_k", top_k, Integral, "an int of at least 1", lambda v: v >= 1)
     if top_p is not None:

@@ -1,8 +1,10 @@
 """Validation and encoding of the input of CharLSTMClassifier."""
 
+from collections.abc import Mapping, Set, Sized
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets
 
 from .._inputs.windows import check_n_samples, series_target
@@ -35,8 +37,7 @@ def read_input(estimator: Any, X: Any, y: Any) -> tuple[str, Any, Any]:
                 f"X is one str, so y={y!r} would label a single text. Pass a list of texts with a "
                 "label for each, or leave out y to fit a language model."
             )
-        check_n_samples(texts, y)
-        return "strings", texts, y
+        return "strings", texts, _label_array(y)
     if len(texts) > 1 and max(map(len, texts)) <= 1:
         raise ValueError(
             f"All {len(texts)} texts are one symbol long, as if a splitter had split a str into "
@@ -72,12 +73,19 @@ def build_vocabulary(estimator: Any, symbols: Any) -> dict[str, int]:
 
 def check_symbols(name: str, X: Any) -> WindowArray | np.ndarray:
     """Validate windows of symbols: a WindowArray or an array of shape (n_samples, n_timesteps)."""
-    if not is_windows(X) and (hasattr(X, "columns") or np.shape(X)[1:] == (1,)):
+    is_table = hasattr(X, "columns")
+    try:
+        X = X.stacked() if is_windows(X) else np.asarray(X)
+    except ValueError:
         raise ValueError(
-            f"{name} takes texts as a sequence of str, got a table of shape {np.shape(X)}. Pass "
+            f"{name} takes windows of the same number of symbols, got rows of different lengths. "
+            "Pass windows of a WindowTransformer."
+        ) from None
+    if not is_windows(X) and (is_table or X.shape[1:] == (1,)):
+        raise ValueError(
+            f"{name} takes texts as a sequence of str, got a table of shape {X.shape}. Pass "
             "one column of it: X['name'] of a DataFrame, X[:, 0] of an array."
         )
-    X = X.stacked() if is_windows(X) else np.asarray(X)
     if X.ndim not in (2, 3) or (X.ndim == 3 and X.shape[2] != 1):
         raise ValueError(
             f"{name} takes windows of one column of symbols, got shape {X.shape}. Pass "
@@ -101,15 +109,60 @@ def check_symbols(name: str, X: Any) -> WindowArray | np.ndarray:
 
 def check_labels(estimator: Any, X: Any, y: Any) -> np.ndarray:
     """Return the labels of windows or strings as an array of shape (n_samples,)."""
-    y = np.asarray(series_target(estimator, X) if y is None else y)
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.ndim != 1:
-        raise ValueError(f"y must be of shape (n_samples,), got {y.shape}.")
+    y = _label_array(series_target(estimator, X) if y is None else y)
     check_n_samples(X, y)
     if y.dtype.kind == "f":  # not for symbols: many distinct ones would raise a warning
         check_classification_targets(y)
     return y
+
+
+def _label_array(y):
+    """Return labels as an array with one dimension, without missing labels.
+
+    Raises
+    ------
+    TypeError
+        If y is not a sequence, or contains both str and numbers.
+    ValueError
+        If y has another shape, or a label is missing.
+    """
+    is_array_like = isinstance(y, Sized) or hasattr(y, "shape")
+    if isinstance(y, (str, bytes, Mapping, Set)) or not is_array_like:
+        raise TypeError(
+            f"y must be a sequence of labels, got {y!r} ({type(y).__name__}). Pass a list or an "
+            "array with one label for each row of X."
+        )
+    try:
+        labels = np.asarray(y)
+    except ValueError:
+        raise ValueError(
+            "y must be of shape (n_samples,), got rows of different lengths. Pass one label for "
+            "each row of X."
+        ) from None
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1:
+        raise ValueError(f"y must be of shape (n_samples,), got {labels.shape}.")
+    # An array of str would hide what was None or a number in a list.
+    is_converted = labels.dtype.kind == "U" and isinstance(y, (list, tuple)) and np.ndim(y[0]) == 0
+    _check_label_types(y if is_converted else labels if labels.dtype.kind == "O" else ())
+    return labels
+
+
+def _check_label_types(labels):
+    """Raise an error if a label is missing, or if some labels are str and others are not."""
+    if {*map(type, labels)} <= {str, np.str_}:  # the fast case
+        return
+    first: dict[bool, Any] = {}
+    for row, label in enumerate(labels):
+        if np.ndim(label) == 0 and pd.isna(label):
+            raise ValueError(f"y[{row}] is {label!r}, a missing label. Drop row {row} of X and y.")
+        first.setdefault(isinstance(label, str), label)
+    if len(first) == 2:
+        raise TypeError(
+            f"y contains str and other labels, such as {first[True]!r} and {first[False]!r}, which "
+            "cannot be sorted. Convert all labels to str."
+        )
 
 
 def encode_tokens(estimator: Any, X: Any) -> Any:

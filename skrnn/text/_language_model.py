@@ -111,7 +111,7 @@ class CorpusChunks:
             tf.constant(lengths, tf.int32),
             tf.constant(continues),
             tf.constant(weights, dtype),
-            self._token_weights,
+            tf.cast(self._token_weights, dtype),
         )
 
 

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -39,6 +39,11 @@ def check_texts(name: str, X: Any) -> list[str]:
             f"{name} expects texts, a 1-D sequence of str, got an array of shape "
             f"{tuple(np.shape(X))}. Pass one column, or windows of a WindowTransformer."
         )
+    if isinstance(X, (Mapping, Set)):
+        raise TypeError(
+            f"{name} expects a sequence of str, got a {type(X).__name__}, whose order means "
+            "nothing. Pass a list of texts."
+        )
     if not isinstance(X, Iterable):
         raise TypeError(f"{name} expects a str or a sequence of str, got {type(X).__name__}.")
     texts = [X] if isinstance(X, str) else list(X)
@@ -74,7 +79,8 @@ def check_vocabulary(vocabulary: Collection[str]) -> list[str]:
     ValueError
         If it is a str, or contains anything but non-empty str that `check_texts` accepts.
     """
-    if isinstance(vocabulary, str) or not all(isinstance(s, str) and s for s in vocabulary):
+    is_list = not isinstance(vocabulary, (str, Mapping)) and getattr(vocabulary, "ndim", 1) == 1
+    if not (is_list and all(isinstance(s, str) and s for s in vocabulary)):
         raise ValueError(
             f"vocabulary={vocabulary!r} must be a sequence of symbols, each a non-empty str, such "
             "as list('abc')."

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.metaestimators import available_if
 
-from .._checks import check_numeric, check_single_series, unchanged_on_error
+from .._checks import check_no_panel, check_numeric, unchanged_on_error
 from .._sklearn_compat import (
     Interval,
     check_feature_names_in,
@@ -230,7 +230,7 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
 
     def _validate(self, X, reset):
         name = type(self).__name__
-        check_single_series(name, X, "Use RNNForecaster for panels, or transform each series.")
+        check_no_panel(name, X, "Use RNNForecaster for panels, or transform each series.")
         check_numeric(X, strings=True)
         if reset or self.n_features_in_ == 1:
             X = as_column(X)

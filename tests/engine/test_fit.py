@@ -1,4 +1,4 @@
-"""The loss of predictions outside of training."""
+"""The loss of predictions outside of training, and callbacks that are not supported."""
 
 from types import SimpleNamespace
 
@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from skrnn import RNNClassifier, RNNRegressor
 from skrnn._engine.fit import evaluate_loss
 
 
@@ -27,3 +28,28 @@ def test_the_loss_is_the_weighted_mean_over_samples_and_time_steps(loss, weight_
     else:
         expected = np.average(square, weights=np.broadcast_to(broadcast, square.shape))
     assert found == pytest.approx(expected, rel=1e-6)
+
+
+X = np.zeros((8, 3, 1))
+FITS = {
+    "regressor": (RNNRegressor, X, np.arange(8.0)),
+    "classifier": (RNNClassifier, X, [0, 1] * 4),
+}
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_backup_and_restore_raises_before_training(name, tmp_path):
+    class Subclass(keras.callbacks.BackupAndRestore):
+        pass
+
+    estimator, X, y = FITS[name]
+    callback = Subclass(str(tmp_path / "backup"))
+    model = estimator(cell="rnn", units=2, epochs=1, callbacks=[callback], random_state=0)
+    with pytest.raises(ValueError, match=r"contains Subclass, .*partial_fit or warm_start=True"):
+        model.fit(X, y)
+    assert not hasattr(model, "_network")
+    assert not any(tmp_path.iterdir())
+    before = model.set_params(callbacks=None).fit(X, y).loss_curve_
+    with pytest.raises(ValueError, match="contains Subclass"):
+        model.set_params(callbacks=[callback]).partial_fit(X, y)
+    assert model.loss_curve_ == before

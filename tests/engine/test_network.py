@@ -1,6 +1,9 @@
 """Networks share compiled models and nothing else, and survive errors, pickles and callbacks."""
 
+import copy
 import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import keras
@@ -16,6 +19,7 @@ from engine_helpers import (
     gru,
     make_rnn,
     results_of,
+    weights_of,
 )
 from keras import layers
 from sklearn.base import clone
@@ -23,6 +27,7 @@ from sklearn.base import clone
 from skrnn import clear_compiled
 from skrnn._engine import network as network_module
 from skrnn._engine.network import Network, build_network, copy_optimizer
+from skrnn._engine.predictor import Predictor
 from skrnn._engine.trainer import Trainer
 from skrnn.networks import build_rnn
 
@@ -188,6 +193,49 @@ def test_threads_train_like_consecutive_fits():
         assert_identical(results, fit(setting))
 
 
+def in_threads(function, n_threads=8):
+    """Return the results of a function that so many threads call at the same time."""
+    barrier = threading.Barrier(n_threads)
+
+    def call(_):
+        barrier.wait()
+        return function()
+
+    with ThreadPoolExecutor(n_threads) as pool:
+        return list(pool.map(call, range(n_threads)))
+
+
+@pytest.mark.parametrize("get", [lambda rnn: rnn, lambda rnn: pickle.loads(pickle.dumps(rnn))])
+def test_threads_get_one_model(get):
+    rnn = get(make_rnn().fit(WINDOWS))
+    models = in_threads(lambda: rnn.model_)
+    assert {id(model) for model in models} == {id(rnn.model_)}
+    assert_identical(rnn.model_.get_weights(), pickle.loads(pickle.dumps(rnn)).model_.get_weights())
+
+
+@pytest.mark.parametrize("fused", [True, False], ids=["fused", "by Keras"])
+def test_threads_predict_with_one_graph(fused, monkeypatch):
+    noise = [] if fused else [lambda: layers.GaussianNoise(0.1)]
+    rnn = make_rnn(network=builder(gru(), *noise)).fit(WINDOWS)
+    expected = rnn._network.predict(WINDOWS)
+    clear_compiled()
+    network, calls = copy.deepcopy(rnn._network), []
+
+    def counted(original):
+        def call(*args):
+            calls.append(original.__name__)
+            return original(*args)
+
+        return call
+
+    monkeypatch.setattr(Predictor, "_make_graph", counted(Predictor._make_graph))
+    monkeypatch.setattr(Network, "_new_model", counted(Network._new_model))
+    for predictions in in_threads(lambda: network.predict(WINDOWS)):
+        np.testing.assert_array_equal(predictions, expected)
+    assert sorted(calls) == ["_make_graph", "_new_model"][not fused :]
+    assert len(network._programs) == 1
+
+
 # Resumed training
 
 
@@ -216,6 +264,64 @@ def test_training_is_resumed_after_a_pickle(settings):
     for fitted in (rnn, copied):
         fitted.fit(WINDOWS) if fitted.warm_start else fitted.partial_fit(WINDOWS)
     assert_identical(results_of(copied), results_of(rnn))
+
+
+SCHEDULE = keras.optimizers.schedules.ExponentialDecay(0.05, 2, 0.5)
+
+
+def test_fits_with_a_schedule_have_the_same_bits():
+    settings = {"optimizer": keras.optimizers.Adam(SCHEDULE), "learning_rate": None}
+    first, second = (make_rnn(**settings).fit(WINDOWS) for _ in range(2))
+    assert_identical(results_of(first), results_of(second))
+    optimizer = first.model_.optimizer
+    n_steps = 2 * 3  # epochs and batches
+    assert int(optimizer.iterations) == n_steps
+    assert float(optimizer.learning_rate) == pytest.approx(0.05 * 0.5 ** (n_steps / 2))
+    resumed = pickle.loads(pickle.dumps(first)).partial_fit(WINDOWS)
+    assert int(resumed.model_.optimizer.iterations) == n_steps + 3
+
+
+def test_a_step_has_the_learning_rate_of_the_schedule():
+    """An SGD step is the learning rate times the gradient, which is that of a constant rate."""
+    rates = [0.5, 0.25, 0.125]
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay([0, 1], rates)
+    batches = {"batch_size": 16, "epochs": 1, "cell": "gru"}
+    rnn = make_rnn(optimizer=keras.optimizers.SGD(schedule), learning_rate=None, **batches)
+    rnn.fit(WINDOWS)
+    by_keras = clone(rnn).set_params(callbacks=[BatchCallback()]).fit(WINDOWS)
+    for value, expected in zip(weights_of(rnn), weights_of(by_keras), strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
+    used = []
+
+    class Rates(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            used.append(float(self.model.optimizer.learning_rate))
+
+    clone(rnn).set_params(callbacks=[Rates()]).fit(WINDOWS)
+    assert used == rates
+
+
+@pytest.mark.parametrize("touch", [False, True], ids=["", "model was read"])
+@pytest.mark.parametrize("rates", [(None, 0.1), (0.1, None)], ids=["to constant", "to schedule"])
+def test_training_is_not_resumed_with_another_kind_of_learning_rate(rates, touch):
+    settings = {"optimizer": keras.optimizers.SGD(SCHEDULE), "warm_start": True}
+    rnn = make_rnn(learning_rate=rates[0], **settings).fit(WINDOWS)
+    if touch:
+        _ = rnn.model_
+    expected = results_of(rnn)
+    rnn = pickle.loads(pickle.dumps(rnn)) if not touch else rnn
+    with pytest.raises(ValueError, match=r"was trained with a .* cannot be resumed with a .* rate"):
+        rnn.set_params(learning_rate=rates[1]).fit(WINDOWS)
+    assert_identical(results_of(rnn), expected)
+    rnn.set_params(learning_rate=rates[0]).fit(WINDOWS)
+    assert len(rnn.loss_curve_) == 4
+
+
+@pytest.mark.parametrize("rate", [SCHEDULE, "fast", -1.0, True])
+def test_an_invalid_learning_rate_says_where_a_schedule_goes(rate):
+    match = r"'learning_rate' parameter .* optimizer=keras\.optimizers\.Adam\(schedule\).* Got "
+    with pytest.raises(ValueError, match=match):
+        make_rnn(learning_rate=rate).fit(WINDOWS)
 
 
 # The model

@@ -319,7 +319,8 @@ def test_inputs_of_another_dtype_than_the_layers(default_dtypes):
     default_dtypes("float64", "float32")
     rnn = make_rnn("gru").fit(WINDOWS, sample_weight=np.arange(48.0))
     assert np.isfinite(rnn.loss_curve_).all()
-    assert rnn._network.output_dtype == "float32"
+    assert rnn.model_.outputs[0].dtype == "float32"
+    assert rnn.predict(WINDOWS).dtype == np.float64
 
 
 def test_training_without_xla(monkeypatch):

@@ -58,12 +58,32 @@ def test_networks_that_do_not_match():
     with pytest.raises(ValueError, match=r"shape \(None, 3\), but y needs \(None, 6, 3\)"):
         check_network(network(keras.layers.GRU(3)), (6, 2), 3, sequence=True)
     sequences = network(keras.layers.GRU(3, return_sequences=True), shape=(5, 2))
-    with pytest.raises(ValueError, match=r"shape \(None, 5, 3\), but y needs \(None, 6, 3\)"):
+    with pytest.raises(ValueError, match=r"takes inputs of shape \(None, 5, 2\), but X has the"):
         check_network(sequences, (6, 2), 3, sequence=True)
     inputs = keras.Input((6, 2))
     outputs = [keras.layers.GRU(3)(inputs), keras.layers.GRU(3)(inputs)]
-    with pytest.raises(ValueError, match="but y needs"):
+    with pytest.raises(ValueError, match=r"has 2 outputs, of shapes \[\(None, 3\), \(None, 3\)\]"):
         check_network(keras.Model(inputs, outputs), (6, 2), 3)
+    with pytest.raises(ValueError, match=r"returns a dict with the keys \['a'\]"):
+        check_network(keras.Model(inputs, {"a": outputs[0]}), (6, 2), 3)
+    other = keras.Input((6, 2))
+    summed = keras.layers.GRU(3)(keras.layers.Add()([inputs, other]))
+    with pytest.raises(ValueError, match="has 2 inputs"):
+        check_network(keras.Model([inputs, other], summed), (6, 2), 3)
+    whole = keras.Model(inputs, keras.ops.cast(outputs[0], "int32"))
+    with pytest.raises(ValueError, match="has outputs of dtype int32, which has no gradient"):
+        check_network(whole, (6, 2), 3)
+    with pytest.raises(
+        ValueError, match=r"raised ValueError when it was called on inputs of .*6, 2"
+    ):
+        check_network(keras.Sequential(), (6, 2), 3)
+
+
+def test_networks_of_flat_windows_match_windows_of_one_feature():
+    flat = network(keras.layers.Dense(1), shape=(6,))
+    assert check_network(flat, (6, 1), 1) is flat
+    with pytest.raises(ValueError, match=r"takes inputs of shape \(None, 6\), but X"):
+        check_network(flat, (6, 2), 1)
 
 
 def test_outputs_must_be_probabilities():

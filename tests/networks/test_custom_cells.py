@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 from functools import partial
@@ -536,6 +537,77 @@ def test_cells_keep_their_defaults():
 def test_settings_without_a_parameter_of_the_cell(cell, settings, match):
     with pytest.raises(ValueError, match=match):
         build_rnn((5, 2), 1, cell, 3, **settings)
+
+
+class CellWithoutCall(keras.layers.Layer):
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        self.state_size = units
+
+
+class CellWithoutConfig(CellWithoutCall):
+    def __init__(self, units):
+        super().__init__(units)
+
+    def call(self, inputs, states):
+        return states[0], states
+
+
+class CellWithoutStates(CellWithoutCall):
+    def call(self, inputs, states):
+        return inputs
+
+
+class FailingCell(CellWithoutCall):
+    def call(self, inputs, states):
+        raise KeyError("no step")
+
+
+class BroadcastingCell(CellWithoutCall):
+    def call(self, inputs, states):
+        return keras.ops.ones((2, self.state_size)), states
+
+
+def make_nothing():
+    pass
+
+
+def raise_error(units):
+    raise RuntimeError("no cell today.")
+
+
+INVALID_CALLABLES = {
+    dict: r"raised TypeError when it was called as cell\(3\): 'int' object is not iterable\. Pass",
+    int: "returned 3, which is not a recurrent cell",
+    len: r"raised TypeError when it was called as cell\(3\)",
+    max: r"raised TypeError when it was called as cell\(3\)",
+    object: r"raised TypeError when it was called as cell\(3\)",
+    make_nothing: r"raised TypeError .* takes 0 positional arguments",
+    raise_error: r"raised RuntimeError when it was called as cell\(3\): no cell today\. Pass",
+    print: "returned None, which is not a recurrent cell",
+    keras.layers.Conv1D: r"raised TypeError .*missing 1 required positional argument: 'kernel_size",
+    keras.layers.RNN: "raised ValueError .*Argument `cell` should have a `call` method",
+    keras.layers.Bidirectional: "raised ValueError .*Please initialize `Bidirectional`",
+    CellWithoutCall: "returned <CellWithoutCall .*, which is not a recurrent cell",
+    CellWithoutStates: r"raised ValueError when it was applied to inputs of shape \(None, 5, 2\)",
+    FailingCell: r"raised KeyError when it was applied.* needs a method call\(inputs, states\)",
+    BroadcastingCell: r"for inputs of shape \(1, 2\) has the shape \(2, [36]\), not \(1, [36]\)",
+}
+
+
+@pytest.mark.parametrize("cell", INVALID_CALLABLES, ids=lambda cell: cell.__name__)
+@pytest.mark.parametrize("settings", [{}, {"bidirectional": True}], ids=["forward", "both"])
+def test_callables_that_make_no_cell(cell, settings):
+    match = f"(?s)^cell={re.escape(repr(cell))} .*{INVALID_CALLABLES[cell]}"
+    with pytest.raises(ValueError, match=match) as info:
+        build_rnn((5, 2), 1, cell, 3, **settings)
+    assert info.value.__cause__ is not None or " returned " in str(info.value)
+
+
+def test_bidirectional_layers_need_the_config_of_a_cell():
+    match = r"(?s)cell=.*CellWithoutConfig.* raised TypeError when it was copied.* Let its __init__"
+    with pytest.raises(ValueError, match=match):
+        build_rnn((5, 2), 1, CellWithoutConfig, 3, bidirectional=True)
 
 
 @pytest.mark.parametrize(

@@ -155,3 +155,41 @@ def test_a_layer_that_is_called_twice_samples_a_recurrent_dropout_mask_for_each_
     model = RNNRegressor(**settings).fit(X, X[:, -1])
     expected = RNNRegressor(callbacks=[BATCH_HOOK], **settings).fit(X, X[:, -1])
     np.testing.assert_allclose(model.loss_curve_, expected.loss_curve_, rtol=1e-5)
+
+
+# Dtype policies
+
+OPTIONS = {
+    "plain": {},
+    "dropout": {"dropout": 0.1, "recurrent_dropout": 0.1},
+    "bidirectional": {"bidirectional": True},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_cell_learns_under_dtype_policies(cell, options, policy, dtype_policy):
+    dtype_policy(policy)
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(length, 1)) for length in rng.integers(2, 7, 96)]
+    y = [int(x[-1, 0] > 0) for x in X]
+    settings = {"epochs": 10, "learning_rate": 0.02, "random_state": 0, **OPTIONS[options]}
+    model = RNNClassifier(cell, 8, **settings).fit(X, y)  # masks all but the last time steps
+    assert np.isfinite(model.loss_curve_).all()
+    assert model.loss_curve_[-1] < model.loss_curve_[0]
+    probabilities = model.predict_proba(X)
+    assert probabilities.dtype == ("float64" if policy == "float64" else "float32")
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("cell", ["clockwork", "depthgated"])
+def test_regression_under_dtype_policies(cell, policy, dtype_policy):
+    dtype_policy(policy)
+    X = np.random.default_rng(0).normal(size=(64, 6, 1))
+    settings = {"epochs": 10, "learning_rate": 0.02, "random_state": 0}
+    model = RNNRegressor(cell, 8, **settings).fit(X, X[:, -1, 0])
+    assert model.loss_curve_[-1] < model.loss_curve_[0]
+    assert np.isfinite(model.predict(X)).all()

@@ -62,13 +62,77 @@ def test_invalid_input_raises_and_leaves_the_estimator_unfitted(X, y, error, mat
         ({"class_weight": {"a": 0, "b": 0}}, "Nothing to train on"),
         ({"class_weight": {"a": -1.0}}, "must be finite, non-negative numbers"),
         ({"chunk_length": 0}, "The 'chunk_length' parameter of CharLSTMClassifier"),
-        ({"chunk_length": True}, "'chunk_length' parameter of .* must be an int"),
         ({"embedding": 0}, "The 'embedding' parameter of CharLSTMClassifier"),
+        ({"vocabulary": {"a": 0, "b": 1}}, r"vocabulary=\{'a': 0, 'b': 1\} must be a sequence"),
+        ({"vocabulary": pd.DataFrame({"a": ["b"]})}, "must be a sequence of symbols"),
     ],
 )
 def test_invalid_parameters_raise(parameters, match):
     with pytest.raises(ValueError, match=match):
         small(**parameters).fit("abab")
+
+
+@pytest.mark.parametrize("value", [True, np.True_, -1, float("nan"), 2.5, "4"])
+@pytest.mark.parametrize(
+    "name", ["embedding", "units", "batch_size", "chunk_length", "epochs", "n_iter_no_change"]
+)
+def test_parameters_that_are_counts_take_ints_alone(name, value):
+    with pytest.raises(ValueError, match=f"'{name}' parameter of CharLSTMClassifier.* Got "):
+        small(**{name: value}).fit("abab")
+
+
+UNORDERED = [{"ab": 1, "ba": 2}, {"ab", "ba"}]
+
+
+@pytest.mark.parametrize("X", UNORDERED, ids=["dict", "set"])
+@pytest.mark.parametrize("method", ["fit", "predict", "score", "cross_entropy", "partial_fit"])
+def test_texts_have_an_order(method, X):
+    model = small().fit("abab")
+    with pytest.raises(TypeError, match=r"expects a sequence of str, got a (dict|set)"):
+        getattr(model, method)(X)
+
+
+@pytest.mark.parametrize(
+    ("y", "error", "match"),
+    [
+        (3, TypeError, r"y must be a sequence of labels, got 3 \(int\)"),
+        ("xy", TypeError, r"y must be a sequence of labels, got 'xy' \(str\)"),
+        ({"x": 1, "y": 2}, TypeError, r"y must be a sequence of labels, got .* \(dict\)"),
+        ({"x", "y"}, TypeError, r"y must be a sequence of labels, got .* \(set\)"),
+        ((label for label in "xy"), TypeError, r"y must be a sequence .* \(generator\)"),
+        (np.array("x"), ValueError, r"y must be of shape \(n_samples,\), got \(\)"),
+        ([["x"], ["x", "y"]], ValueError, "got rows of different lengths"),
+        ([["x", "y"], ["y", "x"]], ValueError, r"y must be of shape \(n_samples,\), got \(2, 2\)"),
+        (["x", None], ValueError, r"y\[1\] is None, a missing label"),
+        ([float("nan"), "x"], ValueError, r"y\[0\] is nan, a missing label"),
+        (pd.Series(["x", pd.NA]), ValueError, r"y\[1\] is .*, a missing label"),
+        (["x", 1], TypeError, "y contains str and other labels, such as 'x' and 1"),
+        (["x"], ValueError, "X has 2 rows and y has 1"),
+    ],
+)
+@pytest.mark.parametrize("method", ["fit", "score"])
+def test_labels_are_one_sequence_of_one_type(method, y, error, match):
+    model = small().fit(STRINGS, LABELS)
+    with pytest.raises(error, match=match):
+        getattr(model, method)(["ab", "ba"], y)
+
+
+def test_windows_have_one_length():
+    X = [["a", "b"], ["b"]]
+    model = small().fit(np.array([["a", "b"], ["b", "a"]]), [0, 1])
+    for method in (model.predict, model.predict_proba):
+        with pytest.raises(ValueError, match="windows of the same number of symbols, got rows of"):
+            method(X)
+
+
+@pytest.mark.parametrize("weights", ["x", [1], [1, np.nan], [1, -1]], ids=str)
+def test_score_of_strings_validates_sample_weights(weights):
+    model = small().fit(STRINGS, LABELS)
+    with pytest.raises(ValueError, match=r"sample_weight|could not convert string to float: 'x'"):
+        model.score(["ab", "xy"], ["left", "right"], sample_weight=weights)
+    assert model.score(["ab", "xy"], ["left", "right"], sample_weight=2.0) == model.score(
+        ["ab", "xy"], ["left", "right"]
+    )
 
 
 def test_partial_fit_of_text_raises_for_classes():

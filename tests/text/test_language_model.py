@@ -12,6 +12,7 @@ from conftest import label
 from sklearn.model_selection import cross_val_score
 
 from skrnn import CharLSTMClassifier
+from skrnn.networks import CELLS
 
 # Keras converts its variables to arrays in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -377,7 +378,13 @@ def test_long_prompts(model):
         ({"length": 0}, "length=0 must be an int of at least 1"),
         ({"length": 2.5}, "length=2.5 must be"),
         ({"top_k": 2.5}, "top_k=2.5 must be"),
-        ({"temperature": 0}, "temperature=0 must be a number > 0"),
+        ({"temperature": 0}, "temperature=0 must be a number > 0; top_k=1 takes the most prob"),
+        ({"random_state": "x"}, "random_state='x' must be an int from 0 to 4294967295"),
+        ({"random_state": True}, "random_state=True must be an int"),
+        ({"random_state": 2.5}, "random_state=2.5 must be an int"),
+        ({"random_state": -1}, "random_state=-1 must be an int"),
+        ({"random_state": float("nan")}, "random_state=nan must be an int"),
+        ({"random_state": [1]}, r"random_state=\[1\] must be an int"),
         ({"temperature": -1.0}, "temperature=-1.0 must be a number > 0"),
         ({"temperature": float("nan")}, "temperature=nan must be"),
         ({"temperature": None}, "temperature=None must be"),
@@ -391,6 +398,13 @@ def test_long_prompts(model):
 def test_invalid_parameters_of_generation_raise(settings, match, method, model):
     with pytest.raises(ValueError, match=match):
         getattr(model, method)("the", **settings)
+
+
+@pytest.mark.parametrize("value", [True, np.True_, -2, "2", float("nan"), float("inf"), [2]])
+@pytest.mark.parametrize("name", ["length", "temperature", "top_k", "top_p"])
+def test_invalid_numbers_of_generation_name_the_parameter(name, value, model):
+    with pytest.raises(ValueError, match=f"^{name}=.* must be a"):
+        model.generate("the", **{name: value})
 
 
 def test_generate_requires_a_length(model):
@@ -410,3 +424,53 @@ def test_only_language_models_generate_and_have_a_cross_entropy(method):
     match = r"fitted on strings and their labels\. Fit it on text alone"
     with pytest.raises(ValueError, match=match):
         getattr(classifier, method)("a")
+
+
+# Dtype policies
+
+
+@pytest.mark.parametrize(
+    ("cell", "policy"),
+    [
+        *((cell, "mixed_float16") for cell in CELLS),
+        ("gru", "mixed_bfloat16"),
+        ("clockwork", "mixed_bfloat16"),
+        ("gru", "float64"),
+    ],
+)
+def test_language_models_under_dtype_policies(cell, policy, dtype_policy):
+    dtype_policy(policy)
+    model = small(cell=cell, units=16, epochs=12, learning_rate=0.02, chunk_length=20)
+    model.fit("abcd" * 50)
+    losses = np.array(model.loss_curve_)
+    assert np.isfinite(losses).all()
+    assert losses[-1] < 0.8 * losses[0]
+    probabilities = model.predict_proba(["abc", "d", ""])
+    assert probabilities.dtype == ("float64" if policy == "float64" else "float32")
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+    tokens = np.array([[5, 1, 2, 3]])
+    expected = model.model_.predict(tokens, verbose=0)[0, -1]
+    np.testing.assert_allclose(probabilities[0], expected, atol=0.02)
+    assert 0 < model.cross_entropy("abcdab").nats < losses[0]
+    text = model.generate("ab", 40, top_k=2, top_p=0.9, random_state=0)
+    assert (len(text), text) == (40, model.generate("ab", 40, top_k=2, top_p=0.9, random_state=0))
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_language_models_with_dropout_under_dtype_policies(policy, early_stopping, dtype_policy):
+    dtype_policy(policy)
+    settings = {"dropout": 0.1, "recurrent_dropout": 0.1, "embedding": 3, "units": (8, 8)}
+    model = small(cell="lstm", epochs=12, early_stopping=early_stopping, **settings)
+    model.fit("abcd" * 50)
+    assert np.isfinite(model.loss_curve_).all()
+    assert model.loss_curve_[-1] < model.loss_curve_[0]
+    np.testing.assert_allclose(model.predict_proba(["abc"]).sum(), 1, rtol=1e-6)
+
+
+def test_strings_under_dtype_policies(dtype_policy):
+    dtype_policy("mixed_float16")
+    texts, labels = ["abab", "ba", "xyx", "yxyx"] * 8, [0, 0, 1, 1] * 8
+    model = small(cell="clockwork", epochs=20, learning_rate=0.05).fit(texts, labels)
+    assert model.loss_curve_[-1] < model.loss_curve_[0]
+    assert model.score(texts, labels) == 1

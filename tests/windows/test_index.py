@@ -273,7 +273,9 @@ def test_index_is_preserved_by_a_pipeline_with_pandas_output():
 def test_panel_raises():
     panel = frame(pd.MultiIndex.from_product([["a", "b"], range(10)]))
     for method in (WindowTransformer(2).fit, WindowTransformer(2).fit_transform):
-        with pytest.raises(ValueError, match=r"MultiIndex.* single series. Use RNNForecaster"):
+        with pytest.raises(ValueError, match=r"MultiIndex.* not accept\. Use RNNForecaster"):
+            ValueError, match=r"MultiIndex.* WindowTransformer does not accept. Use RNNForecaster"
+        ):
             method(panel)
     with pytest.raises(ValueError, match="MultiIndex"):
         WindowTransformer(2).fit(panel.to_numpy()).transform(panel)
