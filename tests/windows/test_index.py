@@ -274,8 +274,6 @@ def test_panel_raises():
     panel = frame(pd.MultiIndex.from_product([["a", "b"], range(10)]))
     for method in (WindowTransformer(2).fit, WindowTransformer(2).fit_transform):
         with pytest.raises(ValueError, match=r"MultiIndex.* not accept\. Use RNNForecaster"):
-            ValueError, match=r"MultiIndex.* WindowTransformer does not accept. Use RNNForecaster"
-        ):
             method(panel)
     with pytest.raises(ValueError, match="MultiIndex"):
         WindowTransformer(2).fit(panel.to_numpy()).transform(panel)
