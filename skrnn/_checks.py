@@ -1,12 +1,12 @@
-"""Checks that several modules share, and a context that restores an estimator after an error."""
+"""Shared checks, and a context that restores an estimator after an error."""
 
 import contextlib
 import difflib
 from collections.abc import Collection, Iterator
 from typing import Any
 
-# The value of all features of a masked time step. No data hold it, float32 and wider types
-# represent it exactly, and its product with zero is zero.
+# The value of all features of a masked time step. It does not occur in data, float32 and
+# wider types represent it exactly, and its product with zero is zero.
 MASKED = -(2.0**126)
 
 
@@ -14,8 +14,8 @@ MASKED = -(2.0**126)
 def unchanged_on_error(estimator: Any) -> Iterator[None]:
     """Restore the attributes of an estimator if the body raises an error.
 
-    A KeyboardInterrupt with a `record` comes from training. It leaves the estimator fitted with
-    what was learned so far.
+    After a KeyboardInterrupt during training, which has a `record`, the estimator remains fitted
+    with the current weights.
     """
     attributes = vars(estimator).copy()
     try:
@@ -28,7 +28,7 @@ def unchanged_on_error(estimator: Any) -> Iterator[None]:
 
 
 def check_name(parameter: str, name: Any, known: Collection) -> Any:
-    """Return `name` if it is in `known`, else raise a ValueError that suggests the closest name."""
+    """Return `name` if it is in `known`, or raise a ValueError that suggests the closest name."""
     if name in known:
         return name
     names = [str(choice) for choice in known]

@@ -82,12 +82,12 @@ class BaseRNN(RNNParameters, CallbackSupportMixin, BaseEstimator):
     def _validate_input(self, X, y, sample_weight, resume, classes):
         """Return X, y and sample weights as arrays, and set the fitted attributes of the data.
 
-        `classes` are those that were passed to `partial_fit` of a classifier, or None.
+        `classes` is the argument of `partial_fit` of a classifier, or None.
         """
         raise NotImplementedError
 
     def _callback_target(self, y, data):
-        """Return the y that callbacks of scikit-learn get."""
+        """Return the y to pass to scikit-learn callbacks."""
         return y
 
     def _build_network(self, X, y, data, seed, settings):
@@ -95,7 +95,7 @@ class BaseRNN(RNNParameters, CallbackSupportMixin, BaseEstimator):
         raise NotImplementedError
 
     def _loss(self):
-        """Return the loss, as Keras takes it."""
+        """Return the loss as an argument of `keras.Model.compile`."""
         raise NotImplementedError
 
     def _score_holdout(self, y, y_pred, sample_weight):
@@ -111,7 +111,7 @@ class BaseRNN(RNNParameters, CallbackSupportMixin, BaseEstimator):
         for callback in self.callbacks or ():
             if not isinstance(callback, keras.callbacks.Callback):
                 raise ValueError(
-                    f"callbacks takes Keras callbacks, got {callback!r}. Pass callbacks of "
+                    f"callbacks must contain Keras callbacks, got {callback!r}. Pass callbacks of "
                     "scikit-learn to set_callbacks(...)."
                 )
 
@@ -156,11 +156,11 @@ class BaseRNN(RNNParameters, CallbackSupportMixin, BaseEstimator):
         return X, y, weights, *purged_time_split(X, rows, self.validation_fraction)
 
     def _loss_mask(self, y):
-        """Return where there is a loss, None for everywhere."""
+        """Return a mask of the values that have a loss, or None if all have one."""
         return None
 
     def _select_trainer(self, X):
-        """Return X as the trainer takes it, and the class of the trainer."""
+        """Return X in the format of the trainer, and the class of the trainer."""
         from ._engine.trainer import Trainer
 
         return X, Trainer
@@ -249,8 +249,8 @@ class BaseSequenceRNN(SequenceParameters, BaseRNN):
         if self.chunk_length is not None and self.bidirectional:
             raise ValueError(
                 f"chunk_length={self.chunk_length} carries the state forwards from one time step "
-                "to the next, but with bidirectional=True layers also read backwards. Set "
-                "bidirectional=False, or chunk_length=None."
+                "to the next, but with bidirectional=True, layers also process the sequence "
+                "backwards. Set bidirectional=False, or chunk_length=None."
             )
 
     def _build(self, build, baseline, seed, settings, n_outputs, **options):
@@ -277,7 +277,7 @@ class BaseSequenceRNN(SequenceParameters, BaseRNN):
 
 
 def draw_seed(random_state: int | np.random.RandomState | None) -> int:
-    """Return an int from a `random_state`; None is fresh entropy, not NumPy's global state."""
+    """Return an int from a `random_state`. If None, it is sampled without NumPy's global state."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
     if not isinstance(random_state, np.random.RandomState):
@@ -286,7 +286,7 @@ def draw_seed(random_state: int | np.random.RandomState | None) -> int:
 
 
 def fitted_attributes(network: Network) -> dict[str, Any]:
-    """Return the fitted attributes that follow from a network."""
+    """Return the fitted attributes that are derived from a network."""
     return {
         "_network": network,
         "n_iter_": network.epochs_done,

@@ -1,4 +1,4 @@
-"""The column of a series that a target consists of, and its naive forecast."""
+"""The column of a series that is the target, and its naive forecast."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ def fit_affine_target(target, y, columns=None):
         Rows of the series that the windows predict.
     y : ndarray of shape (n_samples, n_outputs)
     columns : sequence of int, default=None
-        The column of each output. By default the best column is searched for.
+        The column of each output. If None, the column with the best fit is used.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def fit_affine_target(target, y, columns=None):
             raise ValueError(
                 f"Output {output} of y is {which} of the series in the windows, up to scale and "
                 f"shift (the best fit has an error of {error:.1%} of its standard deviation), so "
-                "its last value is not known. Add the column of the target to X, or name it."
+                "its last value is not known. Add the target column to X, or specify its index."
             )
         fits.append((column, scale, shift))
     return [list(values) for values in zip(*fits, strict=True)]
@@ -61,8 +61,8 @@ def check_columns(name, columns, n_outputs, n_features):
     indices = [int(column) for column in np.atleast_1d(columns)]
     if len(indices) != n_outputs or not all(0 <= column < n_features for column in indices):
         raise ValueError(
-            f"{name}={columns!r} must name one of the columns 0 to {n_features - 1} for each of "
-            f"{n_outputs} outputs."
+            f"{name}={columns!r} must contain one of the columns 0 to {n_features - 1} for each of "
+            f"the {n_outputs} outputs."
         )
     return indices
 
@@ -82,7 +82,7 @@ def _fit_line(x, y, only_equal):
 
 
 def window_value(X, columns, season_length=None):
-    """Return the naive forecast of each window: its last value, or that of the last season.
+    """Return the naive forecast of each window: its last value, or the value one season earlier.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def window_value(X, columns, season_length=None):
     columns : sequence of int
         The columns to forecast.
     season_length : int, default=None
-        Number of rows in a season. None repeats the last row of the window.
+        Number of rows in a season. If None, the last row of the window is used.
 
     Returns
     -------

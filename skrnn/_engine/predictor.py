@@ -13,12 +13,12 @@ _ROWS_PER_BATCH = 64
 
 
 class Predictor:
-    """The outputs of a model as graphs of its variables and X; thread-safe.
+    """Outputs of a model as graphs of its variables and X. Thread-safe.
 
     Parameters
     ----------
     model : keras.Model
-        For which `supports_fused_engine` is true.
+        A model for which `supports_fused_engine` is True.
     """
 
     def __init__(self, model):
@@ -32,7 +32,7 @@ class Predictor:
         Parameters
         ----------
         values : list of tensors
-            Of the model's variables.
+            Values of the model's variables.
         X : WindowArray or ndarray of shape (n_samples, n_timesteps, n_features)
 
         Returns

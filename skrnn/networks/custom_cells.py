@@ -1,4 +1,4 @@
-"""Recurrent layers with user-defined cells."""
+"""Recurrent layers with custom cells."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import keras
 
 from .._checks import check_name
 
-# Settings that are passed to user-defined cells: the parameter of the estimators, its default.
+# Settings that are passed to custom cells: the parameter of the estimators and its default.
 _PARAMETERS = {
     "activation": ("activation", "'tanh'"),
     "recurrent_dropout": ("recurrent_dropout", 0.0),
@@ -29,7 +29,7 @@ def make_recurrent_layer(
     go_backwards: bool = False,
     **settings: Any,
 ) -> keras.layers.RNN:
-    """Make a recurrent layer of a cell.
+    """Make a recurrent layer from a cell.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def make_recurrent_layer(
         Name of a cell in `known`, class of a Keras cell or recurrent layer, or function that
         returns a new cell or layer for a number of units. A class or function is called with
         `units` and with those settings that differ from the defaults of the estimators, so that it
-        keeps its own defaults.
+        keeps its defaults.
     known : dict
         Makers of recurrent layers by the name of the cell.
     units : int
@@ -54,7 +54,7 @@ def make_recurrent_layer(
     Raises
     ------
     ValueError
-        If `cell` is unknown, has no parameter for a setting, or does not make a cell.
+        If `cell` is unknown, has no parameter for a setting, or does not return a recurrent cell.
     """
     if isinstance(cell, str) or not callable(cell):
         make = known[check_name("cell", cell, known)]
@@ -83,7 +83,7 @@ def make_recurrent_layer(
 
 
 def _is_non_default(name: str, value: Any) -> bool:
-    """Whether a setting differs from its default and must be passed to a user-defined cell."""
+    """Return whether a setting differs from its default and is passed to a custom cell."""
     if name == "recurrent_initializer":
         return not isinstance(value, keras.initializers.Orthogonal)
     return name in _PARAMETERS and value not in ("tanh", 0.0)

@@ -27,7 +27,7 @@ def check_index(X):
     raise ValueError(
         f"X's index must be increasing, but row {row} ({values[row]}) {problem}. Sort the rows "
         "by time and drop duplicates, or pass X.to_numpy() if the rows are in order and the "
-        "index has no meaning."
+        "index is irrelevant."
     )
 
 
@@ -52,8 +52,8 @@ def index_follows(index, fitted, in_sample):
     fitted : dict
         The summary of the index of the fitted rows.
     in_sample : bool
-        Whether the values begin with those of the fitted rows. They decide if the two indexes
-        cannot be compared.
+        Whether X begins with the fitted rows, by its values. Used if the two indexes cannot be
+        compared.
     """
     last = fitted["last"][0]
     try:
@@ -66,17 +66,17 @@ def index_follows(index, fitted, in_sample):
     elif not (in_sample and index[0] == fitted["first"] and index[fitted["n_samples"] - 1] == last):
         _warn(
             f"X begins at index {index[0]}, before the end of the fitted rows at {last}, and "
-            "is not the fitted data. Its windows get no context, so the first are incomplete. "
-            "If X follows the fitted rows, set an index that comes after theirs, or pass "
-            "X.to_numpy()."
+            "is not the fitted data. No context is prepended, so its first windows are "
+            "incomplete. If X follows the fitted rows, set an index that is greater than theirs, "
+            "or pass X.to_numpy()."
         )
         return False
     gap = _first_gap(index, fitted["largest_step"])
     if gap is not None:
         _warn(
-            f"The step from index {index[gap]} to {index[gap + 1]} is larger than any between "
-            "the fitted rows. Rows seem to be missing there; windows treat the rows as "
-            "consecutive."
+            f"The step from index {index[gap]} to {index[gap + 1]} is larger than any step "
+            "between the fitted rows. Rows may be missing between them, but windows treat the "
+            "rows as consecutive."
         )
     return follows
 
