@@ -58,8 +58,8 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
       the text is split into chunks, and the state is carried from one chunk to the next. A language
       model generates text (`generate`).
     - **Windows of tokens**, after a `WindowTransformer` in a `Pipeline`: the class of a window is
-      the token that follows it, or y. The series is one column of tokens: ``np.array(list(text))[:,
-      None]``.
+      the token that follows it, or y. The series is one column of tokens:
+      ``np.array(list(text))[:, None]``.
 
     Parameters
     ----------

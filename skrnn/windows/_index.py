@@ -67,8 +67,8 @@ def index_follows(index, fitted, in_sample):
         _warn(
             f"X begins at index {index[0]}, before the end of the fitted rows at {last}, and "
             "is not the fitted data. No context is prepended, so its first windows are "
-            "incomplete. If X follows the fitted rows, set an index that is greater than theirs, "
-            "or pass X.to_numpy()."
+            "incomplete. If X follows the fitted rows, set an index that follows theirs, or "
+            "pass X.to_numpy()."
         )
         return False
     gap = _first_gap(index, fitted["largest_step"])

@@ -425,6 +425,6 @@ def test_different_labels_raise():
 
 
 def test_lower_bound_above_upper_bound_raises():
-    message = r"y_interval has 3 and 2 in row 1: Pass the lower bound before the upper bound"
+    message = r"y_interval has 3 and 2 in row 1\. Pass the lower bound before the upper bound"
     with pytest.raises(ValueError, match=message):
         ForecastDisplay([1.0, 2.0], [1.0, 2.0], y_interval=[[0.0, 2.0], [3.0, 2.0]])

@@ -394,7 +394,7 @@ def test_invalid_parameters_of_generation_raise(settings, match, method, model):
 
 
 def test_generate_requires_a_length(model):
-    with pytest.raises(ValueError, match="length=None must be an int of at least 1; only `stream`"):
+    with pytest.raises(ValueError, match=r"length=None must be an int of at least 1\. Only `str"):
         model.generate("the", None)
 
 
