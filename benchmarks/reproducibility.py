@@ -59,7 +59,7 @@ series = rng.normal(size=(120, 2)).cumsum(axis=0)
 text = "the quick brown fox jumps over the lazy dog, and the dog sleeps on. " * 6
 strings = [text[i : i + 4 + i % 5] for i in range(60)]
 next_letters = np.array([text[i + 4 + i % 5] for i in range(60)])
-symbols = np.array(list(text[:200]))[:, None]
+tokens = np.array(list(text[:200]))[:, None]
 months = pd.period_range("2020-01", periods=60, freq="M")
 wave = 20 + 3 * np.sin(np.arange(60) * 2 * np.pi / 7) + rng.normal(scale=0.2, size=60)
 monthly, exogenous = pd.DataFrame({"y": wave}, months), pd.DataFrame({"x": wave[::-1]}, months)
@@ -272,7 +272,7 @@ SETTINGS = {
     "language, early_stopping": lambda: language(early_stopping=True),
     "language, words": lambda: language(analyzer="word", cell="gru"),
     "language, partial_fit": lambda: language("partial_fit", n_calls=2),
-    "windows of symbols": lambda: fit(windowed(reader()), symbols, None),
+    "windows of tokens": lambda: fit(windowed(reader()), tokens, None),
     "forecast, multioutput": forecast,
     "forecast, recursive": lambda: forecast(strategy="recursive"),
     "forecast, direct": lambda: forecast(strategy="direct", fh=(1, 3)),

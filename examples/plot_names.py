@@ -56,11 +56,11 @@ for letter in "ABKMPT":
     names = []
     for seed in range(4):
         name = letter
-        symbols = model.stream("\n" + letter, temperature=0.7, random_state=4 * ord(letter) + seed)
-        for symbol in symbols:
-            if symbol == "\n" or len(name) > 20:
+        tokens = model.stream("\n" + letter, temperature=0.7, random_state=4 * ord(letter) + seed)
+        for token in tokens:
+            if token == "\n" or len(name) > 20:
                 break
-            name += symbol
+            name += token
         names.append(name)
     print(*names, sep=", ")
 

@@ -1,4 +1,4 @@
-"""Recurrent networks that behave like scikit-learn estimators.
+"""Recurrent neural networks as scikit-learn estimators.
 
 Public names are imported from their modules on first access, and TensorFlow is imported when a
 network is first needed.

@@ -1,4 +1,4 @@
-"""Checks that several modules share, and a context that restores an estimator after an error."""
+"""Shared checks, and a context that restores an estimator after an error."""
 
 import contextlib
 import difflib
@@ -20,8 +20,8 @@ MASKED = -(2.0**126)
 def unchanged_on_error(estimator: Any) -> Iterator[None]:
     """Restore the attributes of an estimator if the body raises an error.
 
-    A KeyboardInterrupt with a `record` comes from training. It leaves the estimator fitted with
-    what was learned so far.
+    After a KeyboardInterrupt during training, which has a `record`, the estimator remains fitted
+    with the current weights.
     """
     attributes = vars(estimator).copy()
     try:
@@ -56,7 +56,7 @@ def raises_as_value_error(subject: str, action: str, need: str) -> Iterator[None
 
 
 def check_name(parameter: str, name: Any, known: Collection) -> Any:
-    """Return `name` if it is in `known`, else raise a ValueError that suggests the closest name."""
+    """Return `name` if it is in `known`, or raise a ValueError that suggests the closest name."""
     if name in known:
         return name
     names = [str(choice) for choice in known]

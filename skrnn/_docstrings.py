@@ -40,7 +40,7 @@ GROUPS = {
 def substitute_docs(**texts: str) -> Callable[[Documented], Documented]:
     """Return a decorator that replaces the placeholders in the docstring of a function or class.
 
-    A placeholder is a line that holds only a name in braces, such as ``{units}``. It is replaced
+    A placeholder is a line that contains only a name in braces, such as ``{units}``. It is replaced
     with the text of that name, indented like the placeholder.
 
     Parameters

@@ -84,12 +84,12 @@ class BaseRNN(RNNParameters, CallbackSupportMixin, BaseEstimator):
     def _validate_input(self, X, y, sample_weight, resume, classes):
         """Return X, y and sample weights as arrays, and set the fitted attributes of the data.
 
-        `classes` are those that were passed to `partial_fit` of a classifier, or None.
+        `classes` is the argument of `partial_fit` of a classifier, or None.
         """
         raise NotImplementedError
 
     def _callback_target(self, y, data):
-        """Return the y that callbacks of scikit-learn get."""
+        """Return the y to pass to scikit-learn callbacks."""
         return y
 
     def _build_network(self, X, y, data, seed, settings):
@@ -97,7 +97,7 @@ class BaseRNN(RNNParameters, CallbackSupportMixin, BaseEstimator):
         raise NotImplementedError
 
     def _loss(self):
-        """Return the loss, as Keras takes it."""
+        """Return the loss as an argument of `keras.Model.compile`."""
         raise NotImplementedError
 
     def _score_holdout(self, y, y_pred, sample_weight):
@@ -113,7 +113,7 @@ class BaseRNN(RNNParameters, CallbackSupportMixin, BaseEstimator):
         for callback in self.callbacks or ():
             if not isinstance(callback, keras.callbacks.Callback):
                 raise ValueError(
-                    f"callbacks takes Keras callbacks, got {callback!r}. Pass callbacks of "
+                    f"callbacks must contain Keras callbacks, got {callback!r}. Pass callbacks of "
                     "scikit-learn to set_callbacks(...)."
                 )
 
@@ -162,7 +162,7 @@ class BaseRNN(RNNParameters, CallbackSupportMixin, BaseEstimator):
         return None
 
     def _select_trainer(self, X):
-        """Return X as the trainer takes it, and the class of the trainer."""
+        """Return X in the format of the trainer, and the class of the trainer."""
         from ._engine.trainer import Trainer
 
         return X, Trainer
@@ -250,8 +250,8 @@ class BaseSequenceRNN(SequenceParameters, BaseRNN):
         if self.chunk_length is not None and self.bidirectional:
             raise ValueError(
                 f"chunk_length={self.chunk_length} carries the state forwards from one time step "
-                "to the next, but with bidirectional=True layers also read backwards. Set "
-                "bidirectional=False, or chunk_length=None."
+                "to the next, but with bidirectional=True, layers also process the sequence "
+                "backwards. Set bidirectional=False, or chunk_length=None."
             )
 
     def _build(self, build, baseline, seed, settings, n_outputs, **options):
@@ -319,7 +319,7 @@ def draw_seed(random_state: int | np.random.RandomState | None) -> int:
 
 
 def fitted_attributes(network: Network) -> dict[str, Any]:
-    """Return the fitted attributes that follow from a network."""
+    """Return the fitted attributes that are derived from a network."""
     return {
         "_network": network,
         "n_iter_": network.epochs_done,

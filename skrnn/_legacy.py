@@ -1,4 +1,4 @@
-"""A clear error for pickles of earlier versions, which name modules that no longer exist."""
+"""Error message for pickles of earlier versions, which contain names of removed modules."""
 
 import sys
 
@@ -19,11 +19,11 @@ _MODULES = {
 
 
 class LegacyModuleFinder:
-    """Raise an ImportError for the modules of earlier versions that pickles name."""
+    """Raise an ImportError for the modules of earlier versions that pickles refer to."""
 
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> None:
-        """Return None for all other modules: they do not exist."""
+        """Return None for other modules, which do not exist."""
         if name in _MODULES:
             raise ImportError(
                 f"{name} is a module of an earlier version of skrnn. Pickles of fitted estimators "
@@ -34,6 +34,6 @@ class LegacyModuleFinder:
 
 
 def install_finder() -> None:
-    """Add the finder behind those of Python, unless it is there."""
+    """Append the finder to those of Python, unless it has been added."""
     if LegacyModuleFinder not in sys.meta_path:
         sys.meta_path.append(LegacyModuleFinder)

@@ -84,11 +84,11 @@ class StackParameters:
     Parameters
     ----------
     cell : str, class or callable, default="lstm"
-        The recurrent cell: "rnn" (simple recurrent network), "lstm" (long short-term memory),
-        "gru" (gated recurrent unit), or one of the cells of `skrnn.layers`: "peephole",
-        "coupled", "depthgated" and "clockwork". A user-defined cell is the class of a Keras
-        cell or recurrent layer, or a function that returns a new cell or layer for a given
-        number of units. See the Notes of `build_rnn`.
+        The recurrent cell: "rnn" (simple recurrent network), "lstm" (long short-term memory), "gru"
+        (gated recurrent unit), or one of the cells of `skrnn.layers`: "peephole", "coupled",
+        "depthgated" and "clockwork". A custom cell is the class of a Keras cell or recurrent layer,
+        or a function that returns a new cell or layer for a given number of units. See the Notes of
+        `build_rnn`.
     units : int or sequence of int, default=64
         Number of units of the recurrent layer. A sequence stacks one layer for each number.
         With ``cell="depthgated"``, the whole stack is a single layer: its levels need the same
@@ -134,21 +134,21 @@ class StackParameters:
 
 @dataclass(eq=False, repr=False)
 class RNNParameters(StackParameters):
-    """Parameters of all recurrent estimators, which are dataclasses to have their `__init__`.
+    """Parameters of all recurrent estimators.
 
     Parameters
     ----------
     optimizer : str or keras.optimizers.Optimizer, default="adam"
-        The optimizer. An instance is copied, never changed.
+        The optimizer. An instance is copied and not modified.
     learning_rate : float, default=None
         Learning rate. None is that of the optimizer, which may have a schedule:
         ``optimizer=keras.optimizers.Adam(schedule)``.
     clipnorm : float, default=None
         Maximum norm of the gradient of each weight. Larger gradients are scaled to this norm.
     clipvalue : float, default=None
-        Maximum absolute value of the elements of the gradients. Excludes `clipnorm`.
+        Maximum absolute value of the elements of the gradients. Cannot be combined with `clipnorm`.
     epochs : int, default=50
-        Number of passes over the data; the maximum with early stopping.
+        Number of passes over the data, or their maximum number with early stopping.
     batch_size : int, default=32
         Number of samples in a batch.
     early_stopping : bool, default=False
@@ -160,16 +160,16 @@ class RNNParameters(StackParameters):
         Number of epochs without a decrease of the loss on the holdout after which training
         stops.
     warm_start : bool, default=False
-        Whether `fit` resumes the training of the fitted network. The parameters of the
-        network, the loss and the optimizer must be those of the first fit; learning_rate may
-        change.
+        Whether `fit` resumes the training of the fitted network. The parameters of the network, the
+        loss and the optimizer must be the same as in the first fit. `learning_rate` may change.
     random_state : int, RandomState instance or None, default=None
-        Seed of the weights, dropout, the holdout and the order of the batches. The same int
-        gives the same bits. None draws a new seed. No global random state is read or changed.
+        Seed of the weights, dropout, the holdout and the order of the batches. Pass an int for
+        bit-identical results across calls. If None, a new seed is sampled. Global random states are
+        neither read nor changed.
     callbacks : list of keras.callbacks.Callback, default=None
-        Callbacks of Keras. Callbacks of scikit-learn are passed to `set_callbacks`.
+        Keras callbacks. Pass scikit-learn callbacks to `set_callbacks`.
     verbose : int, default=0
-        Verbosity of Keras: 0 is silent, 1 shows a progress bar, 2 prints a line for each epoch.
+        Verbosity of training: 0 is silent, 1 shows a progress bar, 2 prints one line per epoch.
     """
 
     _: KW_ONLY
@@ -195,17 +195,17 @@ class SequenceParameters(RNNParameters):
     Parameters
     ----------
     output : {"last", "sequence"}, default="last"
-        Whether to predict one target from each sequence or one at each of its time steps.
+        Whether to predict one target for each sequence or for each time step.
     network : callable, default=None
-        A user-defined builder.
+        Custom builder of the network. If None, a builder of `skrnn.networks` is used.
     chunk_length : int, default=None
-        Number of time steps that gradients are propagated back: truncated backpropagation
+        Number of time steps through which gradients are propagated: truncated backpropagation
         through time [1]_, for long sequences. With ``output="sequence"`` each sequence is split
         into chunks of this many consecutive time steps. Each gradient step uses one chunk of a
         batch of sequences, and starts from the last state of the previous chunk. With
-        ``output="last"`` all time steps are processed, and the gradient stops this many time
-        steps before the last one. None, or a number not less than that of the time steps,
-        propagates gradients through all of them. Excludes `bidirectional`.
+        ``output="last"`` all time steps are processed, and the gradient is truncated this many time
+        steps before the last one. If None, or not less than the number of time steps, gradients are
+        propagated through all of them. Cannot be combined with `bidirectional`.
 
         Predictions, and the loss and score on the holdout, are those of whole sequences for any
         `chunk_length`. `recurrent_dropout` samples new masks for each chunk. A user-defined builder

@@ -9,7 +9,7 @@ from ._sklearn_compat import init_callback_context
 class FitProgress:
     """Report a fit and its epochs to scikit-learn's callbacks.
 
-    Does nothing where scikit-learn has no callback API.
+    It has no effect if scikit-learn has no callback API.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Private and version-dependent names of scikit-learn, under one name each."""
+"""Private and version-dependent names of scikit-learn."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -39,13 +39,13 @@ def fit_context(fit_method: FitMethod) -> FitMethod:
 
 
 def init_callback_context(estimator: Any, max_subtasks: int) -> Any:
-    """Return the callback context of a fit, None where scikit-learn has no callback API."""
+    """Return the callback context of a fit, or None if scikit-learn has no callback API."""
     init = getattr(estimator, "_init_callback_context", None)
     return None if init is None else init(max_subtasks=max_subtasks)
 
 
 def store_output_config(estimator: Any, transform: str | None) -> Any:
-    """Store the container of `set_output`, also where scikit-learn hides that method."""
+    """Store the container of `set_output`, even if scikit-learn hides this method."""
     if transform is not None:
         if not hasattr(estimator, "_sklearn_output_config"):
             estimator._sklearn_output_config = {}

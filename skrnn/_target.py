@@ -1,4 +1,4 @@
-"""The column of a series that a target consists of, and its naive forecast."""
+"""The column of a series that is the target, and its naive forecast."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ def fit_affine_target(target, y, columns=None):
         Rows of the series that the windows predict.
     y : ndarray of shape (n_samples, n_outputs)
     columns : sequence of int, default=None
-        The column of each output. By default the best column is searched for.
+        The column of each output. If None, the column with the best fit is used.
 
     Returns
     -------
@@ -66,8 +66,8 @@ def check_columns(name, columns, n_outputs, n_features):
     is_valid = indices.dtype.kind in "iu" and indices.shape == (n_outputs,)
     if not is_valid or not all(0 <= column < n_features for column in indices):
         raise ValueError(
-            f"{name}={columns!r} must name one of the columns 0 to {n_features - 1} for each of "
-            f"{n_outputs} outputs."
+            f"{name}={columns!r} must contain one of the columns 0 to {n_features - 1} for each of "
+            f"the {n_outputs} outputs."
         )
     return indices.tolist()
 
@@ -87,7 +87,7 @@ def _fit_line(x, y, only_equal):
 
 
 def window_value(X, columns, season_length=None):
-    """Return the naive forecast of each window: its last value, or that of the last season.
+    """Return the naive forecast of each window: its last value, or the value one season earlier.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def window_value(X, columns, season_length=None):
     columns : sequence of int
         The columns to forecast.
     season_length : int, default=None
-        Number of rows in a season. None repeats the last row of the window.
+        Number of rows in a season. If None, the last row of the window is used.
 
     Returns
     -------

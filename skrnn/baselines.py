@@ -29,10 +29,10 @@ _Columns = int | Sequence[int] | None
 def skill_score(
     y_true: ArrayLike, y_pred: ArrayLike, y_naive: ArrayLike, *, sample_weight: Any = None
 ) -> float:
-    """Return the skill of a forecast relative to a naive one, ``1 - RMSE / RMSE_naive`` [1]_.
+    """Return the skill of a forecast, ``1 - RMSE / RMSE_naive`` [1]_.
 
-    The best possible score is 1. A score of 0 means that the forecast is no better than the naive
-    one, and a negative score that it is worse.
+    The best possible score is 1. The score of the naive forecast is 0, and that of a less accurate
+    forecast is negative.
 
     Parameters
     ----------
@@ -44,8 +44,8 @@ def skill_score(
     Returns
     -------
     skill : float
-        The RMSE of several outputs is averaged over them. If the naive forecast has no error, the
-        score is 0.0 for a forecast without error and -inf otherwise.
+        With several outputs, the RMSE is averaged over the outputs. If the naive forecast has no
+        error, the score is 0.0 for a forecast without error and -inf otherwise.
 
     References
     ----------
@@ -68,9 +68,10 @@ def skill_score(
 class NaiveRegressor(RegressorMixin, BaseEstimator):
     """Predict the last value of each window, or the value one season earlier.
 
-    The baseline for other forecasts, used after a `WindowTransformer` like any other regressor. It
-    predicts ``scale * value + shift``. Scale and shift are 1 and 0, unless y was scaled separately
-    from X: then `fit` determines them by comparing y with the series.
+    This naive forecast is a baseline for other regressors. It is used after a `WindowTransformer`,
+    like any other regressor, and predicts ``scale * value + shift``. Scale and shift are 1 and 0
+    unless y is scaled differently from X. In this case, `fit` determines them by matching y to the
+    columns of the series.
 
     Parameters
     ----------
@@ -79,16 +80,20 @@ class NaiveRegressor(RegressorMixin, BaseEstimator):
     season_length : int, default=None
         Number of rows in a season. Required with ``strategy="seasonal"``.
     columns : int or sequence of int, default=None
-        The column of X that each output repeats. By default it is determined by comparing y with
-        the series of a `WindowArray`. For plain arrays, output j repeats column j, or the only
-        column.
+        The column of X that each output repeats. If None, it is determined by matching y to the
+        columns of a `WindowArray`. For plain arrays, output j repeats column j, or the only column.
 
     Attributes
     ----------
     columns_ : list of int
         The column that each output repeats.
+    input_shape_ : tuple (n_timesteps, n_features)
+        Shape of a window.
     n_features_in_ : int
-        Number of features seen in `fit`.
+        Number of columns of a 2-D X, or of features of a 3-D X.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns of a 2-D X seen in `fit`. Defined only if X has column names that are
+        all strings.
 
     Examples
     --------
@@ -126,7 +131,7 @@ class NaiveRegressor(RegressorMixin, BaseEstimator):
         X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
             Windows. 2-D arrays have one feature.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Target values. None uses the series of a WindowArray.
+            Target values. If None, the series of a WindowArray is used.
 
         Returns
         -------
@@ -136,7 +141,8 @@ class NaiveRegressor(RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If y is not a column of the series, or the window is shorter than a season.
+            If y does not match any column of the series up to scale and shift, or if the window is
+            shorter than a season.
         """
         with unchanged_on_error(self):
             windows = check_inputs(self, X, reset=True, dtype=[np.float64, np.float32])
@@ -144,7 +150,7 @@ class NaiveRegressor(RegressorMixin, BaseEstimator):
             if (self.strategy == "seasonal") != (self.season_length is not None):
                 raise ValueError(
                     f"strategy={self.strategy!r} with season_length={self.season_length}: the "
-                    "seasonal strategy requires a season_length, and 'last' does not accept one."
+                    "seasonal strategy requires season_length, and 'last' does not accept it."
                 )
             n_outputs, n_features = targets.shape[1], windows.shape[2]
             columns = check_columns("columns", self.columns, n_outputs, n_features)
@@ -169,7 +175,7 @@ class NaiveRegressor(RegressorMixin, BaseEstimator):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            The shape corresponds to that of y in `fit`.
+            Naive forecasts, with the same number of dimensions as y in `fit`.
         """
         check_is_fitted(self)
         windows = check_inputs(self, X, reset=False, dtype=[np.float64, np.float32])
@@ -185,7 +191,7 @@ class NaiveRegressor(RegressorMixin, BaseEstimator):
         X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
             Windows.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Target values. None scores the complete windows of a WindowArray on its series.
+            Target values. If None, the complete windows of a WindowArray are scored on its series.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights.
 
@@ -205,7 +211,7 @@ def _default_columns(n_outputs, n_features):
     """Return the column of each output of plain arrays."""
     if n_features not in (1, n_outputs):
         raise ValueError(
-            f"y has {n_outputs} outputs and X {n_features} features. Set the column of each "
+            f"y has {n_outputs} outputs and X has {n_features} features. Set the column of each "
             "output with columns=."
         )
     return [*range(n_outputs)] if n_features == n_outputs else [0] * n_outputs
@@ -262,8 +268,8 @@ def backtest(
 ) -> Backtest:
     """Predict the test rows of each split with a model fitted on its training rows.
 
-    `cross_val_predict` does not support `TimeSeriesSplit`, whose test sets do not include the
-    first rows. Here these rows are not predicted.
+    `cross_val_predict` does not support `TimeSeriesSplit`, because its test sets do not contain the
+    first rows. `backtest` does not predict these rows.
 
     Parameters
     ----------
@@ -273,12 +279,14 @@ def backtest(
     X : array-like of shape (n_samples, n_features)
         The series, oldest row first.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-        Target values. None fits without y and compares the predictions with X.
+        Target values. If None, the estimator is fitted without y, and the predictions are compared
+        with X.
     cv : int, cross-validation splitter or iterable, default=None
-        Splits. None is ``TimeSeriesSplit(5)``, an int n is ``TimeSeriesSplit(n)``.
+        Splitter. If None, ``TimeSeriesSplit(5)`` is used. For an int n, ``TimeSeriesSplit(n)`` is
+        used.
     season_length : int, default=None
-        Number of rows in a season, for a seasonal naive forecast. None repeats the last known
-        value.
+        Number of rows in a season, for a seasonal naive forecast. If None, the naive forecast is
+        the last observed value.
     n_jobs : int, default=None
         Number of splits that are fitted in parallel.
 
@@ -289,7 +297,7 @@ def backtest(
     Raises
     ------
     ValueError
-        If a test row has no naive forecast, because it is too close to the start.
+        If a test row has no naive forecast, because it is too close to the start of the series.
 
     Examples
     --------

@@ -42,33 +42,40 @@ class RNNClassifier(ClassifierMixin, BaseSequenceRNN):
     hidden state. Sequences may have different lengths. A time step with a NaN is masked: the
     network skips it, at any position.
 
-    X is one of
+    X is one of:
 
     - an array of shape (n_samples, n_timesteps, n_features), or (n_samples, n_timesteps) for one
       feature, with NaN at missing time steps;
     - a list or a Series of arrays of shape (n_timesteps, n_features), or (n_timesteps,), of any
       lengths;
     - a DataFrame whose cells are series, with a column for each feature (sktime's nested panel);
-    - windows made by a `WindowTransformer`, of which the incomplete ones are left out of training.
+    - windows of a `WindowTransformer`; incomplete windows are excluded from training.
 
-    The numpy3D panels of sktime have the features before the time steps, which the shape does not
-    show. Use `RNNTimeSeriesClassifier` for them, or transpose them.
+    In sktime's numpy3D panels, the axis of the features precedes the axis of the time steps, which
+    cannot be inferred from the shape. Use `RNNTimeSeriesClassifier` for them, or transpose them.
 
     Parameters
     ----------
     {network_parameters}
+    {optimizer_parameters}
+    early_stopping : bool, default=False
+        Whether to stop when the loss on a holdout has not decreased for `n_iter_no_change` epochs,
+        and to restore the best weights. The holdout is stratified by class for sequences. For
+        windows, it consists of the *last* windows in time, and earlier windows that share rows with
+        it are excluded from training.
+    {early_stopping_parameters}
+    {fit_parameters}
     output : {"last", "sequence"}, default="last"
         Whether to classify each sequence or each of its time steps. With "sequence", y has shape
         (n_samples, n_timesteps), and its values at masked time steps are ignored.
     network : callable, default=None
-        A user-defined builder. It is called with those of the keywords ``input_shape``,
+        Custom builder of the network. It is called with those of the keywords ``input_shape``,
         ``n_outputs`` (the number of classes), ``output``, ``output_activation`` (always
         "softmax"), ``seed`` and the parameters of the recurrent layers (``cell`` to
-        ``recurrent_l2``) that its signature names, and returns a new `keras.Model` whose outputs
-        are probabilities. A compiled model keeps its own loss and optimizer. For masked time
-        steps it needs a layer ``keras.layers.Masking(skrnn.networks.MASKED)``. None is
-        `skrnn.networks.build_rnn_classifier`.
-    {optimizer_parameters}
+        ``recurrent_l2``) that are in its signature, and returns a new `keras.Model` whose outputs
+        are probabilities. A compiled model keeps its loss and optimizer. For masked time steps it
+        needs a layer ``keras.layers.Masking(skrnn.networks.MASKED)``. If None,
+        `skrnn.networks.build_rnn_classifier` is used.
     {chunk_length}
     {n_features}
     early_stopping : bool, default=False
@@ -80,7 +87,6 @@ class RNNClassifier(ClassifierMixin, BaseSequenceRNN):
     class_weight : dict or "balanced", default=None
         Weights of the classes. "balanced" gives all classes the same total weight. With
         ``output="sequence"`` they are weights of the time steps.
-    {fit_parameters}
 
     Attributes
     ----------
@@ -90,7 +96,7 @@ class RNNClassifier(ClassifierMixin, BaseSequenceRNN):
         The fitted network, a plain Keras model from sequences, with `skrnn.networks.MASKED` in all
         features of masked time steps, to probabilities.
     loss_curve_ : list of float
-        Training loss of each epoch, the mean cross entropy in nats. With ``output="sequence"`` the
+        Training loss of each epoch, the mean cross-entropy in nats. With ``output="sequence"`` the
         loss of a batch is the mean over the time steps that are not masked, as in Keras.
     validation_loss_curve_, validation_scores_ : lists of float
         Loss and accuracy on the holdout after each epoch, with `early_stopping`.
@@ -101,7 +107,10 @@ class RNNClassifier(ClassifierMixin, BaseSequenceRNN):
     input_shape_ : tuple (n_timesteps, n_features)
         Shape of the longest sequence in `fit`. Sequences to predict may be longer.
     n_features_in_ : int
-        Number of columns of a 2-D X, of features otherwise.
+        Number of columns of a 2-D X, or of features otherwise.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns of a 2-D X seen in `fit`. Defined only if X has column names that are
+        all strings.
 
     See Also
     --------
@@ -110,10 +119,10 @@ class RNNClassifier(ClassifierMixin, BaseSequenceRNN):
 
     Notes
     -----
-    Probabilities have the dtype of the network, float32 unless Keras is configured otherwise.
-    Sample weights are scaled to mean 1. A fully masked sequence raises an error. Ctrl-C stops
-    training with a KeyboardInterrupt and leaves the estimator fitted with the weights reached so
-    far.
+    Probabilities have the dtype of the network, which is float32 unless Keras is configured
+    otherwise. Sample weights are scaled to mean 1. A fully masked sequence raises an error. If
+    training is interrupted with Ctrl-C, a KeyboardInterrupt is raised, and the estimator is fitted
+    with the current weights.
 
     References
     ----------
@@ -164,7 +173,8 @@ class RNNClassifier(ClassifierMixin, BaseSequenceRNN):
             If there are fewer than two classes, a sequence is fully masked, or a parameter is
             invalid.
         KeyboardInterrupt
-            On Ctrl-C. The estimator is then fitted with the weights reached so far.
+            If training is interrupted with Ctrl-C. The estimator is then fitted with the current
+            weights.
         """
         return self._fit(X, y, sample_weight)
 
@@ -181,7 +191,8 @@ class RNNClassifier(ClassifierMixin, BaseSequenceRNN):
         y : array-like of shape (n_samples,)
             Labels. With ``output="sequence"`` of shape (n_samples, n_timesteps).
         classes : array-like of shape (n_classes,), default=None
-            All labels of all calls, for the first call. None is the labels in its y.
+            All labels that can occur in later calls, for the first call. If None, the labels in y
+            are used.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights, scaled to mean 1. With ``output="sequence"`` also of shape
             (n_samples, n_timesteps).
@@ -193,8 +204,8 @@ class RNNClassifier(ClassifierMixin, BaseSequenceRNN):
         Raises
         ------
         ValueError
-            As `fit`, and if y contains labels that are not in `classes_`, or early_stopping is
-            set.
+            As for `fit`, or if y contains labels that are not in `classes_`, or if `early_stopping`
+            is True.
         """
         return self._fit(X, y, sample_weight, partial=True, classes=classes)
 
@@ -214,7 +225,7 @@ class RNNClassifier(ClassifierMixin, BaseSequenceRNN):
         return check_sequences(self, X, reset=reset, dtype=dtype, in_place=self.output != "last")
 
     def _valid_labels(self, X, y, skip=0):
-        """Return the labels that have a loss, in one dimension, and a mask of their positions."""
+        """Return the labels that have a loss as a 1-D array, and a mask of their positions."""
         if y is None:
             raise missing_target(self, ". Pass the classes of the sequences or windows.")
         check_n_samples(X, y)
@@ -298,13 +309,14 @@ class RNNClassifier(ClassifierMixin, BaseSequenceRNN):
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
             In the order of `classes_`, in the dtype of the network. With ``output="sequence"`` of
-            shape (n_samples, n_timesteps, n_classes). At a masked time step the states are those
-            of the previous time step, and of the next one in the backward direction.
+            shape (n_samples, n_timesteps, n_classes). The recurrent states at a masked time step
+            are those of the previous time step, or of the next time step in the backward direction.
 
         Raises
         ------
         ValueError
-            If X has other features than in `fit`, contains inf, or a sequence is fully masked.
+            If the features of X differ from those in `fit`, if X contains infinity, or if a
+            sequence is fully masked.
         NotFittedError
             If the estimator is not fitted.
         """
@@ -377,7 +389,7 @@ class RNNClassifier(ClassifierMixin, BaseSequenceRNN):
 
 
 def _accuracy(labels, y_pred, valid, weights):
-    """Return the accuracy where `valid`; `labels` are the valid ones only."""
+    """Return the accuracy where `valid`; `labels` are the valid labels only."""
     if weights is not None:
         weights = np.broadcast_to(weights, valid.shape)[valid]
     return float(accuracy_score(labels, y_pred[valid], sample_weight=weights))

@@ -1,4 +1,4 @@
-"""Example data: series that dependencies include, tutorials' files, and generators of series."""
+"""Datasets: series and texts from dependencies or files, and generators of series."""
 
 import contextlib
 import io
@@ -48,7 +48,7 @@ _RandomState = int | np.random.RandomState | None
 
 
 def load_google() -> pd.DataFrame:
-    """Load the daily prices of Google's stock that matplotlib includes.
+    """Load the daily prices of Google's stock from matplotlib.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def load_google() -> pd.DataFrame:
 
 
 def load_airline() -> pd.DataFrame:
-    """Load the monthly numbers of airline passengers [1]_ that sktime includes.
+    """Load the monthly numbers of airline passengers [1]_ from sktime.
 
     Returns
     -------
@@ -150,15 +150,15 @@ def load_cities() -> tuple[list[str], list[str]]:
 
 
 def load_text(folder: _Folder, name: str) -> str:
-    """Load a text from a file, or one that Python or scikit-learn includes.
+    """Load a text from a file, from Python or from scikit-learn.
 
     Parameters
     ----------
     folder : str, path-like or None
-        Folder of the file. With None, a different text is returned, so that examples can also be
-        run without the files.
+        Folder of the file. If None, a different text is returned, so that examples can also be run
+        without the files.
     name : {"fable", "shakespeare"}
-        - "fable": Aesop's fable of belling the cat, ``fable/belling_the_cat.txt`` (204 words and
+        - "fable": Aesop's fable "Belling the Cat", ``fable/belling_the_cat.txt`` (204 words and
           punctuation marks). Without a folder, the Zen of Python.
         - "shakespeare": plays by Shakespeare, ``tinyshakespeare/input.txt`` (1,115,394
           characters). Without a folder, the descriptions of scikit-learn's datasets.
@@ -198,9 +198,9 @@ def load_stock(folder: _Folder, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     Parameters
     ----------
     folder : str, path-like or None
-        Folder that contains the subfolders below. With None, the prices of `load_google` are
-        returned, the last 200 days as test set, so that examples can also be run without the
-        files.
+        Folder that contains the subfolders below. If None, the prices of `load_google` are
+        returned, with the last 200 days as the test set, so that examples can also be run without
+        the files.
     name : {"facebook", "google", "mastercard"}
         - "facebook": ``fb/FB_training_data.csv`` (2015 to 2019) and ``fb/FB_test_data.csv``
           (January 2020).
@@ -224,8 +224,8 @@ def load_stock(folder: _Folder, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     Warnings
     --------
-    In Google's files, Close is not adjusted for a split before 2014-03-27: until then it is about
-    twice Open, High and Low, which are adjusted. Use one of the latter.
+    In Google's files, Close is not adjusted for a split before 2014-03-27. Before this date, it is
+    about twice Open, High and Low, which are adjusted. Use one of these columns instead.
 
     Examples
     --------
@@ -323,10 +323,10 @@ def make_adding(
     """Generate the adding problem, the addition of two marked numbers in a long sequence [1]_.
 
     Each time step has two features: a number, uniform between 0 and 1, and a marker. The marker is
-    1 at one random step in the first half and one in the second half of the sequence, and 0
-    elsewhere. The target is the sum of the two marked numbers. Always predicting 1 has a mean
-    squared error of 1/6 = 0.167. The first number must be remembered for at least n_timesteps / 2
-    steps.
+    1 at a random step in the first half of the sequence and at a random step in the second half,
+    and 0 elsewhere. The target is the sum of the two marked numbers. The mean squared error of the
+    constant prediction 1 is 1/6 = 0.167. The network must remember the first number for at least
+    n_timesteps / 2 steps.
 
     Parameters
     ----------
@@ -409,7 +409,7 @@ def make_narma(
 
     Notes
     -----
-    In rare cases y diverges. Then x is resampled.
+    In the rare case that y diverges, x is sampled again.
 
     References
     ----------

@@ -1,14 +1,14 @@
 """Recurrent cells that Keras does not provide.
 
 A cell computes one time step: ``call(inputs, states) -> output, states``. The layer
-``keras.layers.RNN(cell)`` applies it to sequences; `recurrent_layer` makes the layer and its cell
-in one call. Import this module before you load a model that was saved with one of these cells.
+``keras.layers.RNN(cell)`` applies it to sequences. `recurrent_layer` creates the layer and its cell
+in one call. Import this module before loading a model that was saved with one of these cells.
 
 In the equations, x is the input, h the hidden state and c the cell state; h⁻ and c⁻ are the states
 before the time step. W are the input weights, U the recurrent weights, p the peephole weights and b
-the bias; σ is the logistic function and ⊙ the element-wise product. Vectors are rows: x W is what
-papers write as W x. `kernel` concatenates the W of all gates along its columns, `recurrent_kernel`
-the U, in the order i, f, g, o, d of those that a cell has.
+the bias; σ is the logistic function and ⊙ the element-wise product. Vectors are row vectors: x W
+corresponds to W x in papers. `kernel` contains the W of all gates, concatenated along the columns
+in the order i, f, g, o, d, and `recurrent_kernel` contains the U in the same order.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class _Cell(DropoutRNNCell, keras.layers.Layer):
     """
 
     n_blocks: int  # blocks of `units` columns in `kernel`: gates and candidates
-    n_recurrent_blocks: int | None = None  # in `recurrent_kernel`; None means `n_blocks`
+    n_recurrent_blocks: int | None = None  # in `recurrent_kernel`; if None, `n_blocks`
 
     def __init__(
         self,
@@ -146,7 +146,7 @@ class _Cell(DropoutRNNCell, keras.layers.Layer):
         return ops.matmul(inputs, self.kernel) + self.bias
 
     def recurrent_weights(self) -> Tensor:
-        """Return U; it may have fewer blocks than W, and then belongs to the first ones."""
+        """Return U. If it has fewer blocks than W, they correspond to the first blocks of W."""
         return self.recurrent_kernel
 
     def level_cells(self) -> list[_Cell]:
@@ -225,7 +225,7 @@ def add_recurrent(ax: Tensor, ah: Tensor) -> Tensor:
 
 
 class _LSTMCell(_Cell):
-    """Base class of the LSTM cells, with the states h and c and an activation of the gates."""
+    """Base class of the LSTM cells, with the states h and c and the activation of the gates."""
 
     def __init__(
         self,
@@ -350,7 +350,7 @@ class CoupledLSTMCell(_LSTMCell):
     -----
     The cell has 3u(d + u + 1) parameters for u units and d inputs, like a GRU with a single bias.
     The network of the paper ("CIFG") has peephole connections as well. This cell has none, because
-    removing them does not hurt an LSTM in the comparison of the paper.
+    removing them does not reduce the accuracy of an LSTM in the comparison of the paper.
 
     References
     ----------
@@ -425,9 +425,10 @@ class _DepthGatedLevel(_LSTMCell):
 class DepthGatedLSTMCell(_LSTMCell):
     """Cell of a stack of LSTMs whose cell states are connected by depth gates [1]_.
 
-    The input of each level is the h of the level below at the same time step; the lowest level
-    reads the input of the cell. A depth gate d adds part of the cell state of the level below to
-    the cell state. With x for the input of a level and c_below for the cell state below::
+    The input of each level is the h of the level below at the same time step. The input of the
+    lowest level is the input of the cell. A depth gate d adds a fraction of the cell state of the
+    level below to the cell state. With x for the input of a level and c_below for the cell state
+    below::
 
         i = σ(x W_i + h⁻ U_i + b_i)
         f = σ(x W_f + h⁻ U_f + b_f)
@@ -463,8 +464,8 @@ class DepthGatedLSTMCell(_LSTMCell):
     initializers add the number of levels below to their seed. `dropout` applies to the input of the
     lowest level, and `recurrent_dropout` drops the same units in all levels.
 
-    Other implementations have peephole connections in the other gates and a depth gate in the
-    lowest level, which reads a projection of x. This cell has neither.
+    Other implementations have peephole connections in the other gates, and a depth gate in the
+    lowest level, whose input is a projection of x. This cell has neither.
 
     References
     ----------
@@ -531,8 +532,8 @@ class DepthGatedLSTMCell(_LSTMCell):
 class ClockworkRNNCell(_Cell):
     """Cell of a simple recurrent network whose modules run at different clock rates [1]_.
 
-    The units are divided into modules. A module with period T is updated at every T-th time step
-    only, and it receives the h⁻ of itself and of the slower modules::
+    The units are divided into modules. A module with period T is updated only at every T-th time
+    step. Its input includes its own h⁻ and the h⁻ of the slower modules::
 
         h = act(x W + h⁻ U + b)    for units whose T divides the number of the time step
         h = h⁻                     for all other units
@@ -542,8 +543,8 @@ class ClockworkRNNCell(_Cell):
     Parameters
     ----------
     units : int
-        Number of units, the size of h. They are divided evenly; the first modules have one more
-        unit if necessary. With fewer units than periods, the last periods are not used.
+        Number of units, the size of h. They are divided evenly. If necessary, the first modules
+        have one more unit. With fewer units than periods, the last periods are not used.
     activation : str or callable, default="tanh"
         act, the activation function.
     periods : sequence of int, default=(1, 2, 4, 8)
@@ -661,7 +662,7 @@ LAYERS: dict[str, Callable[..., keras.layers.RNN]] = {
 def reinitialize(
     layer: keras.layers.RNN, kernel_initializer: Initializer, recurrent_initializer: Initializer
 ) -> None:
-    """Assign the weights that a new recurrent layer with these initializers would have."""
+    """Assign the initial weights of a new recurrent layer with these initializers."""
     for n, cell in enumerate(getattr(layer.cell, "cells", [layer.cell])):
         for variable, initializer in (
             (cell.kernel, kernel_initializer),
@@ -671,7 +672,7 @@ def reinitialize(
 
 
 def with_seed_offset(initializer: Initializer, n: int) -> Callable[..., Tensor]:
-    """Return a copy of an initializer whose seed, if it has any, is larger by n."""
+    """Return a copy of an initializer, with n added to its seed if it has one."""
     instance: Any = keras.initializers.get(initializer)
     config = instance.get_config() if hasattr(instance, "get_config") else {}
     if n == 0 or not isinstance(config.get("seed"), int):

@@ -51,38 +51,39 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
     Parameters
     ----------
     {network_parameters}
-    output : {"last", "sequence"}, default="last"
-        Whether to predict one target from each window or one at each of its time steps. With
-        "sequence", y is required, of shape (n_samples, n_timesteps[, n_outputs]).
-    residual : bool, int or sequence of int, default=False
-        Whether to predict the change from a baseline, ``a * last + b``, where `last` is the last
-        value in the window of the column that is the target. True finds the column by matching y
-        to the series. An int (for several outputs, a sequence with one for each) names the
-        column. a and b are estimated in `fit`, because y may have been scaled separately from X.
-        Training starts at the naive forecast.
-    network : callable, default=None
-        A user-defined builder. It is called with those of the keywords ``input_shape``,
-        ``n_outputs``, ``output``, ``seed`` and the parameters of the recurrent layers (``cell`` to
-        ``recurrent_l2``) that its signature names, and returns a new `keras.Model`. A compiled
-        model keeps its own loss and optimizer. None is `build_rnn`; see `skrnn.networks` for
-        other builders.
-    loss : str, keras.losses.Loss or callable, default="mse"
-        The loss function.
     {optimizer_parameters}
     {chunk_length}
     {n_features}
     early_stopping : bool, default=False
         Whether to stop when the loss on a holdout has not decreased for `n_iter_no_change` epochs,
-        and to restore the best weights. The holdout is the *last* part in time. Windows before it
-        that share rows with it are left out of training (unknown for plain arrays, so none are
-        dropped).
+        and to restore the best weights. The holdout consists of the *last* windows in time. Earlier
+        windows that share rows with it are excluded from training. For plain arrays, shared rows
+        are not known, and no windows are excluded.
     {early_stopping_parameters}
     {fit_parameters}
+    output : {"last", "sequence"}, default="last"
+        Whether to predict one target for each window or for each time step. With "sequence", y is
+        required and has shape (n_samples, n_timesteps[, n_outputs]).
+    network : callable, default=None
+        Custom builder of the network. It is called with those of the keywords ``input_shape``,
+        ``n_outputs``, ``output``, ``seed`` and the parameters of the recurrent layers (``cell`` to
+        ``recurrent_l2``) that are in its signature, and returns a new `keras.Model`. A compiled
+        model keeps its loss and optimizer. If None, `build_rnn` is used. See `skrnn.networks` for
+        other builders.
+    {chunk_length}
+    residual : bool, int or sequence of int, default=False
+        Whether to predict the change from a base forecast, ``a * last + b``, where `last` is the
+        last value of the target column in the window. If True, the column is determined by
+        matching y to the columns of the series. An int is the index of the column; for several
+        outputs, pass a sequence with one index per output. a and b are estimated in `fit`, because
+        y may be scaled differently from X. Training starts at the naive forecast.
+    loss : str, keras.losses.Loss or callable, default="mse"
+        The loss function.
 
     Attributes
     ----------
     model_ : keras.Model
-        The fitted network, a plain Keras model. With `residual` it contains the baseline.
+        The fitted network, a plain Keras model. With `residual` it includes the base forecast.
     loss_curve_ : list of float
         Training loss of each epoch.
     validation_loss_curve_, validation_scores_ : lists of float
@@ -94,13 +95,16 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
     input_shape_ : tuple (n_timesteps, n_features)
         Shape of a window.
     n_features_in_ : int
-        Number of columns of a 2-D X, of features of a 3-D X.
+        Number of columns of a 2-D X, or of features of a 3-D X.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns of a 2-D X seen in `fit`. Defined only if X has column names that are
+        all strings.
 
     See Also
     --------
     WindowTransformer : Transforms a time series into windows.
-    NaiveRegressor : The naive baseline.
-    SciKerasRNNRegressor : The same networks with the routed parameters of scikeras.
+    NaiveRegressor : The naive forecast as a regressor.
+    SciKerasRNNRegressor : The same networks with scikeras' routed parameters.
 
     Notes
     -----
@@ -161,9 +165,11 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
         Raises
         ------
         ValueError
-            If no window is complete, a value in a window is not finite, or a parameter is invalid.
+            If no window is complete, if a window contains a value that is not finite, or if a
+            parameter is invalid.
         KeyboardInterrupt
-            On Ctrl-C. The estimator is then fitted with the weights reached so far.
+            If training is interrupted with Ctrl-C. The estimator is then fitted with the current
+            weights.
         """
         return self._fit(X, y, sample_weight)
 
@@ -178,7 +184,7 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
         X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
             Windows of the same shape as in previous calls.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Target. None is the series that a WindowArray was made from.
+            Target values. If None, the series of a WindowArray is used.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights, scaled to mean 1. With ``output="sequence"`` also of shape
             (n_samples, n_timesteps).
@@ -190,7 +196,8 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
         Raises
         ------
         ValueError
-            As `fit`, and if X or y has another shape than before, or early_stopping is set.
+            As for `fit`, or if the shape of X or y differs from that of previous calls, or if
+            `early_stopping` is True.
         """
         return self._fit(X, y, sample_weight, partial=True)
 
@@ -241,7 +248,7 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
         return network
 
     def _fit_baseline(self, X, y, *, is_series):
-        """Return columns, scales and shifts of the baseline of `residual`, or None."""
+        """Return columns, scales and shifts of the base forecast of `residual`, or None."""
         if isinstance(self.residual, (bool, np.bool_)) and not self.residual:
             return None
         if self.output == "sequence":
@@ -257,8 +264,8 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
             )
         if X.horizon == 0:
             raise ValueError(
-                f"residual={self.residual!r} with horizon=0 would start from the row to be "
-                "predicted itself. Use horizon >= 1, or residual=False."
+                f"residual={self.residual!r} with horizon=0 would start from the row to predict. "
+                "Use horizon >= 1, or residual=False."
             )
         n_outputs = y.shape[1]
         columns = None if isinstance(self.residual, (bool, np.bool_)) else self.residual
@@ -283,8 +290,8 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
         Parameters
         ----------
         X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
-            Windows of the fitted shape, incomplete ones included. With ``output="sequence"`` and
-            a network that takes any number of time steps, as with `chunk_length`, they may be
+            Windows of the fitted shape, including incomplete windows. With ``output="sequence"``
+            and a network that accepts any number of time steps, as with `chunk_length`, they may be
             longer or shorter.
 
         Returns
@@ -296,8 +303,8 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
         Raises
         ------
         ValueError
-            If a window contains NaN or inf, or has other features than in `fit`, or a length that
-            the network does not take.
+            If a window contains NaN or infinity, if its features differ from those in `fit`, or if
+            the network does not accept its length.
         NotFittedError
             If the estimator is not fitted.
         """
@@ -338,15 +345,15 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
         return check_inputs(self, X, reset=reset, dtype=dtype, any_length=any_length)
 
     def score(self, X: ArrayLike, y: ArrayLike | None = None, sample_weight: Any = None) -> float:
-        """Return R² of the prediction.
+        """Return the R² of the predictions.
 
         Parameters
         ----------
         X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
             Windows.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Target. None is the series itself, scored on the complete windows. With
-            ``output="sequence"`` R² is that of all time steps together.
+            Target values. If None, the complete windows of a WindowArray are scored on its series.
+            With ``output="sequence"``, R² is computed over all time steps.
         sample_weight : array-like of shape (n_samples,), default=None
             With ``output="sequence"`` also of shape (n_samples, n_timesteps).
 
@@ -378,7 +385,7 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
 
 
 def _r2(y, y_pred, weights):
-    """Return R², of all time steps together for outputs at each time step."""
+    """Return R², over all time steps if there are outputs at each time step."""
     if y.ndim == 3:
         weights = None if weights is None else np.broadcast_to(weights, y.shape[:2]).ravel()
         y, y_pred = y.reshape(-1, y.shape[2]), y_pred.reshape(-1, y.shape[2])

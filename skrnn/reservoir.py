@@ -63,38 +63,39 @@ class ReservoirTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
     Parameters
     ----------
     units : int, default=100
-        Number of units, the dimensionality of the states.
+        Number of units, which is the dimension of the states.
     spectral_radius : float, default=0.9
         Largest absolute eigenvalue of U. The closer to 1, the longer the memory of the reservoir.
         With values well above 1, the states may depend on the initial state indefinitely.
     leak : float in (0, 1], default=1.0
-        Leaking rate. Smaller values make the states change more slowly.
+        Leaking rate. With smaller values, the states change more slowly.
     input_scaling : float, default=1.0
-        The elements of W are uniform between plus and minus this value.
+        The elements of W are sampled uniformly between minus and plus this value.
     bias_scaling : float, default=0.2
-        The elements of b are uniform between plus and minus this value.
+        The elements of b are sampled uniformly between minus and plus this value.
     density : float in (0, 1], default=0.1
         Fraction of nonzero elements in each column of U. Each column has at least one.
     horizon : int, default=1
-        Number of rows from the last row that a state of a series depends on to the row it belongs
-        to. With 1, ``fit(series, series)`` does not leak the target. With 0, the state depends on
-        the row itself, which is only suitable for predicting *another* variable at the same time.
-        It does not apply to windows.
+        Number of rows from the last row that a state of a series depends on to the row with the
+        same index as the state. With 1, ``fit(series, series)`` does not leak the target. With 0,
+        the state depends on the row itself, which is only suitable for predicting *another*
+        variable at the same time step. It has no effect on windows.
     washout : int, default=0
         Number of states after the initial state of a series that count as incomplete, in addition
         to the first `horizon` states, which depend on no row. `CompleteWindowsRegressor` excludes
         incomplete states from `fit`. The states of incomplete windows are always incomplete.
     random_state : int, RandomState instance or None, default=None
-        Determines the random weights. Pass an int for reproducible results.
+        Determines the random weights. Pass an int for reproducible results across calls.
 
     Attributes
     ----------
     input_weights_ : ndarray of shape (n_features, units)
-        W.
+        W, the input weights.
     recurrent_weights_ : ndarray of shape (units, units)
-        U. Element (j, k) is the weight of the connection from unit j to unit k.
+        U, the recurrent weights. Element (j, k) is the weight of the connection from unit j to
+        unit k.
     bias_ : ndarray of shape (units,)
-        b.
+        b, the bias.
     n_features_in_ : int
         Number of features per time step seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features,)

@@ -1,11 +1,11 @@
-"""Using scikeras: estimators with scikeras' routed parameters.
+"""Estimators with scikeras' routed parameters.
 
 `SciKerasRNNRegressor` and `SciKerasRNNClassifier` are scikeras wrappers [1]_ around `build_rnn`.
 Parameters such as ``model__units``, ``optimizer__learning_rate`` and ``callbacks__patience`` can be
 set and searched over. After a `WindowTransformer` they are trained only on the complete windows, as
-`RNNRegressor` is. They are slower and need more memory than `RNNRegressor`: scikeras passes the
-windows to Keras as a single array of n_samples * window_length * n_features values, and trains with
-`keras.Model.fit`.
+`RNNRegressor` is. They are slower and need more memory than `RNNRegressor`, because scikeras passes
+the windows to Keras as a single array of n_samples * window_length * n_features values and trains
+with `keras.Model.fit`.
 
 This module requires scikeras, which ``pip install skrnn[scikeras]`` installs. Importing scikeras
 replaces how Keras pickles models, losses, metrics and optimizers in the whole process. No other
@@ -18,14 +18,15 @@ last step after a `WindowTransformer`, in a `Pipeline`, in a search and in a
 `TransformedTargetRegressor`. The classes of this module fix the following limitations of scikeras
 0.13 with scikit-learn 1.7 or later:
 
-- The estimators have lost their tags: `is_regressor` and `is_classifier` return False. A search
-  does not stratify the folds of a `KerasClassifier`, the scorer ``"roc_auc"`` fails, and ensembles
-  such as `VotingRegressor` and `StackingRegressor` do not accept them.
-- They are also trained on incomplete windows, require y, and set ``n_features_in_`` to the number
-  of time steps.
-- After a fit on float32 they do not accept float64, and `score` requires y to have the same number
-  of dimensions as in `fit`.
-- An optimizer object can only be used for one fit, and all RandomState instances mean seed 0.
+- The estimators do not have the tags of regressors and classifiers: `is_regressor` and
+  `is_classifier` return False. A search does not stratify the folds of a `KerasClassifier`, the
+  scorer ``"roc_auc"`` fails, and ensembles such as `VotingRegressor` and `StackingRegressor` do not
+  accept them.
+- The estimators are also trained on incomplete windows, require y, and set ``n_features_in_`` to
+  the number of time steps.
+- After a fit on float32, the estimators do not accept float64, and `score` requires y to have the
+  same number of dimensions as in `fit`.
+- An optimizer object can only be used for one fit, and the seed of any RandomState instance is 0.
   `build_rnn` takes its seed from ``model__seed`` instead of `random_state`.
 - ``callbacks__patience`` can be set in the constructor, but not with `set_params`, as in a search.
 - `KerasClassifier.predict_proba` of a single row returns an array of one dimension.
@@ -34,7 +35,7 @@ last step after a `WindowTransformer`, in a `Pipeline`, in a search and in a
   before.
 
 Two limitations remain. The classes of scikeras define ``_more_tags`` and have mixins after
-`BaseEstimator`, so that two of scikit-learn's estimator checks fail
+`BaseEstimator`. Therefore, two of scikit-learn's estimator checks fail
 (``check_estimator_tags_renamed`` and ``check_mixin_order``). `keras.Model.predict` compiles the
 network for each batch size, so that the last bit of the predictions with ``model__cell="rnn"`` can
 depend on the number of rows of previous predictions.
@@ -105,7 +106,12 @@ history_ : dict of str to list of float
 input_shape_ : tuple (n_timesteps, n_features)
     Shape of a window.
 n_features_in_ : int
-    Number of columns of a 2-D X, or of features of a 3-D X.""",
+    Number of columns of a 2-D X, or of features of a 3-D X.
+feature_names_in_ : ndarray of shape (n_features_in_,)
+    Names of the columns of a 2-D X seen in `fit`. Defined only if X has column names that are all
+    strings.
+n_outputs_ : int
+    Number of outputs, which is the number of columns of y.""",
 )
 
 
@@ -143,7 +149,7 @@ def _advice(name, known):
 
 
 class _WindowNetwork(BaseWrapper):
-    """Validation, training and prediction of both estimators. Subclasses validate the target."""
+    """Validation, training and prediction of both estimators; subclasses validate the target."""
 
     n_features_in_: int
     _routing_prefixes = BaseWrapper._routing_prefixes | {"callbacks"}
@@ -233,12 +239,12 @@ class _WindowNetwork(BaseWrapper):
         Parameters
         ----------
         X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
-            Windows. 2-D means one feature.
+            Windows. 2-D arrays have one feature.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Target values, or the labels of a classifier. None is the series that a WindowArray was
-            made from, for a regressor only.
+            Target values, or the labels of a classifier. If None, a regressor uses the series of a
+            WindowArray.
         sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights, which are scaled to mean 1. Samples of weight 0 are left out.
+            Sample weights, which are scaled to mean 1. Samples of weight 0 are excluded.
         **kwargs : dict
             Arguments of `keras.Model.fit`.
 
@@ -261,20 +267,20 @@ class _WindowNetwork(BaseWrapper):
         Parameters
         ----------
         X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
-            Windows of the same shape as in `fit`. Incomplete windows are predicted too.
+            Windows of the same shape as in `fit`. Predictions include incomplete windows.
         **kwargs : dict
             Arguments of `keras.Model.predict`.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predicted values, in the shape of the y of `fit` and the dtype of the network, or the
-            predicted labels.
+            Predicted values in the dtype of the network, with the same number of dimensions as y in
+            `fit`, or predicted labels.
 
         Raises
         ------
         ValueError
-            If a window contains NaN or inf, or has another shape than in `fit`.
+            If a window contains NaN or infinity, or its shape differs from that in `fit`.
         NotFittedError
             If the estimator is not fitted.
         """
@@ -296,7 +302,7 @@ class _WindowNetwork(BaseWrapper):
             weights = check_weights(X, sample_weight)
             rows = slice(n_incomplete(X), None)
             if weights is not None:
-                # scikeras leaves out rows of weight 0: the others must have mean 1.
+                # scikeras excludes rows of weight 0: the others must have mean 1.
                 weights = weights[rows] * (np.count_nonzero(weights[rows]) / len(weights[rows]))
             try:
                 train(X[rows], y[rows], sample_weight=weights, **kwargs)
@@ -334,24 +340,23 @@ class SciKerasRNNRegressor(_WindowNetwork, KerasRegressor):
     loss : str, keras.losses.Loss or its class, or callable, default="mse"
         The loss.
     optimizer : str, keras.optimizers.Optimizer or its class, default="adam"
-        The optimizer. An instance is copied, never changed.
+        The optimizer. An instance is copied and not modified.
     {epochs}
     batch_size : int, default=32
         Number of samples in a batch. -1 means all samples.
     random_state : int, RandomState instance or None, default=None
-        Seed of the weights, dropout and the order of the batches. The same int gives the same bits.
+        Seed of the weights, dropout and the order of the batches. Pass an int for bit-identical
+        results across calls.
     {verbose}
     {kwargs}
 
     Attributes
     ----------
     {attributes}
-    n_outputs_ : int
-        Number of outputs.
 
     See Also
     --------
-    RNNRegressor : The same networks without scikeras, faster and with less memory.
+    RNNRegressor : The same networks without scikeras, with less training time and memory.
     SciKerasRNNClassifier : Predicts classes.
     build_rnn : Builds the network from the ``model__`` parameters.
 
@@ -383,9 +388,9 @@ class SciKerasRNNRegressor(_WindowNetwork, KerasRegressor):
         X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
             Windows of the same shape as in previous calls.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Target values. None is the series that a WindowArray was made from.
+            Target values. If None, the series of a WindowArray is used.
         sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights, which are scaled to mean 1. Samples of weight 0 are left out.
+            Sample weights, which are scaled to mean 1. Samples of weight 0 are excluded.
         **kwargs : dict
             Arguments of `keras.Model.fit`.
 
@@ -409,8 +414,7 @@ class SciKerasRNNRegressor(_WindowNetwork, KerasRegressor):
         X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
             Windows of the same shape as in `fit`.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Target values. None scores the complete windows on the series that a WindowArray was
-            made from.
+            Target values. If None, the complete windows of a WindowArray are scored on its series.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights.
 
@@ -447,20 +451,21 @@ class SciKerasRNNClassifier(_WindowNetwork, KerasClassifier):
     Parameters
     ----------
     {model_parameters}
-    loss : str, keras.losses.Loss or its class, or callable, default=None
-        The loss. None is ``"binary_crossentropy"`` for two classes and
-        ``"sparse_categorical_crossentropy"`` for more. If the latter is set explicitly, the output
-        layer is a softmax for two classes too.
     optimizer : str, keras.optimizers.Optimizer or its class, default="adam"
-        The optimizer. An instance is copied, never changed.
+        The optimizer. An instance is copied and not modified.
     {epochs}
     batch_size : int, default=32
         Number of samples in a batch. -1 means all samples.
-    class_weight : dict or "balanced", default=None
-        Weights of the classes by label, which are multiplied with the sample weights.
     random_state : int, RandomState instance or None, default=None
-        Seed of the weights, dropout and the order of the batches. The same int gives the same bits.
+        Seed of the weights, dropout and the order of the batches. Pass an int for bit-identical
+        results across calls.
     {verbose}
+    loss : str, keras.losses.Loss or its class, or callable, default=None
+        The loss. If None, ``"binary_crossentropy"`` is used for two classes and
+        ``"sparse_categorical_crossentropy"`` for more. If the latter is set explicitly, the output
+        layer is also a softmax for two classes.
+    class_weight : dict or "balanced", default=None
+        Weights of the classes by label, which are multiplied by the sample weights.
     {kwargs}
 
     Attributes
@@ -473,7 +478,7 @@ class SciKerasRNNClassifier(_WindowNetwork, KerasClassifier):
 
     See Also
     --------
-    RNNClassifier : Similar networks without scikeras, for sequences of different lengths too.
+    RNNClassifier : Similar networks without scikeras, also for sequences of different lengths.
     SciKerasRNNRegressor : Predicts numbers.
     build_rnn : Builds the network from the ``model__`` parameters.
 
@@ -524,10 +529,10 @@ class SciKerasRNNClassifier(_WindowNetwork, KerasClassifier):
         y : array-like of shape (n_samples,)
             Labels: int, str or bool.
         classes : array-like of shape (n_classes,), default=None
-            All classes that can occur in later calls. It is only used in the first call, where
-            None means the classes in y.
+            All classes that can occur in later calls. It is used only in the first call. If None,
+            the classes in y are used.
         sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights, which are scaled to mean 1. Samples of weight 0 are left out.
+            Sample weights, which are scaled to mean 1. Samples of weight 0 are excluded.
         **kwargs : dict
             Arguments of `keras.Model.fit`.
 
@@ -552,7 +557,7 @@ class SciKerasRNNClassifier(_WindowNetwork, KerasClassifier):
         Parameters
         ----------
         X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
-            Windows of the same shape as in `fit`. Incomplete windows are predicted too.
+            Windows of the same shape as in `fit`. Predictions include incomplete windows.
         **kwargs : dict
             Arguments of `keras.Model.predict`.
 

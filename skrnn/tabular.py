@@ -31,10 +31,10 @@ __all__ = ["CompleteWindowsRegressor"]
 class CompleteWindowsRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     """Fit any regressor on the complete windows only.
 
-    The first windows of a series are filled by repeating its first row. A regressor that directly
-    follows ``WindowTransformer(flatten=True)`` is also fitted on these. This meta-estimator
-    excludes them from `fit`, as `RNNRegressor` does, so that the two can be compared in one grid
-    search.
+    The first windows of a series are incomplete: they are padded with copies of its first row. A
+    regressor that directly follows ``WindowTransformer(flatten=True)`` is also fitted on incomplete
+    windows. This meta-estimator excludes them from `fit`, as `RNNRegressor` does, so that both can
+    be compared in the same grid search.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class CompleteWindowsRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator
     If the flattened windows are a DataFrame (`set_output`), the number of incomplete windows is
     determined from the column names: with a column ``close_lag60``, the first 60 are incomplete.
     After a `ReservoirTransformer`, the states of incomplete windows and of the washout are
-    excluded. All rows of plain arrays count as complete.
+    excluded. All rows of plain arrays are considered complete.
 
     Examples
     --------
@@ -84,7 +84,7 @@ class CompleteWindowsRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator
         X : WindowArray, DataFrame or array-like of shape (n_samples, n_features)
             Windows, flattened or not.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Target values. None uses the series of a WindowArray.
+            Target values. If None, the series of a WindowArray is used.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights.
 
@@ -124,7 +124,7 @@ class CompleteWindowsRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator
         return self
 
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """Predict all windows, including the incomplete ones.
+        """Predict all windows, including incomplete windows.
 
         Parameters
         ----------
@@ -148,7 +148,7 @@ class CompleteWindowsRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator
         X : WindowArray, DataFrame or array-like of shape (n_samples, n_features)
             Windows, flattened or not.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Target values. None scores the complete windows of a WindowArray on its series.
+            Target values. If None, the complete windows of a WindowArray are scored on its series.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights.
 

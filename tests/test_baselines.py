@@ -67,7 +67,7 @@ def test_score_excludes_incomplete_windows(walk):
         (NaiveRegressor(season_length=4), "strategy='last' with season_length=4"),
         (NaiveRegressor("seasonal", season_length=6), "needs window_length >= 6, got 5"),
         (NaiveRegressor("lst"), "The 'strategy' parameter of NaiveRegressor"),
-        (NaiveRegressor(columns=[2, 0]), "columns=.*must name one of the columns 0 to 1"),
+        (NaiveRegressor(columns=[2, 0]), "columns=.*must contain one of the columns 0 to 1"),
         (NaiveRegressor(columns=[0]), "columns=.*for each of 2 outputs"),
     ],
 )

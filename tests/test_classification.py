@@ -359,7 +359,7 @@ def test_searches_are_stratified(padded):
     assert accuracy_score(y[order], y_pred) > 0.8
 
 
-# User-defined networks
+# Custom networks
 
 
 def build_dense(input_shape, n_outputs):
@@ -467,8 +467,8 @@ def test_masked_time_steps_raise_in_float16(sequences):
         ([np.zeros((3, 2)), []], "Row 1 of X has no time step without NaN"),
         ([np.zeros((3, 2, 1)), np.zeros((2, 2, 1))], r"got shapes \[\(2, 2, 1\), \(3, 2, 1\)\]"),
         ([[[1.0, 2], [3]], [[1.0, 2]]], "Row 0 of X is not an array of shape"),
-        (pd.DataFrame({"a": [NAN, np.zeros(3)]}), "Row 0 of X holds nan in column 'a'"),
-        (pd.DataFrame({"a": [np.zeros(3), None]}), "Row 1 of X holds None in column 'a'"),
+        (pd.DataFrame({"a": [NAN, np.zeros(3)]}), "Row 0 of X contains nan in column 'a'"),
+        (pd.DataFrame({"a": [np.zeros(3), None]}), "Row 1 of X contains None in column 'a'"),
         (
             pd.DataFrame({"a": [np.zeros(3), np.zeros(4)], "b": [np.zeros(3), np.zeros(3)]}),
             r"series in row 1 of X have lengths \[3, 4\]",
@@ -488,7 +488,7 @@ def test_invalid_sequences_raise_and_leave_the_estimator_unfitted(X, match):
 @pytest.mark.parametrize(
     ("y", "match"),
     [
-        (np.ones(60), r"needs at least 2 classes, but y holds one class, 1\.0"),
+        (np.ones(60), r"needs at least 2 classes, but y contains one class, 1\.0"),
         (None, "requires y to be passed, but the target y is None"),
         (np.ones(59), "X has 60 rows and y has 59"),
         (np.linspace(0, 1, 60), "Unknown label type"),
@@ -596,7 +596,7 @@ def test_invalid_labels_of_time_steps_raise():
         with pytest.raises(ValueError, match=r"time steps of X|2 dimensions|40 rows|requires y"):
             model.score(X, wrong)
     gap = np.where(y == "plus", 1.0, NAN)
-    with pytest.raises(ValueError, match=r"y holds nan at time step \d of row 0, which is not mas"):
+    with pytest.raises(ValueError, match=r"y contains nan at time step \d of row 0, which is not"):
         labeler().fit(X, gap)
 
 

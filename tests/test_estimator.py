@@ -134,10 +134,10 @@ def test_get_params_set_params_and_clone(estimator_class):
         ({"optimizer": "adan"}, "optimizer='adan' is not known. Did you mean 'adam'"),
         ({"activation": "tahn"}, "activation='tahn' is not known. Did you mean 'tanh'"),
         ({"recurrent_initializer": "ortogonal"}, "is not known. Did you mean 'orthogonal'"),
-        ({"callbacks": [print]}, r"callbacks takes Keras callbacks, got .*set_callbacks"),
+        ({"callbacks": [print]}, r"callbacks must contain Keras callbacks, got .*set_callbacks"),
         (
             {"clipnorm": 1.0, "clipvalue": 0.5},
-            "clipnorm=1.0 and clipvalue=0.5 exclude each other",
+            "clipnorm=1.0 and clipvalue=0.5 cannot be combined",
         ),
     ],
 )

@@ -358,11 +358,11 @@ def test_residual_raises_without_a_column_of_the_target(windows, small_rnn):
     with pytest.raises(ValueError, match="columns 0 to 0 for each of 1 outputs"):
         small_rnn(residual=1).fit(windows)
     nowcast = sliding_windows(windows.target, 6, horizon=0)
-    with pytest.raises(ValueError, match="horizon=0 would start from the row to be predicted"):
+    with pytest.raises(ValueError, match="horizon=0 would start from the row to predict"):
         small_rnn(residual=True).fit(nowcast, windows.target)
 
 
-# User-defined networks
+# Custom networks
 
 
 def keras_builder(head=True, **compile_settings):
@@ -378,7 +378,7 @@ def keras_builder(head=True, **compile_settings):
     return build
 
 
-def test_unseeded_user_defined_networks_give_the_same_bits(windows, small_rnn):
+def test_unseeded_custom_networks_give_the_same_bits(windows, small_rnn):
     def build(input_shape, n_outputs):
         return keras_builder()(input_shape, n_outputs)
 
@@ -403,7 +403,7 @@ def test_builders_get_the_parameters_in_their_signature(windows, small_rnn):
     assert rnn.model_.count_params() == 4 * 7 * (1 + 7 + 1) + 8
 
 
-def test_user_defined_networks_predict_residuals_with_their_optimizer_and_loss(windows, small_rnn):
+def test_custom_networks_predict_residuals_with_their_optimizer_and_loss(windows, small_rnn):
     build = keras_builder(optimizer="sgd", loss="mae")
     rnn = small_rnn(network=build, residual=True).fit(windows)
     assert rnn.model_.loss == "mae"
@@ -541,7 +541,7 @@ def test_invalid_targets_at_each_time_step_raise(wave, small_rnn):
     windows = sliding_windows(wave, 6)
     with pytest.raises(ValueError, match=r"needs a y of shape \(20, 6\), or of .* got \(20, 5\)"):
         model.fit(X, X[:, 1:])
-    with pytest.raises(ValueError, match="with output='sequence' it is a value for each time"):
+    with pytest.raises(ValueError, match="with output='sequence' it contains a value for"):
         model.fit(windows)
     with pytest.raises(ValueError, match="contains NaN"):
         model.fit(X, np.full((20, 6), np.nan))
@@ -563,7 +563,7 @@ def test_invalid_targets_at_each_time_step_raise(wave, small_rnn):
     ("loss", "match"),
     [
         ("mss", "loss='mss' is not known. Did you mean 'mse'"),
-        (dict, "loss=<class 'dict'> is a class; pass an instance"),
+        (dict, r"loss=<class 'dict'> is a class\. Pass an instance"),
     ],
 )
 def test_invalid_losses_raise(loss, match, windows, small_rnn):
@@ -607,7 +607,7 @@ def windows_with(value, row):
         (
             sliding_windows(np.array(list("hello hello"))[:, None], 3),
             None,
-            "requires numbers, but the windows hold strings such as 'o'",
+            "requires numbers, but the windows contain strings such as 'o'",
         ),
         (np.zeros((9, 0, 1)), np.zeros(9), r"needs time steps and features, got .*\(9, 0, 1\)"),
         (

@@ -23,7 +23,7 @@ class Rows(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """A batch. The tensors of a group of batches have another axis before all others.
+    """A batch. The tensors of a group of batches have an additional first axis.
 
     The sum of the weighted losses, multiplied by `n_losses`, is added to the loss of the epoch.
     Only the first `n_rows` rows are real, the others are padding. `gradient_scale` is a list of at
@@ -71,14 +71,14 @@ class TrainingData:
         self.order, self.n_rows = None, 0
 
     def set_epoch_order(self, order, rng):
-        """Set the order of the rows for the next epoch; `rng` is for other random choices."""
+        """Set the order of the rows for the next epoch. `rng` is for other random choices."""
         self.order, self.n_rows = order, len(order)
 
     def steps_per_epoch(self, n_rows, batch_size):
         return -(-n_rows // batch_size)
 
     def effective_batch_size(self, batch_size):
-        """Return the number of rows in a batch, which is not much larger than that of the data."""
+        """Return the number of rows in a batch, less than twice the number of rows of the data."""
         return min(batch_size, 2 ** max(0, int(np.ceil(np.log2(self.n_rows)))))
 
     def n_batches(self, size):
@@ -106,7 +106,7 @@ def loss_weights(mask, weights):
     Parameters
     ----------
     mask : tensor of shape (n_batches, size[, n_timesteps])
-        1 for each loss that counts, else 0.
+        1 for each loss to include, else 0.
     weights : tensor of shape (n_batches, size[, 1 or n_timesteps]) or None
     """
     axes = list(range(1, mask.shape.rank))
@@ -136,13 +136,13 @@ def view_offset(y, series):
 def gather_source(X):
     """Return the tensor that windows are gathered from, and their length.
 
-    These are the series of a `WindowArray`, or an array as it is and None.
+    They are the series of a `WindowArray` and the window length, or an array and None.
     """
     return (as_tensor(X.series), X.window_length) if is_windows(X) else (as_tensor(X), None)
 
 
 def as_tensor(array):
-    """Return a tensor of an array that is never written again, without a copy if possible."""
+    """Return a tensor of an array that is not modified later, without a copy if possible."""
     return tf.raw_ops.Identity(input=np.ascontiguousarray(array))
 
 

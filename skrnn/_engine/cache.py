@@ -1,4 +1,4 @@
-"""Cache keys of models and their training, and the caches of compiled programs."""
+"""Cache keys of models and of their training, and caches of compiled programs."""
 
 import collections
 import contextlib
@@ -13,11 +13,12 @@ from .eligibility import is_keras_function
 
 
 def architecture_key(model):
-    """Return a string that is equal for models that compute the same, or None if none can be made.
+    """Return a string that is equal for models with the same computation, or None if unknown.
 
     It is the whole configuration of the model without seeds, which only affect the values of its
-    variables, and with numbers instead of the layers' names. A configuration names classes and
-    functions: the key is None if any of them is user-defined, as two may have the same name.
+    variables, and with numbers instead of the layers' names. A configuration contains names of
+    classes and functions. If any of them is custom, the key is None, because two custom classes may
+    have the same name.
     """
     config = keras.saving.serialize_keras_object(model)["config"]
     if not (_refers_to_known_code(config) and _runs_known_code(model)):
@@ -30,12 +31,12 @@ _VALUE_CLASSES = {"__tuple__", "__tensor__", "__numpy__", "__keras_tensor__"}
 
 
 def _is_known_module(module):
-    """Whether a module belongs to Keras or skrnn, whose names each refer to one object."""
+    """Return whether a module belongs to Keras or skrnn, where names are unique."""
     return isinstance(module, str) and module.partition(".")[0] in ("keras", "skrnn")
 
 
 def _refers_to_known_code(config):
-    """Whether all classes and functions that a configuration names are those of Keras or skrnn."""
+    """Return whether all classes and functions in a configuration are those of Keras or skrnn."""
     if isinstance(config, (list, tuple)):
         return all(map(_refers_to_known_code, config))
     if not isinstance(config, dict):
@@ -46,9 +47,10 @@ def _refers_to_known_code(config):
 
 
 def _runs_known_code(model):
-    """Whether the layers, cells and functions of a model are those of Keras or skrnn.
+    """Return whether the layers, cells and functions of a model are those of Keras or skrnn.
 
-    The configuration alone cannot tell: it has the same name for a user's function `relu`.
+    The configuration alone does not determine this: a custom function `relu` has the same name in
+    it.
     """
     return all(
         _is_known_module(type(layer).__module__)
@@ -92,11 +94,11 @@ def _number_names(names, numbers):
 
 
 def training_key(optimizer, loss):
-    """Return a string that is equal for fits that are compiled alike, or None if none can be made.
+    """Return a string that is equal for fits with the same compiled program, or None if unknown.
 
-    It is the whole configuration of the optimizer and all attributes of the loss (Keras leaves the
-    delta of `Huber` out of its configuration), without their names and without a constant learning
-    rate, which is a variable of the program.
+    It is the whole configuration of the optimizer and all attributes of the loss (Keras excludes
+    the delta of `Huber` from its configuration), without their names and without a constant
+    learning rate, which is a variable of the program.
 
     Parameters
     ----------
@@ -116,7 +118,7 @@ def training_key(optimizer, loss):
         return None
     try:
         return json.dumps([config, loss], default=_qualified_name)
-    except TypeError:  # user-defined code
+    except TypeError:  # custom code
         return None
 
 
@@ -134,12 +136,12 @@ def global_settings():
     return keras.config.floatx(), keras.config.epsilon(), keras.config.dtype_policy().name
 
 
-# Programs of each kind that are cached. The least recently used one is discarded first.
+# Number of programs of each kind that are cached. The least recently used is discarded first.
 CACHE_SIZE = 16
 
 
 class LRUCache:
-    """The most recently used programs by their key; thread-safe."""
+    """Least recently used (LRU) cache of compiled programs. Thread-safe."""
 
     def __init__(self):
         self._programs = collections.OrderedDict()
@@ -173,13 +175,13 @@ class LRUCache:
 _trainers, _predictors = LRUCache(), LRUCache()
 
 
-# Models of the builders in `networks` that no network holds, by the arguments of the builder.
+# Models of the builders in `networks` that no network uses, by the arguments of the builder.
 templates = LRUCache()
 
 
 @contextlib.contextmanager
 def trainer_for(key, make):
-    """Lend the cached trainer of a key, or a new one if it is missing or in use."""
+    """Provide the cached trainer of a key, or a new trainer if it is missing or in use."""
     key = key, global_settings()
     trainer = _trainers.take(key) or make()
     try:
@@ -189,7 +191,7 @@ def trainer_for(key, make):
 
 
 def predictor_for(key, make):
-    """Return the cached predictor of a key, or a new one."""
+    """Return the cached predictor of a key, or a new predictor."""
     key = key, global_settings()
     predictor = _predictors.get(key) or make()
     _predictors.put(key, predictor)
@@ -200,8 +202,8 @@ def clear_compiled() -> None:
     """Discard the compiled networks that are cached for later fits and predictions.
 
     Within a process, fits of networks with the same architecture, shapes, loss and optimizer share
-    a compiled network, and so do their predictions. The 16 most recently used ones are cached.
-    Networks with user-defined code, such as a cell, are compiled for each fit. Fitted estimators
+    a compiled network, and so do their predictions. The 16 most recently used networks are cached.
+    Networks with custom code, such as a custom cell, are compiled for each fit. Fitted estimators
     are not affected: their networks are compiled again when needed.
 
     Examples

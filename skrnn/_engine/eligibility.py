@@ -54,7 +54,7 @@ _MASK_OPERATIONS = {"NotEqual", "Any"}
 
 
 def supports_fused_engine(model):
-    """Whether the graphs of `_engine.trainer` can train `model` and predict with it.
+    """Return whether the graphs of `_engine.trainer` can train `model` and predict with it.
 
     They support functional and sequential models of Keras' layers that treat each sample
     independently, with a kernel for every recurrent layer. On a GPU, Keras' own kernels are faster.
@@ -85,7 +85,7 @@ def supports_fused_engine(model):
 
 
 def is_mask_operation(operation):
-    """Whether an operation between layers is one that Keras inserts to compute a mask."""
+    """Return whether Keras inserts an operation between layers to compute a mask."""
     return is_keras_builtin(operation) and type(operation).__name__ in _MASK_OPERATIONS
 
 
@@ -94,7 +94,7 @@ def _is_input(layer):
 
 
 def _reads_tokens(model):
-    """Whether the inputs of a model are integers that an embedding reads."""
+    """Return whether the inputs of a model are integers that are passed to an embedding."""
     layers = [layer for layer in model.layers if not _is_input(layer)]
     return model.inputs[0].dtype == "int32" and type(layers[0]) is keras.layers.Embedding
 
@@ -117,26 +117,26 @@ def _is_sample_wise(layer, model):
 
 
 def has_active_dropout(layer):
-    """Whether a layer drops inputs or recurrent states in training."""
+    """Return whether a layer drops inputs or recurrent states during training."""
     if isinstance(layer, keras.layers.RNN):
         return bool(getattr(layer.cell, "recurrent_dropout", 0))
     return type(layer) is keras.layers.Dropout and layer.rate > 0
 
 
 def is_keras_builtin(instance):
-    """Whether the class of an object is defined in Keras."""
+    """Return whether the class of an object is defined in Keras."""
     return type(instance).__module__.partition(".")[0] == "keras"
 
 
 def is_keras_function(function):
-    """Whether a function is defined in Keras."""
+    """Return whether a function is defined in Keras."""
     return getattr(function, "__module__", "").partition(".")[0] == "keras"
 
 
 def per_sample_loss(loss):
     """Return a loss of Keras as a function of y and y_pred that has a value per sample, or None.
 
-    User-defined losses may depend on the batch as a whole, and are left to `keras.Model.fit`.
+    Custom losses may depend on the batch as a whole, and are supported only by `keras.Model.fit`.
     """
     loss = keras.losses.get(loss)
     if isinstance(loss, keras.losses.Loss):
@@ -151,7 +151,7 @@ def tbptt_loss(loss):
     Raises
     ------
     ValueError
-        If it is not a single loss, or has another reduction.
+        If it is not a single loss, or its reduction is not a mean.
     """
     is_single = isinstance(loss, str) or callable(loss)
     loss = keras.losses.get(loss) if is_single else loss
@@ -171,7 +171,7 @@ def ignored_class(loss):
 
 
 def uses_loss_scaling(optimizer):
-    """Whether an optimizer expects a scaled loss, and divides the gradients by the scale."""
+    """Return whether an optimizer expects a scaled loss and divides the gradients by the scale."""
     is_scaler = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
     return is_scaler or optimizer.loss_scale_factor is not None
 

@@ -14,7 +14,7 @@ _STEPS_PER_EXECUTION = 32
 
 
 class EpochRecorder(keras.callbacks.Callback):
-    """Sets the order of the rows in each epoch, records losses and scores, and stops early."""
+    """Set the order of the rows in each epoch, record losses and scores, and stop early."""
 
     def __init__(self, rows, network, validation, patience, begin_epoch, end_epoch):
         super().__init__()
@@ -83,35 +83,37 @@ def fit_network(
     Parameters
     ----------
     network : Network
-        With an optimizer and a loss.
+        A network with an optimizer and a loss.
     X : WindowArray or ndarray of shape (n_samples, n_timesteps, n_features)
         Windows are gathered batch by batch from the series of a WindowArray.
     y : ndarray of shape (n_samples, n_outputs)
     sample_weight : ndarray of shape (n_samples,), default=None
-        With outputs at each time step, of shape (n_samples, n_timesteps) or (n_samples, 1).
+        If there are outputs at each time step, of shape (n_samples, n_timesteps) or (n_samples, 1).
     rows : range
         The rows to train on, in a new order in each epoch.
-    epochs, batch_size, patience, verbose : int
+    epochs, batch_size : int
     validation : callable, default=None
-        Called after each epoch; returns the validation loss and score. Training stops if the loss
-        has not improved for `patience` epochs, and the best weights are restored.
+        Called after each epoch. Returns the validation loss and score. Training stops if the loss
+        has not decreased for `patience` epochs, and the best weights are restored.
+    patience : int, default=10
     callbacks : list of keras.callbacks.Callback, default=None
+    verbose : int, default=0
     begin_epoch, end_epoch : callable
         Called without arguments, and with the record. `end_epoch` returns whether to stop.
     trainer_class : class, default=Trainer
-        The class of the trainer, and thereby of its data, which may take other types of X and y.
+        The class of the trainer, whose data may accept other types of X and y.
 
     Returns
     -------
     record : EpochRecorder
-        With lists of float as `losses`, `validation_losses` and `validation_scores`.
+        `losses`, `validation_losses` and `validation_scores` are lists of float.
 
     Raises
     ------
     ValueError
         If the loss is not finite, or a callback is not supported. The network is then unchanged.
     KeyboardInterrupt
-        With the record so far as its `record` attribute. The network keeps the values reached.
+        If interrupted. Its attribute `record` is the record. The network keeps its current values.
     """
     callbacks = list(callbacks or [])
     _check_resumable(callbacks)

@@ -1,9 +1,9 @@
 """Kernels of `keras.layers.SimpleRNN`, `LSTM` and `GRU`.
 
-A kernel has a loop over time for the states, and a loop backwards in time for their gradients. The
+A kernel has a forward loop over time for the states and a backward loop for their gradients. The
 products with the inputs and the gradients of all weights are computed for all time steps at once.
-The kernels are meant for XLA, which fuses their element-wise operations; without it, they compute
-the same numbers slowly.
+The kernels are designed for XLA, which fuses their element-wise operations. Without XLA, the
+results are the same, but the computation is slower.
 
 Names follow the papers cited in `build_rnn`: x is the input, h the hidden state and c the cell
 state; W are the input weights and U the recurrent weights; i, f and o are the input, forget and
@@ -37,10 +37,10 @@ _ACTIVATIONS = {
 
 
 def find_builtin_kernel(layer, recurrent_dropout_masks=()):
-    """Return the kernel of a layer of class SimpleRNN, LSTM or GRU, or None if there is none.
+    """Return the kernel of a layer of class SimpleRNN, LSTM or GRU, or None if it is unsupported.
 
-    There is one for layers of a single dtype with tanh, sigmoid, relu or linear activations, that
-    do not drop inputs, are not stateful, and use ``reset_after=True`` if they are GRUs.
+    Supported layers have a single dtype and tanh, sigmoid, relu or linear activations, do not drop
+    inputs, are not stateful, and use ``reset_after=True`` if they are GRUs.
     """
     if type(layer) not in _EQUATIONS:
         return None

@@ -1,4 +1,4 @@
-"""Matrix products with the same bits for any number of threads, and their gradients.
+"""Matrix products with bit-identical results for any number of threads, and their gradients.
 
 ``y = x @ W`` has the gradients dx and dW, given the gradient dy.
 """
@@ -14,7 +14,7 @@ _MIN_SHARED_MULTIPLICATIONS = 2**19
 
 
 def deterministic_matmul(a, b):
-    """Return a @ b for matrices, with the same bits for any number of threads."""
+    """Return a @ b for matrices, with bit-identical results for any number of threads."""
     (m, k), n = a.shape, b.shape[1]
     if k == 1:
         return a * b

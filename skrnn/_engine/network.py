@@ -52,16 +52,16 @@ _PREDICT_ROWS = 2**12
 class Network:
     """A Keras model as its configuration and the values of its variables.
 
-    Networks of the same architecture train in one shared compiled model: it loads the values of a
-    network at the beginning of a fit, and the network takes them back at the end. A network has a
-    model of its own, which then holds the values, once `model` was accessed, or if its
-    configuration does not determine what it computes, as with user-defined code. A pickle holds
-    the configuration and the values.
+    Networks of the same architecture train in one shared compiled model: the values of a network
+    are loaded into it at the beginning of a fit, and copied back at the end. After `model` has been
+    accessed, or if the configuration does not determine the computation, as with custom code, a
+    network has a separate model, which contains the values. A pickle contains the configuration and
+    the values.
 
     Parameters
     ----------
     model : keras.Model
-        The initial model. If it is compiled, it keeps its own loss and optimizer.
+        The initial model. If it is compiled, it keeps its loss and optimizer.
     seed : int
         Seed of the order of the rows.
     settings : dict
@@ -76,7 +76,7 @@ class Network:
     epochs_done : int
     n_outputs : int
     n_timesteps : int or None
-        Time steps of its inputs; None for any number.
+        Number of time steps of the inputs. None if it is not fixed.
     output_dtype : str
     is_precompiled : bool
         Whether the initial model was compiled.
@@ -136,7 +136,7 @@ class Network:
 
     @property
     def model(self):
-        """The model of the network alone, which holds its values from then on."""
+        """The separate model of the network, which contains its values after the first access."""
         if self._shared_model is not None:
             return self._new_model()
         if self._model is None:
@@ -180,8 +180,8 @@ class Network:
             It is copied.
         loss : str, keras.losses.Loss or callable
         **optimizer_settings
-            Settings of Keras' optimizers, such as ``learning_rate`` and ``clipnorm``. None is the
-            setting of `optimizer`.
+            Settings of Keras' optimizers, such as ``learning_rate`` and ``clipnorm``. If None, the
+            setting of `optimizer` is used.
 
         Raises
         ------
@@ -193,8 +193,8 @@ class Network:
         settings = {k: v for k, v in optimizer_settings.items() if v is not None}
         if {"clipnorm", "clipvalue"} <= set(settings):
             raise ValueError(
-                f"clipnorm={settings['clipnorm']} and clipvalue={settings['clipvalue']} exclude "
-                "each other, because gradients are clipped in one way. Set one of them to None."
+                f"clipnorm={settings['clipnorm']} and clipvalue={settings['clipvalue']} cannot be "
+                "combined. Set one of them to None."
             )
         optimizer = copy_optimizer(optimizer, **settings)
         self._check_schedule(optimizer)
@@ -224,7 +224,7 @@ class Network:
         elif self._optimizer is None:
             return
         elif is_new:
-            # XLA compiles for longer than networks of this size train.
+            # The compilation by XLA would take longer than the training of networks of this size.
             model.compile(copy_optimizer(self._optimizer), self._loss, jit_compile=False)
         if is_new and self._optimizer_values:
             if not model.optimizer.built:
@@ -234,16 +234,16 @@ class Network:
             model.optimizer.learning_rate = float(self._learning_rate)
 
     def loss(self):
-        """Return the loss, as Keras takes it."""
+        """Return the loss as an argument of `keras.Model.compile`."""
         return self.model.loss if self.is_precompiled else self._loss
 
     @contextlib.contextmanager
     def trainer(self, callbacks, trainer_class=Trainer):
-        """Lend a trainer of the network, or None if `keras.Model.fit` has to train it.
+        """Provide a trainer of the network, or None if it is trained by `keras.Model.fit`.
 
         Within the context, the network has the values of the trainer's model. After an error other
-        than a KeyboardInterrupt, it has its former values. Callbacks that may retain the model are
-        passed the network's own.
+        than a KeyboardInterrupt, its previous values are restored. Callbacks that may retain the
+        model are passed the separate model of the network.
         """
         fused = self._can_train_fused(callbacks)
         key = None
@@ -273,14 +273,14 @@ class Network:
         )
 
     def masking_matches_loss(self):
-        """Whether the time steps without a class are those whose losses Keras would mask."""
+        """Return whether the time steps without a class are those whose losses Keras would mask."""
         has_ignored_class = ignored_class(self._loss) is not None
         masks = self._output_mask_values
         return not masks or (masks == {MASKED} and has_ignored_class)
 
     @contextlib.contextmanager
     def _shared_trainer(self, key):
-        """Lend the trainer of a key, with the values of the network."""
+        """Provide the trainer of a key, with the values of the network."""
         trainer_class, *_ = key
         own_model = self._model
         self._values, self._optimizer_values = self.values(), self._current_optimizer_values()
@@ -305,7 +305,7 @@ class Network:
                 self._model = own_model
 
     def _initial_learning_rate(self):
-        """Return the learning rate at the beginning of a fit; None keeps that of the variables."""
+        """Return the learning rate at the beginning of a fit. If None, it is not changed."""
         if self._learning_rate is None and self._optimizer_values:
             return None
         rate = self._optimizer.get_config().get("learning_rate")
@@ -339,7 +339,7 @@ class Network:
         Returns
         -------
         outputs : ndarray of shape (n_samples, n_outputs) or (n_samples, n_timesteps, n_outputs)
-            Of the dtype of the network.
+            Outputs in the dtype of the network.
         """
         if not self._supports_fused_engine:
             check_not_forked()
@@ -358,7 +358,8 @@ class Network:
         Parameters
         ----------
         program_class : class
-            Such as `Predictor`: makes graphs of a model that are functions of its variables.
+            A class such as `Predictor`, which creates graphs of a model that are functions of its
+            variables.
         """
         check_not_forked()
         model = self._current_model()
@@ -403,7 +404,7 @@ class Network:
 
 
 def copy_optimizer(optimizer, **settings):
-    """Return a new optimizer with the settings of another one, some of which are replaced."""
+    """Return a copy of an optimizer with some settings replaced."""
     config = optimizer.get_config()
     config.pop("name", None)
     for name, value in settings.items():
@@ -424,7 +425,7 @@ def build_network(
     probabilities=False,
     **options,
 ):
-    """Return a new network, built by the user's builder if there is one.
+    """Return a new network, built by the custom builder if there is one.
 
     Models of the builders in `networks` are reused with new values, because TensorFlow does not
     free the memory of variables.
@@ -432,17 +433,17 @@ def build_network(
     Parameters
     ----------
     builder : callable or None
-        Called with the options, and `seed`, that its signature names.
+        Called with those of the options and `seed` that are in its signature.
     build : callable
         A builder in `networks`, called with all options and `seed` if `builder` is None.
     baseline : tuple or None
-        The columns, scales and shifts of `add_residual_baseline`.
+        Columns, scales and shifts of the base forecast, as in `add_residual_baseline`.
     seed, settings, input_dtype
-        As `Network` takes them.
+        As in `Network`.
     sequence : bool, default=False
-        Whether the builder's network must have outputs at each time step.
+        Whether the custom network must have outputs at each time step.
     probabilities : bool, default=False
-        Whether the builder's network must have probabilities of classes as outputs.
+        Whether the outputs of the custom network must be probabilities of classes.
     **options
         With a `builder`, they include `input_shape` and `n_outputs`.
     """
@@ -489,7 +490,7 @@ def _call_builder(builder, options):
 
 
 def _is_plain(value):
-    """Whether a value consists of numbers, strings and None alone, so that its repr is a key."""
+    """Return whether a value contains only numbers, strings and None, so that its repr is a key."""
     if isinstance(value, dict):
         return all(map(_is_plain, value.values()))
     if isinstance(value, (list, tuple)):
@@ -498,7 +499,7 @@ def _is_plain(value):
 
 
 def has_batch_hooks(callback):
-    """Whether a Keras callback has a hook for batches."""
+    """Return whether a Keras callback has batch hooks."""
     hooks = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
     base = keras.callbacks.Callback
     return any(getattr(type(callback), hook) is not getattr(base, hook) for hook in hooks) or (

@@ -68,7 +68,7 @@ PER_VARIABLE_OPTIONS = ("clipnorm", "weight_decay", "use_ema", "gradient_accumul
 
 
 def supports_flattening(model):
-    """Whether the trainable variables of a compiled model can be trained as one vector."""
+    """Return whether the trainable variables of a compiled model can be trained as one vector."""
     optimizer = model.optimizer
     return (
         type(optimizer) in ELEMENTWISE_OPTIMIZERS

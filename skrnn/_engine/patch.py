@@ -1,8 +1,9 @@
 """Replacement of the computations of Keras' layers, while a graph is traced.
 
 `patched_layers` replaces the inner loop of recurrent layers with kernels, and the calls of Dense,
-Embedding and Dropout layers with functions whose bits do not depend on the number of threads. The
-model and its variables remain the same. Layers without a replacement compute as in Keras.
+Embedding and Dropout layers with functions whose results are bit-identical for any number of
+threads. The model and its variables remain the same. Layers without a replacement compute as in
+Keras.
 """
 
 import contextlib
@@ -113,7 +114,7 @@ def patched(layer, name, value):
 
 @contextlib.contextmanager
 def patched_layers(model, dropout_masks=None):
-    """Within the context, calls of a model use kernels where its layers have any.
+    """Return a context in which calls of a model use the kernels of its layers.
 
     Parameters
     ----------

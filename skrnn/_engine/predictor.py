@@ -17,7 +17,7 @@ class CompiledProgram:
     Parameters
     ----------
     model : keras.Model
-        For which `supports_fused_engine` is true.
+        A model for which `supports_fused_engine` is True.
     """
 
     def __init__(self, model):
@@ -42,7 +42,7 @@ class Predictor(CompiledProgram):
         Parameters
         ----------
         values : list of tensors
-            Of the model's variables.
+            Values of the model's variables.
         X : WindowArray or ndarray of shape (n_samples, n_timesteps, n_features)
 
         Returns

@@ -1,9 +1,9 @@
-"""Kernels of `keras.layers.RNN` around the cells of `skrnn.layers` and user-defined cells.
+"""Kernels of `keras.layers.RNN` around the cells of `skrnn.layers` and custom cells.
 
 A step of the cells of `skrnn.layers` is ``step(project(x) + h @ recurrent_weights(), states)``. The
 projections are computed for all time steps at once, and so are the gradients of both products. A
-subclass of these cells that overrides `call` or `project` is treated as a user-defined cell, whose
-whole step runs in the loop.
+subclass of these cells that overrides `call` or `project` is treated as a custom cell, whose whole
+step runs in the loop.
 
 Every step must be pure and row-wise, as `tracing` defines it. Keras computes all other layers.
 """
@@ -25,10 +25,10 @@ _loops: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 def find_recurrence(layer, recurrent_dropout_masks=()):
-    """Return the kernel of a layer of class `keras.layers.RNN`, or None if there is none.
+    """Return the kernel of a layer of class `keras.layers.RNN`, or None if it is unsupported.
 
-    The kernel is called as in `patch.find_kernel`. There is one for built cells of a single dtype
-    that do not drop inputs. Recurrent dropout is supported for the cells of `skrnn.layers`.
+    The kernel is called as in `patch.find_kernel`. Built cells of a single dtype that do not drop
+    inputs are supported. Recurrent dropout is supported for the cells of `skrnn.layers`.
     """
     if type(layer) is not keras.layers.RNN:
         return None
@@ -70,7 +70,7 @@ def _select_loop(layer):
 
 
 def _follows_contract(cell):
-    """Whether a cell and its levels inherit `call` and `project` from the cells of `layers`."""
+    """Return whether a cell and its levels inherit `call` and `project` from `skrnn.layers`."""
     base = layers._Cell
     return isinstance(cell, base) and all(
         getattr(getattr(part, name), "__func__", None) is getattr(base, name)

@@ -1,9 +1,9 @@
 """Loops over time, with masks, and with a gradient by vector-Jacobian products.
 
 Sequences are time-major, of shape (n_timesteps, batch_size, ...), and written in upper case: H are
-the h of all time steps. `mask` is an empty sequence, or holds one boolean tensor of shape
-(n_timesteps, batch_size, 1), or (batch_size, 1) within a time step: where it is False, the time
-step is skipped, and the states remain what they were.
+the h of all time steps. `mask` is an empty sequence, or contains one boolean tensor of shape
+(n_timesteps, batch_size, 1), or (batch_size, 1) within a time step. Where it is False, the time
+step is skipped, and the states do not change.
 """
 
 import keras
@@ -21,9 +21,9 @@ from .matmul import (
 def scan(step, carry, inputs, output_sizes, *, backwards=False):
     """Run ``carry, outputs = step(carry, inputs)`` for all time steps.
 
-    `inputs` are sequences, of which each step gets one time step. Its outputs have the shape
-    (batch_size, output_size). Returns the last carry, and the outputs as sequences in the order of
-    the inputs.
+    `inputs` are sequences. The input of each step is one time step of them, and its outputs have
+    the shape (batch_size, output_size). Returns the last carry, and the outputs as sequences in the
+    order of the inputs.
     """
     n_timesteps, batch_size = inputs[0].shape[:2]
     if n_timesteps == 1:  # without a loop to compile

@@ -38,7 +38,7 @@ def select_tbptt_trainer(X, chunk_length, output):
     X : WindowArray or ndarray of shape (n_samples, n_timesteps, n_features)
         With ``output="last"``, sequences end at the last time step (see `right_align`).
     chunk_length : int or None
-        Time steps that gradients are propagated through; all of them if it is None.
+        Number of time steps that gradients are propagated through. If None, all of them.
     output : {"last", "sequence"}
     """
     if chunk_length is None or chunk_length >= X.shape[1]:
@@ -92,7 +92,7 @@ class ChunkedBatches(TruncatedData):
 
 
 class TruncatedTrainer(Trainer):
-    """Trains on whole sequences with the gradients of their last time steps."""
+    """Trainer on whole sequences with the gradients of their last time steps."""
 
     data_class = TruncatedData
     replaces_model_fit = True
@@ -106,7 +106,7 @@ class TruncatedTrainer(Trainer):
 
 
 class ChunkTrainer(Trainer):
-    """Trains on the chunks of sequences in order, and carries the states between them."""
+    """Trainer on the chunks of sequences in order, with states carried from chunk to chunk."""
 
     data_class: type = ChunkedBatches
     replaces_model_fit = True
@@ -135,9 +135,9 @@ class ChunkTrainer(Trainer):
         """Return the losses, of which there must be one for each time step."""
         if losses.shape.rank != 2:
             raise ValueError(
-                f"The loss {self.model.loss!r} gives values of shape {losses.shape}, but with "
-                "output='sequence' chunk_length needs one for each time step, of shape (n_samples, "
-                "n_timesteps). Use such a loss, or set chunk_length=None."
+                f"The loss {self.model.loss!r} returns values of shape {losses.shape}, but with "
+                "output='sequence' chunk_length needs a loss of each time step, of shape "
+                "(n_samples, n_timesteps). Use such a loss, or set chunk_length=None."
             )
         return losses
 
@@ -195,20 +195,20 @@ def wrap_inner_loops(model, make):
 
 @contextlib.contextmanager
 def carried_states(model, states, continues):
-    """Let recurrent layers begin with given states.
+    """Set the initial states of recurrent layers.
 
     Parameters
     ----------
     model : keras.Model
     states : list of tensors
-        Those of all recurrent layers; not changed.
+        States of all recurrent layers. They are not changed.
     continues : tensor of bool, of shape (n_samples,)
-        Whether a row begins with its state in `states`, and not with the initial state.
+        Whether the initial state of a row is its state in `states`.
 
     Yields
     ------
     last_states : list of tensors
-        The last states, once the model was called.
+        The last states, after the model has been called.
     """
     layers = recurrent_layers(model)
     sizes = [len(tf.nest.flatten(layer.state_size)) for layer in layers]
@@ -240,7 +240,7 @@ def carried_states(model, states, continues):
 
 
 def where_rows(condition, x, y):
-    """Return the rows of some tensors where a condition is true, else those of others."""
+    """Return the rows of tensors where a condition is true, and of other tensors elsewhere."""
     return [
         tf.where(tf.reshape(condition, (-1, *[1] * (a.shape.rank - 1))), a, b)
         for a, b in zip(x, y, strict=True)
@@ -248,7 +248,7 @@ def where_rows(condition, x, y):
 
 
 def truncate_gradient(model, length):
-    """Let recurrent layers propagate gradients through the last `length` time steps only."""
+    """Propagate gradients of recurrent layers through the last `length` time steps only."""
 
     def make(layer, inner_loop):
         def loop(sequences, initial_state, mask, training=False):
@@ -293,7 +293,7 @@ def _raise_unsupported(chunk_length, problem, solution):
 
 
 def _check_forward_only(model, chunk_length):
-    """Raise a ValueError if the recurrent layers of a model do not only run forward in time."""
+    """Raise a ValueError if recurrent layers of a model process sequences backward in time."""
     if not is_keras_builtin(model):
         _raise_unsupported(
             chunk_length,
@@ -315,8 +315,8 @@ def _check_forward_only(model, chunk_length):
         ):
             _raise_unsupported(
                 chunk_length,
-                f"the recurrent layer {layer.name!r} is stateful, of a user-defined class, inside "
-                "of another layer, or called more than once",
+                f"the recurrent layer {layer.name!r} is stateful, of a custom class, inside "
+                "another layer, or called more than once",
                 "Use recurrent layers of Keras that the model itself calls once",
             )
 
@@ -329,8 +329,8 @@ def _check_timestep_wise(model, chunk_length):
         _raise_unsupported(
             chunk_length,
             f"the network takes sequences of {n_timesteps} time steps, not chunks of them",
-            "Build it with the input_shape that it is passed, (None, n_features), or fit it again "
-            "from the start if it was fitted with chunk_length=None",
+            "Build it with the input_shape that it is passed, (None, n_features), or fit a new "
+            "estimator if it was fitted with chunk_length=None",
         )
     for operation in getattr(model, "operations", model.layers):
         if not (_is_timestep_wise(operation) or is_mask_operation(operation)):

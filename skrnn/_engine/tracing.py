@@ -1,6 +1,6 @@
 """Inspection of the TensorFlow graph of a function.
 
-A step of a user-defined cell runs in the fused engine if every operation in its graph is stateless
+A step of a custom cell runs in the fused engine if every operation in its graph is stateless
 and computes each row of its output from the same row of its inputs, and if it updates no variable
 and adds no loss. The graph is traced for an unknown number of rows, and nothing is executed.
 """
@@ -36,13 +36,13 @@ def trace_row_wise(function, variables, inputs, outputs=None):
     Parameters
     ----------
     function : callable
-        It takes the inputs and returns a sequence of tensors.
+        Function of the inputs that returns a sequence of tensors.
     variables : list of keras.Variable
         All variables that the function may use.
     inputs : list of tf.TensorSpec
-        Of shape (None, ...), where the first axis are the rows.
+        Of shape (None, ...). The first axis is that of the rows.
     outputs : list of tf.TensorSpec, default=None
-        What the function must return, else it counts as any other function. None for no check.
+        Required outputs of the function. If None, they are not checked.
     """
     is_pure = False
 
@@ -60,7 +60,7 @@ def trace_row_wise(function, variables, inputs, outputs=None):
     values = specs_of(variables)
     try:
         concrete = tf.function(traced, autograph=False).get_concrete_function(inputs, values)
-    except Exception:  # an error of the user's code, which it raises again when Keras runs it
+    except Exception:  # an error in custom code, which is raised again when Keras runs it
         return None
     graph = concrete.graph
     results = specs_of(concrete.outputs)
@@ -75,7 +75,7 @@ def trace_row_wise(function, variables, inputs, outputs=None):
 
 
 def _is_row_wise(operation):
-    """Whether an operation is stateless and computes each row from the same row of its inputs."""
+    """Return whether an operation is stateless and computes each row from that of its inputs."""
     kind, inputs, outputs = operation.type, list(operation.inputs), operation.outputs
     rows = [tensor for tensor in inputs if not tensor.shape.is_fully_defined()]
     if kind in ("Placeholder", "IdentityN"):  # an input of the graph, or several identities
@@ -104,7 +104,7 @@ def _row_size(tensors):
 
 
 def _takes_all_rows(strided_slice):
-    """Whether a slice takes all rows in their order, such as x[:, 1:] and x[..., 1:]."""
+    """Return whether a slice takes all rows in order, such as x[:, 1:] and x[..., 1:]."""
     rank, strides = strided_slice.inputs[0].shape.rank, strided_slice.inputs[3]
     strides = tf.get_static_value(strides)
     if strides is None:

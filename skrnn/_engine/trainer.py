@@ -59,7 +59,7 @@ XLA_ERRORS = (
 
 
 class Trainer:
-    """A compiled `keras.Model` and the graphs that train it; for one fit at a time.
+    """A compiled `keras.Model` and the graphs that train it, for one fit at a time.
 
     Subclasses define which models they train (`check_model`), how batches are gathered (`gather`),
     how the model is called (`forward`) and which states are carried from batch to batch
@@ -100,7 +100,7 @@ class Trainer:
         self._initial_optimizer_values = values_of(model.optimizer.variables)
 
     def load(self, values, optimizer_values, learning_rate):
-        """Set every variable for a fit; `optimizer_values` is empty before the first one."""
+        """Set all variables for a fit. `optimizer_values` is empty before the first fit."""
         assign(variables_of(self.model), values)
         assign(self.model.optimizer.variables, optimizer_values or self._initial_optimizer_values)
         if learning_rate is not None:
@@ -145,10 +145,10 @@ class Trainer:
             after_call(done, loss / data.loss_denominator(done, size))
         return loss / data.loss_denominator(done, size)
 
-    # What subclasses override
+    # Methods that subclasses override
 
     def initial_carry(self, size):
-        """Return what an epoch passes from batch to batch: the sum of the losses, and states."""
+        """Return the initial carry of an epoch: the sum of the losses, and the states."""
         return [tf.zeros((), self.dtype)]
 
     def n_steps(self, spec):
@@ -159,7 +159,7 @@ class Trainer:
         """Raise a ValueError if the model cannot be trained on data of a spec."""
 
     def forward(self, rows, states, spec):
-        """Return what the loss takes as y_pred, and a list of the carried states after that."""
+        """Return the predictions for the loss, and a list of the states to carry."""
         return self.model(rows.x, training=True), []
 
     def reduce_losses_to_weights(self, losses, y, weights):
@@ -168,7 +168,7 @@ class Trainer:
         return tf.reduce_mean(tf.reshape(losses, shape), axis=-1)
 
     def loss_mask(self, y, is_real, weights):
-        """Return 1 for each loss that counts, else 0.
+        """Return a mask with 1 for each loss to include, else 0.
 
         There is a loss for each row, or for each of its time steps if these have weights or some
         of their classes are ignored.
@@ -193,7 +193,7 @@ class Trainer:
         Parameters
         ----------
         tensors : tuple of tensors
-            Those of the data.
+            Tensors of the data.
         numbers : int tensor of shape (n_batches,)
         size : int
         spec : BatchSpec
@@ -376,7 +376,7 @@ def map_shards(gradients, size, shards, shared, by_row):
     gradients : callable
         Returns the gradients, the loss, and a list of the states after the batch.
     size, shards : int
-        Rows of the batch, and into how many shards they are split.
+        Number of rows of the batch, and of shards.
     shared, by_row : tuples
         The arguments of `gradients`: those that are the same for all shards, and those that are
         split by rows.
@@ -400,7 +400,7 @@ def map_shards(gradients, size, shards, shared, by_row):
 
 
 def n_shards(size, multiplications):
-    """Return into how many shards to split a batch, by the multiplications that a row takes."""
+    """Return the number of shards of a batch, from the number of multiplications per row."""
     if size * multiplications < 2 * _MULTIPLICATIONS_PER_SHARD:
         return 1
     shards = max(1, min(MAX_SHARDS, size // _ROWS_PER_SHARD))
@@ -410,7 +410,7 @@ def n_shards(size, multiplications):
 
 
 def sample_dropout_mask(layer, size, n_timesteps):
-    """Sample the dropout masks that a layer would sample: one for its outputs, or a list."""
+    """Sample the dropout masks of a layer: one mask for its outputs, or a list."""
     if isinstance(layer, keras.layers.RNN):
         h = tf.ones((size, layer.state_size[0]), layer.compute_dtype)
         masks = layer.cell.get_recurrent_dropout_mask(h)

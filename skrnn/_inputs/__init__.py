@@ -1,1 +1,1 @@
-"""Validation of X, y and weights: one clear error for each fault."""
+"""Validation of X, y and sample weights."""

@@ -15,11 +15,11 @@ def find_classes(name, y, classes=None, fitted=None):
     Parameters
     ----------
     name : str
-        Of the estimator.
+        Name of the estimator.
     y : ndarray of shape (n_samples,)
         The labels to train on.
     classes : array-like of shape (n_classes,), default=None
-        The classes that were passed to `partial_fit`. None finds them in y.
+        The classes that were passed to `partial_fit`. If None, the labels in y are used.
     fitted : ndarray of shape (n_classes,), default=None
         The classes of the previous fit, if it is resumed.
 
@@ -30,7 +30,7 @@ def find_classes(name, y, classes=None, fitted=None):
     """
     labels = np.unique(y if classes is None else classes)
     if fitted is None and len(labels) < 2:
-        source = "y holds" if classes is None else "classes contains"
+        source = "y contains" if classes is None else "classes contains"
         raise ValueError(
             f"{name} needs at least 2 classes, but {source} one class, {labels.tolist()[0]!r}."
         )
@@ -39,7 +39,7 @@ def find_classes(name, y, classes=None, fitted=None):
     if classes is not None and not np.array_equal(labels, fitted):
         raise ValueError(
             f"classes={labels[:10].tolist()} are not those of the first fit, "
-            f"{fitted[:10].tolist()}. Leave classes out, or fit a new estimator."
+            f"{fitted[:10].tolist()}. Pass classes=None, or fit a new estimator."
         )
     return fitted
 
@@ -61,7 +61,7 @@ def sequence_labels(y: Any, valid: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     y : array-like of shape (n_samples, n_timesteps), or list of lists
-        The lists of shorter sequences may end where the sequence does.
+        The list of a shorter sequence may end at the last time step of the sequence.
     valid : ndarray of bool of shape (n_samples, n_timesteps)
         The time steps that are not masked.
 
@@ -72,7 +72,7 @@ def sequence_labels(y: Any, valid: np.ndarray) -> np.ndarray:
     Raises
     ------
     ValueError
-        If y has another shape, or the label of a valid time step is missing.
+        If y does not have this shape, or the label of a valid time step is missing.
     """
     y = _pad_labels(y, valid)
     if y.ndim != 2:
@@ -88,11 +88,11 @@ def sequence_labels(y: Any, valid: np.ndarray) -> np.ndarray:
     if missing.any():
         row, step = np.argwhere(missing)[0]
         raise ValueError(
-            f"y holds {y[row, step]} at time step {step} of row {row}, which is not masked in X: "
-            "every such time step needs a label. Set X to NaN there to mask the time step."
+            f"y contains {y[row, step]} at time step {step} of row {row}, which is not masked in "
+            "X. Every such time step needs a label. Set X to NaN there to mask the time step."
         )
     labels = y[valid]
-    # Numbers in an object array, padded with another type, become numbers again.
+    # Numbers in an object array, padded with another type, are converted to numbers.
     is_text = labels.dtype != object or isinstance(labels.flat[0], str)
     return labels if is_text else np.array(labels.tolist())
 
@@ -125,7 +125,7 @@ def encode_classes(y: np.ndarray, classes: np.ndarray, skip: int = 0) -> np.ndar
     classes : ndarray of shape (n_classes,)
         Sorted.
     skip : int, default=0
-        Leading rows that may hold anything. Their code is 0.
+        Number of leading rows whose labels are ignored. Their code is 0.
 
     Returns
     -------
@@ -172,7 +172,7 @@ def class_weights(class_weight: Any, classes: np.ndarray, codes: np.ndarray) -> 
         if unknown := [label for label in class_weight if label not in set(labels)]:
             raise ValueError(
                 f"class_weight contains {unknown[:10]}, which are not among the classes "
-                f"{labels[:10]}. Remove them, or fit on data that has them."
+                f"{labels[:10]}. Remove them, or fit on data that contains them."
             )
         weights[:] = [class_weight.get(label, 1.0) for label in labels]
     else:
@@ -188,7 +188,7 @@ def _invalid_class_weight(class_weight):
 
 
 def stratified_holdout(X, codes, weights, fraction, seed):
-    """Draw the samples to hold out, stratified by class if each class has enough samples.
+    """Sample a holdout, stratified by class if each class has enough samples.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def stratified_holdout(X, codes, weights, fraction, seed):
     X, codes, weights : ndarrays, or None for no weights
         The samples to train on, followed by the holdout.
     train, holdout : ranges
-        Their rows.
+        Their row indices.
     """
     strata = codes if codes.ndim == 1 else np.zeros(len(codes), int)
     rows = np.arange(len(codes))
@@ -213,7 +213,7 @@ def stratified_holdout(X, codes, weights, fraction, seed):
     if n_train < 1:
         raise ValueError(
             f"early_stopping with validation_fraction={fraction} leaves none of {len(rows)} "
-            "samples to train on. Fit on more, or set early_stopping=False."
+            "samples to train on. Fit on more samples, or set early_stopping=False."
         )
     counts = np.unique(strata, return_counts=True)[1]
     is_stratified = counts.min() >= 2 and min(n_holdout, n_train) >= len(counts)

@@ -33,11 +33,11 @@ def check_sequences(estimator, X, *, reset, dtype, in_place):
     Parameters
     ----------
     estimator : estimator
-        With ``reset=True``, in `fit`, it gets `input_shape_` and `n_features_in_`.
+        With ``reset=True``, in `fit`, `input_shape_` and `n_features_in_` are set.
     X : WindowArray, array-like, sequence of arrays, or DataFrame of series
     reset : bool
     dtype : str
-        Of the result.
+        dtype of the result.
     in_place : bool
         Whether masked time steps keep their position or are moved to the end.
 
@@ -48,7 +48,7 @@ def check_sequences(estimator, X, *, reset, dtype, in_place):
     Raises
     ------
     ValueError
-        If X has another shape, other features than in `fit`, inf, or a fully masked sequence.
+        If the shape or features of X are invalid, X contains inf, or a sequence is fully masked.
     """
     name, n_columns, panel = type(estimator).__name__, None, X if _is_panel(X) else None
     n_skipped = n_incomplete(X)
@@ -138,13 +138,13 @@ def _masked_value(dtype):
 
 
 def _check_table(estimator, X, *, reset, dtype):
-    """Return an array of two or three dimensions as three, and the number of columns or None."""
+    """Return X with three dimensions, and the number of columns or None."""
     name = type(estimator).__name__
     check_windows_or_table(name, X)
     n_features = features_of_columns(estimator, X, reset)
     options = {"dtype": dtype, "ensure_all_finite": "allow-nan", "allow_nd": True}
     is_list = isinstance(X, (list, tuple))
-    # A list holds sequences of any length, and after a 3-D X columns are time steps.
+    # A list contains sequences of any length, and after a 3-D X, columns are time steps.
     any_length = not reset and (is_list or not estimator._takes_columns)
     if is_three_dimensional(X) or any_length:
         X = check_array(X, input_name="X", estimator=estimator, **options)
@@ -198,24 +198,24 @@ def _unequal_shapes(name, shapes):
 
 
 def _stack_columns(name, row, columns, cells):
-    """Return the series in a row of a DataFrame as the columns of one array."""
+    """Return the series in a row of a DataFrame as the columns of an array."""
     for column, cell in zip(columns, cells, strict=True):
         if np.ndim(cell) != 1:
             raise ValueError(
-                f"Row {row} of X holds {cell!r} in column {column!r}, where {name} needs a series. "
-                "Drop such rows."
+                f"Row {row} of X contains {cell!r} in column {column!r}, but {name} needs a "
+                "series. Drop such rows."
             )
     lengths = {len(cell) for cell in cells}
     if len(lengths) > 1:
         raise ValueError(
             f"The series in row {row} of X have lengths {sorted(lengths)}, but {name} needs the "
-            "same time steps of all features. Pad the shorter ones with NaN."
+            "same time steps of all features. Pad the shorter series with NaN."
         )
     return np.column_stack([np.asarray(cell) for cell in cells])
 
 
 def _pad(name: str, sequences: Sequence[np.ndarray], dtype: str) -> np.ndarray:
-    """Put sequences into one array, padded with NaN."""
+    """Return sequences as one array, padded with NaN."""
     _check_not_fully_masked(name, np.array([len(sequence) == 0 for sequence in sequences]))
     widths = {sequence.shape[1] for sequence in sequences}
     if len(widths) > 1:
@@ -229,7 +229,7 @@ def _pad(name: str, sequences: Sequence[np.ndarray], dtype: str) -> np.ndarray:
 
 
 def _mask(name, X, *, in_place, trim):
-    """Return X with `MASKED` in all features of the time steps that hold a NaN."""
+    """Return X with `MASKED` in all features of the time steps that contain a NaN."""
     missing = np.isnan(X).any(axis=2)
     if not missing.any():
         return X
@@ -253,7 +253,7 @@ def _check_not_fully_masked(name, fully_masked, first_row=0):
 
 
 def _check_windows(name, X, *, reset, dtype):
-    """Return windows with `MASKED` in the rows of the series that hold a NaN."""
+    """Return windows with `MASKED` in the rows of the series that contain a NaN."""
     check_numeric_windows(
         name,
         X,

@@ -15,7 +15,7 @@ def check_weights(X: Any, sample_weight: Any, *, of_steps: bool = False) -> np.n
     ----------
     X : WindowArray, array-like of shape (n_samples, n_timesteps, ...), or list of length n_samples
     sample_weight : array-like or None
-        Of shape (n_samples,), and with `of_steps` also (n_samples, n_timesteps).
+        Weights of shape (n_samples,), or with `of_steps` also (n_samples, n_timesteps).
     of_steps : bool, default=False
         Whether there is a loss for each time step.
 
@@ -61,9 +61,9 @@ def normalize_weights(weights, *ranges, mask=None):
     ----------
     weights : ndarray of shape (n_samples,), (n_samples, 1) or (n_samples, n_timesteps), or None
     *ranges : range
-        The rows to train on, and those held out.
+        The rows to train on, and the holdout.
     mask : ndarray of bool of shape (n_samples,) or (n_samples, n_timesteps), default=None
-        Where there is a loss. None is everywhere.
+        Mask of the values that have a loss. If None, all have a loss.
     """
     if weights is None:
         return None

@@ -59,7 +59,7 @@ def check_complete_windows(n_samples: int, n_incomplete: int) -> None:
     if n_incomplete and n_incomplete >= n_samples:
         raise ValueError(
             f"None of the {n_samples} windows is complete, so there is nothing to score. "
-            "Score more rows, or rows that follow the fitted ones."
+            "Score more rows, or rows that follow the fitted rows."
         )
 
 
@@ -72,7 +72,7 @@ def check_row_weights(X: Any, sample_weight: Any) -> np.ndarray:
 
 
 def missing_target(estimator: Any, hint: str) -> ValueError:
-    """Return the error for y=None where y is required."""
+    """Return the error for y=None if y is required."""
     return ValueError(
         f"{type(estimator).__name__} requires y to be passed, but the target y is None{hint}"
     )
@@ -83,8 +83,7 @@ def series_target(estimator: Any, X: Any) -> np.ndarray:
     if not is_windows(X):
         raise missing_target(
             estimator,
-            ": only windows made by WindowTransformer contain the series they were made from. "
-            "Pass y.",
+            ": only windows of a WindowTransformer contain the series. Pass y.",
         )
     if X.horizon == 0:
         raise ValueError(
@@ -100,13 +99,13 @@ def check_inputs(estimator, X, *, reset, dtype, any_length=False):
     Parameters
     ----------
     estimator : estimator
-        With ``reset=True`` it gets `input_shape_` and `n_features_in_`.
+        With ``reset=True``, `input_shape_` and `n_features_in_` are set.
     X : WindowArray, or array-like of shape (n_samples, n_timesteps[, n_features])
     reset : bool
         Whether to validate for `fit`, where at least one window must be complete and incomplete
-        windows may hold NaN. Otherwise all windows must be finite and of the fitted shape.
+        windows may contain NaN. Otherwise all windows must be finite and of the fitted shape.
     dtype : dtype or list of dtype
-        Of the result. Of a list, the first that X is not cast from.
+        dtype of the result. If X has none of the dtypes of a list, it is cast to the first.
     any_length : bool, default=False
         Whether the number of time steps may differ from the fitted one.
 
@@ -117,7 +116,7 @@ def check_inputs(estimator, X, *, reset, dtype, any_length=False):
     Raises
     ------
     ValueError
-        If X has another shape or holds a value that is not finite.
+        If X has an invalid shape or contains a value that is not finite.
     """
     name = type(estimator).__name__
     n_columns = None
@@ -153,7 +152,7 @@ def check_inputs(estimator, X, *, reset, dtype, any_length=False):
 
 
 def is_three_dimensional(X: Any) -> bool:
-    """Return whether X is a 3-D array or nested list; other objects are not converted."""
+    """Return whether X is a 3-D array or nested list. Other objects are not converted."""
     n_dimensions = np.ndim(X) if isinstance(X, (list, tuple)) else getattr(X, "ndim", None)
     return n_dimensions == 3
 
@@ -228,7 +227,7 @@ def check_not_empty(name: str, X: np.ndarray) -> None:
 
 
 def store_input_shape(estimator: Any, X: np.ndarray, n_columns: int | None) -> None:
-    """Set the fitted attributes of X, of which `n_columns` is the number of columns of a 2-D X."""
+    """Set the fitted attributes of X. `n_columns` is the number of columns of a 2-D X."""
     estimator.input_shape_ = X.shape[1:]
     estimator.n_features_in_ = X.shape[2] if n_columns is None else n_columns
     if n_columns is None:
@@ -268,7 +267,7 @@ def check_numeric_windows(name: str, X: WindowArray, advice: str) -> None:
         check_numeric(X.series)
     if X.dtype.kind not in "fiub":
         raise ValueError(
-            f"{name} requires numbers, but the windows hold strings such as "
+            f"{name} requires numbers, but the windows contain strings such as "
             f"{str(X.series.flat[-1])!r}. {advice}"
         )
 
@@ -290,9 +289,9 @@ def _check_windows(name, X, *, reset, dtype):
         where = f"row {row - reach}" if row >= reach else f"the row {reach - row} before X"
         raise ValueError(
             f"X contains {value} in {where} of the series (column {column}), inside the windows "
-            f"of the rows that follow it; {name} needs finite numbers there. Fill or drop such "
-            "rows before the WindowTransformer (NaN is allowed in the last rows, not yet observed, "
-            "which no window contains)."
+            f"of the rows that follow it, but {name} needs finite numbers. Fill or drop such rows "
+            "before the WindowTransformer. NaN is allowed only in the last rows, which are not "
+            "observed yet and which no window contains."
         )
     return X
 
@@ -305,8 +304,8 @@ def check_outputs(estimator: Any, X: Any, y: Any) -> tuple[np.ndarray, int]:
     estimator : estimator
     X : WindowArray, or array-like of shape (n_samples, ...)
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), or None
-        None is the series that a WindowArray was made from. The targets of incomplete windows may
-        be missing.
+        If None, the series of a WindowArray is used. The targets of incomplete windows may be
+        missing.
 
     Returns
     -------
@@ -358,8 +357,8 @@ def check_sequence_targets(
     if y is None:
         raise missing_target(
             estimator,
-            ": with output='sequence' it is a value for each time step, of shape (n_samples, "
-            "n_timesteps).",
+            ": with output='sequence' it contains a value for each time step, of shape "
+            "(n_samples, n_timesteps).",
         )
     n_samples, n_timesteps = num_samples(X), np.shape(X)[1]
     y = _check_float_targets(_pad_targets(y, n_timesteps))
@@ -426,15 +425,15 @@ def window_regressor_tags(tags: Any) -> Any:
 
 
 def purged_time_split(X: Any, rows: range, fraction: float) -> tuple[range, range]:
-    """Split a range of rows in time, and purge the windows that share rows with the holdout.
+    """Split rows in time, and purge the windows that share rows with the holdout.
 
     Parameters
     ----------
     X : WindowArray or ndarray
-        Nothing is purged from an array, whose rows are unrelated.
+        No rows of an array are purged.
     rows : range
     fraction : float
-        Of the rows that are held out.
+        Fraction of the rows to hold out.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Windows, target and naive forecasts inside of composite estimators."""
+"""Windows, target and naive forecasts of composite estimators."""
 
 from collections.abc import Iterator
 from copy import copy
@@ -15,7 +15,7 @@ from ..windows._transformer import WindowTransformer
 
 
 def iter_inner_estimators(estimator: Any) -> Iterator[Any]:
-    """Yield a fitted estimator and those inside it, outermost first."""
+    """Yield a fitted estimator and the estimators that it contains, outermost first."""
     yield estimator
     for name in ("best_estimator_", "regressor_"):
         if hasattr(estimator, name):
@@ -31,7 +31,7 @@ def find_inner_estimator(estimator: Any, attribute: str, hint: str) -> Any:
     Raises
     ------
     ValueError
-        If there is none. The message ends with the hint.
+        If no estimator has the attribute. The message ends with the hint.
     """
     check_is_fitted(estimator)
     for candidate in iter_inner_estimators(estimator):
@@ -43,7 +43,7 @@ def find_inner_estimator(estimator: Any, attribute: str, hint: str) -> Any:
 
 
 def inner_windows(estimator: Any, X: Any) -> WindowArray | None:
-    """Return the 3-D windows that a fitted estimator makes of X, or None without windows."""
+    """Return the 3-D windows of X in a fitted estimator, or None if it has no windows."""
     if isinstance(estimator, WindowTransformer):
         return copy(estimator).set_params(flatten=False).transform(X)
     for name in ("best_estimator_", "regressor_"):

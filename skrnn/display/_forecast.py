@@ -20,10 +20,10 @@ from ._validation import as_floats, check_equal_counts, check_equal_labels, chec
 class ForecastDisplay(Display):
     """Plot of forecasts, the observed values, and the naive forecasts as a baseline.
 
-    The legend contains the RMSE of both forecasts and the skill, ``1 - RMSE / RMSE_naive``. These
-    are computed from the rows where the observed value and both forecasts are known. It is
-    recommended to use `from_estimator` or `from_predictions` to create a display. All parameters
-    are stored as attributes.
+    The legend contains the RMSE of both forecasts and the skill, ``1 - RMSE / RMSE_naive``. They
+    are computed from the rows whose observed value and both forecasts are known. It is recommended
+    to use `from_estimator` or `from_predictions` to create a display. All parameters are stored as
+    attributes.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ class ForecastDisplay(Display):
         Lower and upper bounds of the prediction intervals of each output, in the format of
         sktime's ``predict_interval`` with a single coverage.
     index : array-like of shape (n_samples,), default=None
-        Positions on the x axis, such as dates. None numbers the rows from 0.
+        Positions on the x axis, such as dates. If None, the rows are numbered from 0.
     name : str, default=None
-        Label of the forecasts. None is "Predicted".
+        Label of the forecasts. If None, "Predicted" is used.
     output_names : sequence of str, default=None
         Labels of the y axes, one per output.
 
@@ -47,7 +47,7 @@ class ForecastDisplay(Display):
     ----------
     rmse, rmse_naive, skill : float, or ndarray of shape (n_outputs,) for multiple outputs
         RMSE of the forecasts and of the naive forecasts in the units of y, and the skill. NaN if
-        they cannot be computed for any row.
+        there is no row with known values.
     coverage : float, or ndarray of shape (n_outputs,) for multiple outputs
         Fraction of the observed values inside the prediction intervals. NaN without intervals.
     ax_ : matplotlib Axes, or ndarray of Axes for multiple outputs
@@ -155,18 +155,18 @@ class ForecastDisplay(Display):
         Parameters
         ----------
         ax : matplotlib Axes, or array-like of Axes, default=None
-            Axes to plot on, one per output. None creates a figure, in which the plots of multiple
-            outputs are stacked vertically.
+            Axes to plot on, one per output. If None, a figure is created, in which the plots of
+            multiple outputs are stacked vertically.
         output : int, default=None
-            The output to plot. None plots all outputs.
+            The output to plot. If None, all outputs are plotted.
         name : str, default=None
-            Label of the forecasts. None uses the `name` of the display.
+            Label of the forecasts. If None, the `name` of the display is used.
         true_kwargs, pred_kwargs, naive_kwargs : dict, default=None
             Keyword arguments of `Axes.plot` for the observed values, the forecasts and the naive
             forecasts.
         interval_kwargs : dict, default=None
-            Keyword arguments of `Axes.fill_between` for the prediction intervals. By default they
-            have the color of the forecasts.
+            Keyword arguments of `Axes.fill_between` for the prediction intervals. By default, the
+            intervals have the color of the forecasts.
 
         Returns
         -------
@@ -247,29 +247,29 @@ class ForecastDisplay(Display):
         Parameters
         ----------
         y_true : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Observed values, oldest first. Values that are not observed yet are NaN. They leave a
-            gap and are not scored.
+            Observed values, oldest first. Values that are not observed yet are NaN. They are
+            neither plotted nor scored.
         y_pred : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Forecasts.
         y_naive : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Naive forecasts. None uses the observed values `horizon` rows earlier.
+            Naive forecasts. If None, the observed values `horizon` rows earlier are used.
         y_past : array-like of shape (n_past,) or (n_past, n_outputs), default=None
             The observed values directly before `y_true`, which the first naive forecasts repeat.
             Without them, the first `horizon` rows have no naive forecast and are not scored.
         y_interval : array-like of shape (n_samples, 2) or (n_samples, 2 * n_outputs), default=None
             Lower and upper bounds of the prediction intervals of each output.
         horizon : int, default=1
-            Number of rows that the forecasts were made in advance.
+            Number of steps ahead of the forecasts.
         index : array-like of shape (n_samples,), default=None
-            Positions on the x axis. None uses the pandas index of `y_true` or `y_pred`, or numbers
-            the rows from 0.
+            Positions on the x axis. If None, the pandas index of `y_true` or `y_pred` is used, or
+            the rows are numbered from 0.
         name : str, default=None
-            Label of the forecasts. None is "Predicted".
+            Label of the forecasts. If None, "Predicted" is used.
         output_names : sequence of str, default=None
-            Labels of the y axes. None uses the column names of a pandas `y_true`.
+            Labels of the y axes. If None, the column names of a pandas `y_true` are used.
         ax : matplotlib Axes, or array-like of Axes, default=None
-            Axes to plot on, one per output. None creates a figure, in which the plots of multiple
-            outputs are stacked vertically.
+            Axes to plot on, one per output. If None, a figure is created, in which the plots of
+            multiple outputs are stacked vertically.
         **style : dict
             `output`, `true_kwargs`, `pred_kwargs`, `naive_kwargs` and `interval_kwargs` of `plot`.
 
@@ -318,32 +318,33 @@ class ForecastDisplay(Display):
     ) -> "ForecastDisplay":
         """Plot the forecasts of a fitted regressor.
 
-        The naive forecast repeats the last value of the target in each window, so it is known for
-        all rows. If the estimator has no windows, or they do not contain the target (up to scale
-        and shift, which at least three known rows are needed to determine), the naive forecast is
-        the value of y `horizon` rows earlier, and is not known for the first rows.
+        The naive forecast is the last value of the target in each window, so it is known for all
+        rows. If the estimator has no windows, or the windows do not contain the target, the naive
+        forecast is the value of y `horizon` rows earlier, which is not known for the first rows.
+        The target is matched to the columns of the windows up to scale and shift, which requires at
+        least three known rows.
 
         Parameters
         ----------
         estimator : estimator
-            A fitted regressor, such as a pipeline with a `WindowTransformer`. It may be contained
-            in, or contain, a `TransformedTargetRegressor` or a search.
+            A fitted regressor, such as a pipeline with a `WindowTransformer`. It may contain, or be
+            contained in, a `TransformedTargetRegressor` or a search.
         X : array-like of shape (n_samples, n_features)
             Rows to predict, oldest first. Rows whose windows are incomplete are excluded.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Observed values. NaN if not observed yet. None uses the target of a pipeline that was
-            fitted without y, the series that is passed to the `WindowTransformer`.
+            Observed values. NaN if not observed yet. If None, the target of a pipeline that was
+            fitted without y is used, which is the series that is passed to the `WindowTransformer`.
         index : array-like of shape (n_samples,), default=None
-            Positions on the x axis. None uses the pandas index of X or y, or numbers the rows of X
-            from 0.
+            Positions on the x axis. If None, the pandas index of X or y is used, or the rows of X
+            are numbered from 0.
         name : str, default=None
-            Label of the forecasts. None is "Predicted".
+            Label of the forecasts. If None, "Predicted" is used.
         output_names : sequence of str, default=None
-            Labels of the y axes. None uses the column names of a pandas y, or those of X if y is
-            None.
+            Labels of the y axes. If None, the column names of a pandas y are used, or those of X if
+            y is None.
         ax : matplotlib Axes, or array-like of Axes, default=None
-            Axes to plot on, one per output. None creates a figure, in which the plots of multiple
-            outputs are stacked vertically.
+            Axes to plot on, one per output. If None, a figure is created, in which the plots of
+            multiple outputs are stacked vertically.
         **style : dict
             `output`, `true_kwargs`, `pred_kwargs` and `naive_kwargs` of `plot`.
 
@@ -394,7 +395,7 @@ class ForecastDisplay(Display):
         if skip == len(y_pred):
             raise ValueError(
                 f"None of the {len(y_pred)} windows is complete, so there are no forecasts to "
-                "plot. Pass more rows, or rows that follow the fitted ones."
+                "plot. Pass more rows, or rows that follow the fitted rows."
             )
         return cls.from_predictions(
             y_true[skip:],
@@ -426,8 +427,8 @@ def _interval_coverage(y_true, lower, upper):
     if len(crossed):
         row = int(crossed[0])
         raise ValueError(
-            f"y_interval has {lower[row]:g} and {upper[row]:g} in row {row}: pass the lower bound "
-            "before the upper one."
+            f"y_interval has {lower[row]:g} and {upper[row]:g} in row {row}. Pass the lower bound "
+            "before the upper bound."
         )
     known = ~(np.isnan(y_true) | np.isnan(lower) | np.isnan(upper))
     inside = (lower <= y_true) & (y_true <= upper)
@@ -441,7 +442,7 @@ def _shift(y, y_past, horizon):
     past = y[:0] if y_past is None else as_floats("y_past", y_past)
     if past.size // max(1, len(past)) != y.size // len(y) and len(past):
         raise ValueError(
-            f"y_past has shape {past.shape} and y_true {y.shape}, but they need the same outputs."
+            f"y_past has shape {past.shape} and y_true {y.shape}, but both need the same outputs."
         )
     past = past.reshape(len(past), *y.shape[1:])[-horizon:]
     unknown = np.full((horizon - len(past), *y.shape[1:]), np.nan)

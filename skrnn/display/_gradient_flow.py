@@ -1,4 +1,4 @@
-"""GradientFlowDisplay: plot how far gradients flow back through the time steps."""
+"""GradientFlowDisplay: plot how far gradients are propagated back in time."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +18,16 @@ class GradientFlowDisplay(Display):
     The display shows the norm of the gradient of the output with respect to the input k steps
     before the last, averaged over windows. Backpropagation through time multiplies the gradient by
     one factor per step. If the factors are small, the gradient vanishes, and the network does not
-    learn from early time steps; if they are large, it explodes [1]_. It is recommended to use
-    `from_estimator` or `from_network` to create a display. To compare networks, plot them on the
-    same axes. All parameters are stored as attributes.
+    learn from early time steps. If they are large, the gradient explodes [1]_. It is recommended to
+    use `from_estimator` or `from_network` to create a display. To compare networks, plot them on
+    the same axes. All parameters are stored as attributes.
 
     Parameters
     ----------
     norms : array-like of shape (n_timesteps,)
         Norm of the gradient 0, 1, 2, ... steps before the last.
     untrained_norms : array-like of shape (n_timesteps,), default=None
-        The same before training.
+        Norms of the gradients before training.
     name : str, default=None
         Name of the network, which is added to the labels of its lines.
 
@@ -56,7 +56,7 @@ class GradientFlowDisplay(Display):
     >>> display.rate
     0.5
     >>> display.lines_[0].get_label()
-    'rnn (×0.500 a step)'
+    'rnn (×0.500 per step)'
     """
 
     lines_: list[Any]
@@ -88,18 +88,18 @@ class GradientFlowDisplay(Display):
         line_kwargs: dict[str, Any] | None = None,
         untrained_kwargs: dict[str, Any] | None = None,
     ) -> "GradientFlowDisplay":
-        """Plot the norms over the steps back.
+        """Plot the gradient norms against the number of steps back.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to plot on. None creates a figure.
+            Axes to plot on. If None, a figure is created.
         relative : bool, default=True
-            Whether to divide the norms by that of the last step.
+            Whether to divide the norms by the norm at the last step.
         log : bool, default=True
             Whether to use a logarithmic scale, on which a constant rate is a straight line.
         name : str, default=None
-            Name of the network. None uses the `name` of the display.
+            Name of the network. If None, the `name` of the display is used.
         line_kwargs, untrained_kwargs : dict, default=None
             Keyword arguments of `Axes.plot` for the norms after and before training.
 
@@ -159,7 +159,7 @@ class GradientFlowDisplay(Display):
         name : str, default=None
             Name of the network, which is added to the labels of its lines.
         ax : matplotlib Axes, default=None
-            Axes to plot on. None creates a figure.
+            Axes to plot on. If None, a figure is created.
         **style : dict
             `relative`, `log`, `line_kwargs` and `untrained_kwargs` of `plot`.
 
@@ -215,9 +215,9 @@ class GradientFlowDisplay(Display):
         n_windows : int, default=256
             Maximum number of windows to average over, which are evenly spaced in X.
         name : str, default=None
-            Name of the network. None uses the name of its `cell`, if it has one.
+            Name of the network. If None, the name of its `cell` is used, if it has one.
         ax : matplotlib Axes, default=None
-            Axes to plot on. None creates a figure.
+            Axes to plot on. If None, a figure is created.
         **style : dict
             `relative`, `log`, `line_kwargs` and `untrained_kwargs` of `plot`.
 
@@ -245,7 +245,7 @@ class GradientFlowDisplay(Display):
         >>> display.norms.shape, len(display.lines_)
         ((10,), 2)
         """
-        hint = "Only networks have gradients, such as that of RNNRegressor."
+        hint = "Only estimators with a network have gradients, such as RNNRegressor."
         fitted = find_inner_estimator(estimator, "model_", hint)
         windows: Any = inner_windows(estimator, X)
         windows = np.asarray(X) if windows is None else windows[windows.n_incomplete :]
@@ -280,7 +280,7 @@ def _rate_per_step(norms):
 
 def _label(name, rate, state=None):
     text = ", ".join(filter(None, [name, state])) or "Gradient"
-    return text if np.isnan(rate) else f"{text} (×{rate:.3f} a step)"
+    return text if np.isnan(rate) else f"{text} (×{rate:.3f} per step)"
 
 
 def _scaled(norms, relative, log):

@@ -87,11 +87,11 @@ class LossCurveDisplay(Display):
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to plot on. None creates a figure.
+            Axes to plot on. If None, a figure is created.
         log : bool, default=True
             Whether to use a logarithmic scale, if all values are positive.
         name : str, default=None
-            Name of the model. None uses the `name` of the display.
+            Name of the model. If None, the `name` of the display is used.
         train_kwargs, validation_kwargs, naive_kwargs : dict, default=None
             Keyword arguments of `Axes.plot` for the training, validation and naive loss.
 
@@ -160,7 +160,7 @@ class LossCurveDisplay(Display):
         name : str, default=None
             Name of the model, which is added to the labels of its lines.
         ax : matplotlib Axes, default=None
-            Axes to plot on. None creates a figure.
+            Axes to plot on. If None, a figure is created.
         **style : dict
             `log`, `train_kwargs`, `validation_kwargs` and `naive_kwargs` of `plot`.
 

@@ -1,4 +1,4 @@
-"""Axes, styles, ticks and legends of displays. Matplotlib is only imported to plot."""
+"""Axes, styles, ticks and legends of displays. Matplotlib is imported only for plotting."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +27,9 @@ class Display:
 
 
 def line_style(kwargs, n_points=None, **default):
-    """Return the default style of a line, updated by the user's, whichever aliases they use.
+    """Return the default style of a line, updated with keyword arguments or their aliases.
 
-    The points of a line with few points have markers.
+    A line with few points has markers.
     """
     from matplotlib.cbook import normalize_kwargs
     from matplotlib.lines import Line2D
@@ -39,7 +39,7 @@ def line_style(kwargs, n_points=None, **default):
 
 
 def check_axes(ax: Any, n_plots: int, display: str) -> np.ndarray:
-    """Return one Axes per plot: the given ones, or those of a new figure."""
+    """Return one Axes per plot: the given Axes, or those of a new figure."""
     try:
         import matplotlib as mpl
     except ImportError as error:
@@ -56,8 +56,8 @@ def check_axes(ax: Any, n_plots: int, display: str) -> np.ndarray:
     axes = np.ravel(np.asarray(ax, dtype=object))
     if len(axes) != n_plots:
         raise ValueError(
-            f"{n_plots} plots need {n_plots} Axes, got {len(axes)}. Pass {n_plots}, or choose one "
-            "output with output=."
+            f"{n_plots} plots need {n_plots} Axes, got {len(axes)}. Pass {n_plots} Axes, or "
+            "select one output with output=."
         )
     return axes
 

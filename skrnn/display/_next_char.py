@@ -19,7 +19,7 @@ _VISIBLE = {" ": "␣", "\n": "⏎", "\r": "␍", "\t": "⇥", "$": r"\$"}
 class NextCharDisplay(Display):
     """Plot of a text with the most probable next tokens below each token.
 
-    More probable tokens have darker cells, and a frame marks the token that does come next. The
+    More probable tokens have darker cells, and the token that follows in the text has a frame. The
     plot follows Karpathy [1]_. It is recommended to use `from_estimator` or `from_predictions` to
     create a display. All parameters are stored as attributes.
 
@@ -118,8 +118,8 @@ class NextCharDisplay(Display):
         analyzer = getattr(estimator, "analyzer", None)
         if analyzer not in ("char", "word"):
             raise TypeError(
-                f"NextCharDisplay needs a CharLSTMClassifier, got {type(estimator).__name__}. Of a "
-                "pipeline or a search, pass the classifier itself."
+                f"NextCharDisplay needs a CharLSTMClassifier, got {type(estimator).__name__}. Pass "
+                "the classifier itself, not a pipeline or a search that contains it."
             )
         symbols = split(text, analyzer)
         if not symbols:
@@ -167,9 +167,9 @@ class NextCharDisplay(Display):
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to plot on. None creates a figure.
+            Axes to plot on. If None, a figure is created.
         width : int, default=None
-            Number of tokens per line. None is 40 characters, or the number of words that fit.
+            Number of tokens per line. If None, 40 characters, or as many words as fit, are plotted.
         cmap : str or matplotlib Colormap, default="Greens"
             Colormap of the probabilities from 0 to 1.
 

@@ -15,7 +15,7 @@ def as_floats(name: str, y: Any) -> np.ndarray:
         )
     if np.isinf(y).any():
         row = int(np.argwhere(np.isinf(y))[0, 0])
-        raise ValueError(f"{name} is infinite in row {row}, which cannot be drawn or scored.")
+        raise ValueError(f"{name} is infinite in row {row}, which cannot be plotted or scored.")
     return y
 
 

@@ -14,7 +14,7 @@ from ..regression import RNNRegressor
 class _TimeMajorAdapter:
     """Fit a clone of a scikit-learn estimator to panels with time steps before variables.
 
-    Subclasses set `_parameter`, the name of the parameter that holds the estimator, and
+    Subclasses set `_parameter`, the name of the parameter that contains the estimator, and
     `_default`, the class to use if it is None.
     """
 
@@ -41,7 +41,7 @@ class _TimeMajorAdapter:
         Parameters
         ----------
         parameter_set : str, default="default"
-            Has no effect.
+            Ignored.
 
         Returns
         -------
@@ -62,14 +62,14 @@ def _to_time_major(X):
 class RNNTimeSeriesRegressor(_TimeMajorAdapter, BaseRegressor):
     """Predict a number from each series of a panel with an `RNNRegressor`.
 
-    sktime's panels have the shape (n_instances, n_variables, n_timesteps), and networks read
-    (n_instances, n_timesteps, n_variables). This sktime regressor transposes them, so that it can
-    be used in `make_reduction`.
+    sktime's panels have the shape (n_instances, n_variables, n_timesteps). Networks require the
+    shape (n_instances, n_timesteps, n_variables). This sktime regressor transposes the panels, so
+    that it can be used in `make_reduction`.
 
     Parameters
     ----------
     regressor : RNNRegressor or other regressor of windows, default=None
-        The regressor, which is cloned. None is ``RNNRegressor()``.
+        The regressor, which is cloned. If None, ``RNNRegressor()`` is used.
 
     Attributes
     ----------
@@ -78,10 +78,10 @@ class RNNTimeSeriesRegressor(_TimeMajorAdapter, BaseRegressor):
 
     Notes
     -----
-    ``make_reduction(RNNRegressor(...))``, the tabular form of sktime, works for univariate series
-    without X. With X or several columns, its rows hold all lags of one variable, then all lags of
-    the next, which a network reads as one long window. Use this class instead, with
-    ``scitype="time-series-regressor"``.
+    sktime's tabular reduction, ``make_reduction(RNNRegressor(...))``, is suitable only for
+    univariate series without X. With X or several columns, each row contains all lags of the first
+    variable, then all lags of the second variable, and so on. A network would treat such a row as
+    one long window. In this case, use this class with ``scitype="time-series-regressor"``.
 
     Examples
     --------
@@ -109,19 +109,20 @@ class RNNTimeSeriesRegressor(_TimeMajorAdapter, BaseRegressor):
 class RNNTimeSeriesClassifier(_TimeMajorAdapter, BaseClassifier):
     """Classify the series of a panel, of equal or unequal lengths, with an `RNNClassifier`.
 
-    sktime's panels have the shape (n_instances, n_variables, n_timesteps), and networks read
-    (n_instances, n_timesteps, n_variables). This sktime classifier transposes them. Panels of
-    unequal lengths become lists of series, and missing values mask their time step.
+    sktime's panels have the shape (n_instances, n_variables, n_timesteps). Networks require the
+    shape (n_instances, n_timesteps, n_variables). This sktime classifier transposes the panels.
+    Panels of unequal lengths are converted to lists of series. A time step with a missing value is
+    masked.
 
     Parameters
     ----------
     classifier : RNNClassifier or other classifier of sequences, default=None
-        The classifier, which is cloned. None is ``RNNClassifier()``.
+        The classifier, which is cloned. If None, ``RNNClassifier()`` is used.
 
     Attributes
     ----------
     classifier_ : RNNClassifier
-        The fitted clone; not set if all labels are the same.
+        The fitted clone. Not defined if all labels are the same.
 
     Examples
     --------

@@ -46,30 +46,30 @@ _CONSTRAINTS: dict[str, list] = {
 class RNNForecaster(BaseForecaster):
     """Forecast single series and panels with recurrent neural networks.
 
-    Seasonality and drift are removed from each series, and the series are split into windows. A
-    network reads a window minus its last row and predicts the following rows minus that row. One
-    network is trained on all series of a panel; seasonal indices, drift and scale are estimated for
-    each series. The number of epochs, the weight of the network in the forecast and the width of
-    prediction intervals are estimated on a holdout at the end of the series, before a new network
-    is trained on all rows.
+    Seasonality and drift are removed from each series, and the series are split into windows. The
+    last row of each window is subtracted from the window and from the rows that follow it. The
+    network is trained to predict the following rows from the window. One network is trained on all
+    series of a panel. Seasonal indices, drift and scale are estimated for each series. The number
+    of epochs, the weight of the network in the forecast and the width of the prediction intervals
+    are estimated on a holdout at the end of the series. A new network is then trained on all rows.
 
     Parameters
     ----------
     window_length : int, default=None
-        Number of rows that the network reads. None is 12 without seasonality, and otherwise `sp`
-        rows, at least 8 and at most 48. This is halved until there are a dozen windows.
+        Number of rows in a window. If None, it is 12 without seasonality, and otherwise `sp`, but
+        at least 8 and at most 48. It is halved until there are at least 12 windows.
     cell : str, class or callable, default="gru"
         Recurrent cell, as in `RNNRegressor`.
     units : int or sequence of int, default=16
         Number of units of each recurrent layer.
     sp : int, default=1
-        Seasonal periodicity in rows, such as 12 for monthly series; 1 for none.
+        Seasonal periodicity in rows, such as 12 for monthly series. If 1, there is no seasonality.
     strategy : {"multioutput", "recursive", "direct"}, default="multioutput"
-        How to forecast several steps ahead [1]_. "multioutput" has one network for all steps up to
-        the last in the `fh` of `fit` (without `fh` one season; at most a third of the rows), and
-        applies it to its own forecasts for further steps. "recursive" has one network for the next
-        step, and applies it to its own forecasts. "direct" has one network for each step in `fh`,
-        which `fit` needs.
+        How to forecast several steps ahead [1]_. "multioutput" trains one network for all steps up
+        to the last step in the `fh` of `fit` (without `fh`, one season; at most a third of the
+        rows), and applies it recursively for further steps. "recursive" trains one network for the
+        next step and applies it recursively. "direct" trains one network for each step in `fh`,
+        which `fit` then requires.
     decoder : {"dense", "recurrent"}, default="dense"
         Layer that maps the state after a window to the steps ahead: a dense layer, or a second
         recurrent layer that outputs step by step [2]_.
@@ -77,48 +77,52 @@ class RNNForecaster(BaseForecaster):
         Whether to subtract the last row from each window, and to predict the residuals of the naive
         forecast. Training starts at the naive forecast.
     seasonal : {"indices", "difference", None}, default="indices"
-        How to remove seasonality: subtract seasonal indices, or the value one season earlier. The
-        seasonal indices of a panel are shrunk towards a shared shape [3]_.
+        How to remove seasonality: "indices" subtracts seasonal indices, and "difference" subtracts
+        the value one season earlier. If None, seasonality is not removed. The seasonal indices of a
+        panel are shrunk towards a shared shape [3]_.
     log : {"auto"} or bool, default="auto"
-        Whether to take the logarithm. "auto" takes it of positive columns whose spread grows with
-        their level (criterion of Guerrero [4]_), unless there is a `transformer`.
+        Whether to take the logarithm. "auto" takes the logarithm of positive columns whose spread
+        grows with their level (criterion of Guerrero [4]_), unless there is a `transformer`.
     scaler : {"series"}, scikit-learn transformer or None, default="series"
         "series" divides each series by the root mean square of its changes within windows. A
-        transformer is fitted to each series after the logarithm. None does not scale.
+        transformer is fitted to each series after the logarithm. If None, the series are not
+        scaled.
     transformer : sktime or scikit-learn transformer, default=None
         Transformer that is fitted to each series before all other steps, such as
-        `BoxCoxTransformer`. It must keep the rows and have an `inverse_transform` that does not
-        depend on previous rows.
+        `BoxCoxTransformer`. It must not change the number of rows, and its `inverse_transform` must
+        not depend on previous rows.
     n_networks : int, default=1
         Number of networks with different seeds whose forecasts are averaged.
     dropout : float in [0, 1), default=0.0
-        Fraction of the outputs of each recurrent layer to drop in training.
+        Fraction of the outputs of each recurrent layer to drop during training.
     loss : str, keras.losses.Loss or callable, default="mse"
         Training loss.
     optimizer : str or keras.optimizers.Optimizer, default="adam"
-        Optimizer of the training loss.
+        The optimizer. An instance is copied and not modified.
     learning_rate : float, default=0.005
-        Learning rate. None keeps that of the optimizer.
+        Learning rate. If None, the default of the optimizer is used.
     epochs : int, default=None
-        Maximum number of epochs. None sets it to about 500 gradient steps, from 5 to 200 epochs.
+        Maximum number of epochs. If None, it is the number of epochs with about 500 gradient steps,
+        at least 5 and at most 200.
     batch_size : int, default=32
         Number of windows per gradient step.
     early_stopping : bool, default=True
         Whether to select the number of epochs by the loss on the holdout.
     validation_fraction : float in (0, 0.5], default=0.2
-        Fraction of the rows in the holdout, which is at least as long as the horizon and at most a
-        third of the rows.
+        Fraction of the rows to hold out. The holdout is at least as long as the horizon and
+        contains at most a third of the rows.
     random_state : int, RandomState instance or None, default=None
-        Seed of the networks. An int gives identical results across calls.
+        Seed of the networks. Pass an int for identical results across calls. If None, NumPy's
+        global random state is used.
     verbose : int, default=0
-        Verbosity of Keras.
+        Verbosity of training: 0 is silent, 1 shows a progress bar, 2 prints one line per epoch.
 
     Attributes
     ----------
     model_ : PanelModel
-        The fitted model. ``model_.strategy.networks`` are the networks, each an `RNNRegressor`,
-        ``model_.strategy.weights`` their weights in the forecast, and ``model_.errors`` the typical
-        size of the error of each step, in the units of the networks.
+        The fitted model. ``model_.strategy.networks`` contains the networks, each an
+        `RNNRegressor`, ``model_.strategy.weights`` their weights in the forecast, and
+        ``model_.errors`` the typical error of each step, in the units of the networks.
 
     See Also
     --------
@@ -127,49 +131,50 @@ class RNNForecaster(BaseForecaster):
 
     Notes
     -----
-    **Forecasts.** The drift is the mean change per row, shrunk to zero if it is within two standard
-    errors. Around seasonality and drift, the forecast h steps ahead is
-    ``weight * network + rho**h * last``. The weight given to the network is between zero and one
-    (zero on a random walk): the least squares weight on the holdout, multiplied by the positive
-    part of a James-Stein factor. The naive forecast decays from the last value to the mean with
-    the AR(1) coefficient ``rho``. It is 1 for a random walk, which is forecast by its last value,
-    and smaller for a mean-reverting series. As estimates of ``rho`` are biased towards mean
-    reversion, the estimate is averaged with 1; its weight is the positive part of the James-Stein
-    factor of a Dickey-Fuller test [7]_. With the same weight, the drift is averaged with the slope
-    of the least squares line.
+    **Forecasts.** The drift is the mean change per row. It is shrunk by its standard error, to zero
+    if it is within two standard errors of zero. After seasonality and drift are removed, the
+    forecast h steps ahead is ``weight * network + rho**h * last``. The weight of the network is
+    between zero and one, and zero on a random walk. It is the least squares weight on the holdout,
+    multiplied by the positive part of a James-Stein factor. The naive forecast decays from the last
+    value to the mean with the AR(1) coefficient ``rho``. The coefficient is 1 for a random walk,
+    whose forecast is the last value, and smaller for a mean-reverting series. Because estimates of
+    ``rho`` are biased towards mean reversion, the estimate is averaged with 1. Its weight is the
+    positive part of the James-Stein factor of a Dickey-Fuller test [7]_. The slope of the least
+    squares line is averaged with the drift, with the same weight.
 
-    **Prediction intervals** are split conformal [5]_ for each step ahead [6]_. The absolute errors
-    of the forecasts on the holdout are divided by the typical error of their step, and their
-    quantile over all steps and series, with the finite-sample correction, is the half-width of the
-    intervals. Typical errors are non-decreasing in the steps, and grow as those of a random walk
-    beyond the last step that the holdout can measure. As errors of several steps overlap, intervals
-    are widened by the ratio of the quantiles of Student's t distribution and the normal
-    distribution. Its degrees of freedom are the effective number of independent errors, at least
-    3. The coverage is approximate, as the rows of a time series are not exchangeable. If series are
-    too short for a holdout, errors are measured on the training data, and intervals are too narrow.
+    **Prediction intervals** are computed by split conformal prediction [5]_ for each step ahead
+    [6]_. The absolute errors of the forecasts on the holdout are divided by the typical error of
+    their step. The half-width of the intervals is the quantile of these ratios over all steps and
+    series, with the finite-sample correction, times the typical error. Typical errors do not
+    decrease with the steps. Beyond the last step in the holdout, they grow like those of a random
+    walk. Because errors of several steps overlap, intervals are widened by the ratio of the
+    quantiles of Student's t distribution and the normal distribution. The degrees of freedom are
+    the effective number of independent errors, at least 3. The coverage is approximate, because the
+    rows of a time series are not exchangeable. If the series are too short for a holdout, errors
+    are measured on the training data, and intervals are too narrow.
 
-    **In-sample forecasts** predict each row from the rows before it. Windows that reach beyond the
-    start of the series repeat its first row, and the first row is predicted from itself.
+    **In-sample forecasts** predict each row from the rows before it. Windows that extend before the
+    first row are padded with copies of it, and the first row is predicted from itself.
 
-    **Exogenous variables.** The network reads past values of X with the window, and future values
-    of X for all steps ahead, so `predict` needs X for every step up to the last, gaps included.
-    With "multioutput" the network reads X of all its steps even if `fh` has fewer; rows after the
-    end of X repeat its last row. sktime's `evaluate` passes X only for the steps in `fh`, so `fh`
-    must have no gaps there.
+    **Exogenous variables.** The input of the network contains the rows of X in the window and at
+    all steps ahead. `predict` therefore requires X for every step up to the last step in `fh`,
+    without gaps. With "multioutput", the input contains X for all steps of the network, even if
+    `fh` has fewer steps. Rows after the end of X repeat its last row. sktime's `evaluate` passes X
+    only for the steps in `fh`, so `fh` must not have gaps in this case.
 
-    **Updates.** With ``update_params=False``, `update` appends the rows. Known series keep their
-    seasonal indices, drift and scale, and new series are forecast with the fitted networks. With
-    ``update_params=True`` these are estimated again, and training is resumed for a fifth of the
-    epochs.
+    **Updates.** With ``update_params=False``, `update` appends the rows. The seasonal indices,
+    drift and scale of known series are not changed, and new series are forecast with the fitted
+    networks. With ``update_params=True``, seasonal indices, drift and scale are estimated again,
+    and training is resumed for a fifth of the epochs.
 
     **Unseen series.** ``pretrain(panel)`` followed by ``fit(series)`` forecasts the series with the
     networks of the panel (sktime ≥ 1.2). ``fit(panel).update(others, update_params=False)`` does
     the same in all versions.
 
-    **Limitations.** A series that has stopped, such as one that is zero from some row on, is
-    forecast from its whole past. Drop the uninformative rows before fitting. If logarithms are
-    taken, forecasts are medians rather than means. The forecaster stores the data itself, so the
-    config ``remember_data`` of sktime is False.
+    **Limitations.** If a series becomes constant, for example zero after a product is discontinued,
+    its forecast still depends on all of its rows. Drop rows that are no longer relevant before
+    fitting. If logarithms are taken, forecasts are medians rather than means. The forecaster stores
+    the data itself, so sktime's config ``remember_data`` is False.
 
     References
     ----------
@@ -405,7 +410,7 @@ class RNNForecaster(BaseForecaster):
         self._store_state(scaled)
 
     def _match_columns(self, y):
-        """Return y with the columns of fit, or raise a ValueError if it has others."""
+        """Return y with the columns in the order of fit, or raise a ValueError if they differ."""
         check_index_type("y", y, self._index)
         y = _reorder(y, self._columns)
         if set(y.columns) != set(self._columns):
@@ -464,8 +469,8 @@ class RNNForecaster(BaseForecaster):
             steps.append(delay + relative)
             if n_rows == 0 or n_rows + steps[-1][0] <= 0:
                 raise ValueError(
-                    f"{series.name} begins at {series.index[0]}, and fh asks for {labels[0]}. "
-                    "The first row is the earliest that can be forecast."
+                    f"{series.name} begins at {series.index[0]}, but fh contains {labels[0]}. "
+                    "The earliest row that can be forecast is the first row."
                 )
         values = self._forecast_steps(panel, steps, [exog.get(key) for key in self._panel])
         forecasts = [*zip([scaled.scaler for scaled in panel], values, steps, strict=True)]
@@ -475,7 +480,7 @@ class RNNForecaster(BaseForecaster):
         return forecasts, labels, pd.MultiIndex.from_tuples(tuples, names=self._index.names)
 
     def _forecast_steps(self, panel, steps, exog):
-        """Return the transformed forecasts of some steps of each series, in or out of sample."""
+        """Return transformed forecasts of given steps of each series, in or out of sample."""
         model = self.model_
         values = [np.empty((len(ahead), model.n_columns)) for ahead in steps]
         ends = [np.array([len(scaled) - 1]) for scaled in panel]
@@ -504,7 +509,7 @@ class RNNForecaster(BaseForecaster):
         Parameters
         ----------
         parameter_set : str, default="default"
-            Has no effect.
+            Ignored.
 
         Returns
         -------
@@ -536,19 +541,19 @@ def _is_satisfied(constraint, value):
 
 
 def _reorder(y, columns):
-    """Return y with its columns in the given order if they are the same."""
+    """Return y with its columns in the given order if it has the same columns."""
     is_same = len(y.columns) == len(columns) and set(y.columns) == set(columns)
     return y[[*columns]] if is_same else y
 
 
 def _finite_values(name, frame):
-    """Return the values, or raise a ValueError if one is not finite or too large to be squared."""
+    """Return the values, or raise a ValueError if any is not finite or too large to be squared."""
     values = frame.to_numpy(dtype=float)
     is_valid = np.abs(values) < 1e150  # False for NaN
     if is_valid.all():
         return values
     row, column = np.argwhere(~is_valid)[0]
     raise ValueError(
-        f"{name} holds {values[row, column]} at {frame.index[row]} in column "
+        f"{name} contains {values[row, column]} at {frame.index[row]} in column "
         f"{frame.columns[column]!r}, but values must be finite and below 1e150. Replace it first."
     )

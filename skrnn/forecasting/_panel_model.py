@@ -1,4 +1,4 @@
-"""A global model of all series of a panel, with conformal prediction intervals."""
+"""Global model of all series of a panel, with conformal prediction intervals."""
 
 import copy
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from ._scaling import PooledParameters, ScaledSeries, SeriesScaler, difference_l
 from ._series import PanelSeries
 from ._strategy import Strategy, Windows
 
-# The default window is shortened until there is this number of windows for training.
+# The default window is shortened until there are this many windows for training.
 _MIN_WINDOWS = 12
 # Smallest degrees of freedom of the t distribution that widens intervals.
 _MIN_DEGREES_OF_FREEDOM = 3
@@ -22,7 +22,7 @@ _CHECKPOINTS = 0.1, 0.2, 0.4, 0.7, 1.0
 
 
 class PanelModel:
-    """Networks, pooled parameters and error scales of a panel, to forecast its series or others.
+    """Networks, pooled parameters and error scales of a panel, to forecast any series.
 
     Parameters
     ----------
@@ -36,10 +36,10 @@ class PanelModel:
     Attributes
     ----------
     lag : int
-        Lag of the seasonal difference; 0 for none.
+        Lag of the seasonal difference. 0 if there is none.
     window_length, n_columns : int
     exog_columns : list
-        Names of the columns of X; empty without X.
+        Names of the columns of X. Empty without X.
     unit : tuple
         Unit of the time index.
     pooled : PooledParameters
@@ -47,9 +47,9 @@ class PanelModel:
     epoch_fraction : float
         Fraction of the epochs that early stopping selected.
     errors : ndarray of shape (n_steps, n_columns)
-        Typical size of the errors of each step ahead, in the units of the networks.
+        Typical error of each step ahead, in the units of the networks.
     conformity_scores : ndarray of shape (n_scores,)
-        Absolute errors divided by the typical size at their step, in ascending order.
+        Absolute errors divided by the typical error of their step, in ascending order.
     n_origins : int
         Number of forecast origins of the errors.
     """
@@ -65,7 +65,7 @@ class PanelModel:
         self.columns = columns
 
     def fit(self, panel: Sequence[PanelSeries]) -> list[ScaledSeries]:
-        """Measure errors and choose the epochs on a holdout, then train on all rows.
+        """Estimate errors and the number of epochs on a holdout, then train on all rows.
 
         Returns
         -------
@@ -97,12 +97,12 @@ class PanelModel:
         return scaled
 
     def scale(self, series: PanelSeries, scaler: SeriesScaler | None = None) -> ScaledSeries:
-        """Return a series with its scaler; fit one if it is None or has another first row.
+        """Return a series with its scaler, which is fitted if it is None or for another first row.
 
         Raises
         ------
         ValueError
-            If the series cannot be forecast: it has no logarithm, or lacks rows of X.
+            If the series cannot be forecast, because it has no logarithm or rows of X are missing.
         """
         if scaler is None or scaler.first_ordinal != series.first_ordinal:
             scaled = scale_panel([series], self.options, self.window_length, self.pooled)[0][0]
@@ -200,7 +200,7 @@ class PanelModel:
         return n_holdout
 
     def _fit_holdout(self, panel, seed):
-        """Fit weights, epochs and error scale on the last rows; return False if there are too few.
+        """Fit weights, epochs and error scale on the holdout. Return False if there are few rows.
 
         The networks are trained on the rows before the holdout.
         """
@@ -256,7 +256,7 @@ class PanelModel:
         return np.concatenate(errors)
 
     def _fit_error_scale(self, errors):
-        """Set the typical size of errors, which is non-decreasing in the steps, and the scores."""
+        """Set the typical errors, which do not decrease with the steps, and the scores."""
         is_known = np.isfinite(errors)
         squares = np.where(is_known, errors, 0.0) ** 2
         counts = is_known.sum(axis=0)
@@ -312,10 +312,10 @@ class PanelModel:
             For each series, the last observed rows.
         n_steps : int
         future_exog : sequence of DataFrame or None, default=None
-            For each series, further rows of the exogenous variables.
+            For each series, future rows of the exogenous variables.
         n_required : sequence of int, default=None
             For each series, the number of steps after its last row for which the exogenous
-            variables are required; by default 0.
+            variables are required. If None, 0 for each series.
 
         Returns
         -------

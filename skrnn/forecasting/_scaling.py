@@ -1,4 +1,4 @@
-"""Scaling of the series of a panel to the units of a network, and of forecasts back."""
+"""Scaling of the series of a panel to the units of a network, and its inverse for forecasts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -62,7 +62,7 @@ def needs_log(columns: Sequence[np.ndarray], season_length: int) -> bool:
 
 @dataclass
 class SeriesScaler:
-    """Map one series to the units of a network, and forecasts back.
+    """Scale one series to the units of a network, and its forecasts back.
 
     `transform` applies the transformer, the logarithm and the scaler. `normalize` then subtracts
     the seasonal indices (or the value one season earlier), mean and drift, and divides by the
@@ -74,7 +74,7 @@ class SeriesScaler:
     log : ndarray of bool, of shape (n_columns,)
         Whether to take the logarithm of each column.
     lag : int
-        Lag of the seasonal difference; 0 for none.
+        Lag of the seasonal difference. 0 if there is none.
     first_ordinal : int
         Ordinal of the first row of the series.
     seasonal : ndarray of shape (season_length, n_columns), default=zero
@@ -82,9 +82,9 @@ class SeriesScaler:
     mean, drift : ndarrays of shape (n_columns,), default=0
         Intercept and slope of the line to subtract.
     scale : ndarray of shape (n_columns,), default=1
-        Divisor of each column; 0 for a constant column.
+        Divisor of each column. 0 for a constant column.
     ar1_coefficient : ndarray of shape (n_columns,), default=1
-        Fraction of a deviation from the line that remains one step later; 1 for a random walk.
+        Fraction of a deviation from the line that remains after one step. 1 for a random walk.
     """
 
     transformer: Any
@@ -109,8 +109,8 @@ class SeriesScaler:
         values = _apply(self.transformer, "transform", series.values, series.index)
         if (values[:, self.log] <= 0).any():
             raise ValueError(
-                f"{series.name} holds {values[:, self.log].min():g}, which has no logarithm, but "
-                "the forecaster takes logarithms. Set log=False, or add a constant to the series."
+                f"{series.name} contains {values[:, self.log].min():g}, which has no logarithm, "
+                "but logarithms are taken. Set log=False, or add a constant to the series."
             )
         values = np.where(self.log, np.log(np.where(self.log, values, 1.0)), values)
         return _apply(self.scaler, "transform", values, series.index)
@@ -141,7 +141,7 @@ class SeriesScaler:
         forecasts : ndarray of shape (n_origins, n_steps, n_columns)
             Forecasts 1, 2, ... steps after each origin, in the units of the network.
         transformed : ndarray of shape (n_rows, n_columns)
-            Transformed rows, of which those up to the origin are used.
+            Transformed rows. The rows up to the origin are used.
         origins : ndarray of int, of shape (n_origins,)
             The last observed row of each forecast.
 
@@ -204,7 +204,7 @@ def _fit_transformer(transformer, values, index):
         raise ValueError(
             f"{transformer} transformed {values.shape[0]} rows and {values.shape[1]} columns to "
             f"{transformed.shape[0]} and {transformed.shape[1]}, or to NaN. Pass a transformer "
-            "that keeps the rows and columns and returns finite values."
+            "that does not change the number of rows and columns and returns finite values."
         )
     _check_rowwise_inverse(fitted, transformed, index)
     return fitted, transformed
@@ -219,7 +219,7 @@ def _check_rowwise_inverse(transformer, values, index):
     if not np.array_equal(before[middle + 1 :], after[middle + 1 :], equal_nan=True):
         raise ValueError(
             f"{transformer} has an inverse transform that depends on previous rows, so it cannot "
-            "transform forecasts and intervals back. Put it before the forecaster in sktime's "
+            "be applied to forecasts and intervals. Use it before the forecaster in sktime's "
             "TransformedTargetForecaster, or use seasonal='difference' or residual=True instead."
         )
 
@@ -232,9 +232,9 @@ class PooledParameters:
     ----------
     log : ndarray of bool, of shape (n_columns,)
     seasonal_shapes : ndarray of shape (season_length, n_columns), default=None
-        Seasonal indices that all series share; None without a season.
+        Seasonal indices that all series share. None without seasonality.
     seasonal_shrinkage : ndarray of shape (n_columns,), default=None
-        Factors of the seasonal indices that are individual to each series.
+        Shrinkage factors of the individual seasonal indices of each series.
     mean_reversion_weight : ndarray of shape (n_columns,), default=None
         Weights of mean reversion against a random walk.
     typical_scale : ndarray of shape (n_columns,), default=None
@@ -259,7 +259,7 @@ def scale_panel(panel, options, window_length, pooled=None):
     window_length : int
         The scale of a series is the root mean square of its changes within windows of this length.
     pooled : PooledParameters, default=None
-        Parameters of an earlier panel to use again. Those that are None are estimated.
+        Parameters of a previous panel to reuse. Parameters that are None are estimated.
 
     Returns
     -------
@@ -305,7 +305,7 @@ def scale_panel(panel, options, window_length, pooled=None):
 
 
 def difference_lag(options: Any) -> int:
-    """Return the lag of the seasonal difference; 0 for none."""
+    """Return the lag of the seasonal difference, or 0 if there is none."""
     return options.sp if options.sp > 1 and options.seasonal == "difference" else 0
 
 
@@ -319,13 +319,13 @@ def _select_log(panel, options):
 
 
 def _fit_scales(scalers, transformed, deviations, window_length, typical):
-    """Set the scale of each scaler: 0 for a constant column, a typical scale for a single row.
+    """Set the scale of each scaler: 0 for a constant column, the typical scale for a single row.
 
     Returns
     -------
     typical : ndarray of shape (n_columns,)
-        As given, or the median scale of the columns that change, relative to the level of each if
-        there is no logarithm.
+        The argument, or the median scale of the columns that are not constant, relative to their
+        level if there is no logarithm.
     """
     levels = [np.sqrt(np.mean(values**2, axis=0)) for values in transformed]
     units = [np.where(s.log, 1.0, level) for s, level in zip(scalers, levels, strict=True)]
@@ -360,9 +360,9 @@ def fit_drift(values: np.ndarray) -> np.ndarray:
     """Return the mean change per row of each column, shrunk by its standard error.
 
     It is multiplied by the positive part of 1 - (2 standard errors / mean change)², so a drift
-    within two standard errors is zero. The long-run variance of the changes enters the standard
-    error, as the changes of a series around a line are negatively correlated, which makes their
-    mean more precise.
+    within two standard errors is zero. The standard error is computed from the long-run variance of
+    the changes, because the changes of a series around a line are negatively correlated, which
+    makes their mean more precise.
     """
     changes = np.diff(values, axis=0)
     if len(changes) < 4:

@@ -29,7 +29,7 @@ def seasonal_indices(values, first_ordinal, season_length):
     Returns
     -------
     indices : ndarray of shape (season_length, n_columns)
-        Mean deviations from the centered moving average; zero for less than two seasons.
+        Mean deviations from the centered moving average. Zero for less than two seasons.
     variances : ndarray of shape (n_columns,)
     """
     n_columns = values.shape[1]
@@ -63,8 +63,8 @@ def pooled_seasonal_indices(panel, first_ordinals, season_length, shapes=None, s
 
     The indices of each series are a multiple of the shared shape plus an individual part. The
     individual parts are multiplied by the positive part of the James-Stein factor [1]_, which is
-    near 0 if they are no larger than their estimation errors. Panels profit from group seasonal
-    indices as their seasons are often similar and their series short [2]_.
+    close to 0 if they are not larger than their estimation errors. Shared seasonal indices are more
+    accurate if the series of a panel are short and have similar seasons [2]_.
 
     Parameters
     ----------

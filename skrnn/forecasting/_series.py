@@ -1,4 +1,4 @@
-"""Time series of a panel, with their positions in time."""
+"""Time series of a panel, and their positions in time."""
 
 import warnings
 from collections.abc import Hashable, Iterator
@@ -28,7 +28,8 @@ class TimeIndexer:
     Notes
     -----
     Periods, consecutive integers and evenly spaced dates have ordinals, which are comparable across
-    series. Other labels, such as dates without a frequency, have none: only their order is known.
+    series. Other labels, such as dates without a frequency, do not have ordinals: only their order
+    is known.
     """
 
     def __init__(self, index: pd.Index) -> None:
@@ -116,7 +117,7 @@ class PanelSeries:
     Parameters
     ----------
     key : tuple
-        Index of the series in its panel; () for a single series.
+        Index of the series in its panel. () for a single series.
     index : pandas.Index of length n_rows
     values : ndarray of shape (n_rows, n_columns)
     exog : DataFrame or None
@@ -126,7 +127,7 @@ class PanelSeries:
     Raises
     ------
     ValueError
-        If a row is missing between two others.
+        If a row is missing between two rows.
     """
 
     key: tuple
@@ -154,7 +155,7 @@ class PanelSeries:
 
     @property
     def first_ordinal(self) -> int:
-        """The ordinal of the first row; 0 if only the order of rows is known."""
+        """The ordinal of the first row, or 0 if only the order of rows is known."""
         ordinals = self.indexer.ordinals(self.index[:1])
         return 0 if ordinals is None else int(ordinals[0])
 
@@ -163,28 +164,28 @@ class PanelSeries:
         return replace(self, index=self.index[:n_rows], values=self.values[:n_rows])
 
     def append(self, newer: "PanelSeries") -> "PanelSeries":
-        """Return the rows of both series. Newer rows replace older ones with the same label."""
+        """Return the rows of both series. Newer rows replace older rows with the same label."""
         frame = _combine(*(pd.DataFrame(s.values, s.index) for s in (self, newer)))
         exog = self.exog if newer.exog is None else _combine(self.exog, newer.exog)
         return replace(self, index=frame.index, values=frame.to_numpy(), exog=exog)
 
     def count_until(self, label: Any) -> tuple[int, int]:
-        """Return the number of rows up to a label, and the steps from the last of them to it."""
+        """Return the number of rows up to a label, and of steps from the last of them to it."""
         n_rows = int((self.index <= label).sum())
         ordinals = self.indexer.ordinals(self.index[n_rows - 1 : n_rows].append(pd.Index([label])))
         return n_rows, 0 if ordinals is None or not n_rows else int(ordinals[1] - ordinals[0])
 
     def exog_values(self, n_rows, future=None, n_optional=0):
-        """Return the rows of the exogenous variables from the first row of the series on.
+        """Return the rows of the exogenous variables, beginning at the first row of the series.
 
         Parameters
         ----------
         n_rows : int
             Number of required rows, which may extend beyond the last row of the series.
         future : DataFrame, default=None
-            Further rows, such as those passed to `predict`.
+            Future rows, such as those passed to `predict`.
         n_optional : int, default=0
-            Number of rows after the required ones to return if they are known.
+            Number of rows after the required rows to return if they are known.
 
         Returns
         -------
@@ -216,24 +217,24 @@ class PanelSeries:
             where = f"{step} steps after its last row" if step > 0 else self.index[missing[0]]
             raise ValueError(
                 f"{self.name} has no row of X {where}, but the forecaster was fitted with X. Pass "
-                "X for every step up to the last one of the horizon, gaps included."
+                "X for every step up to the last step of the horizon, without gaps."
             )
         return rows[: missing[0]] if len(missing) else rows
 
 
 def _combine(old: pd.DataFrame | None, new: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of both frames in time order. New rows replace old ones."""
+    """Return the rows of both frames in time order. New rows replace old rows."""
     if old is None or new.index[0] > old.index[-1]:
         return new if old is None else pd.concat([old, new])
     return pd.concat([old[~old.index.isin(new.index)], new]).sort_index()
 
 
 def check_index_type(name: str, frame: pd.DataFrame, index: pd.Index) -> None:
-    """Raise a ValueError if the index of a frame has other levels or time labels than `index`."""
+    """Raise a ValueError if the levels or time labels of a frame and of `index` differ in type."""
     if frame.index.nlevels != index.nlevels:
         raise ValueError(
             f"{name} has {frame.index.nlevels} index levels, but {index.nlevels} are needed: a "
-            "single series has one level, a panel has two or more. Pass data of the same form."
+            "single series has one level, and a panel has two or more. Pass data of the same type."
         )
     times, expected = (labels.get_level_values(-1) for labels in (frame.index, index))
     kinds = pd.PeriodIndex, pd.DatetimeIndex

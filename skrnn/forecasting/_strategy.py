@@ -1,4 +1,4 @@
-"""Multi-step forecasts from networks that read windows."""
+"""Multi-step forecasts of networks."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ import numpy as np
 from ..regression import RNNRegressor
 from ._unit_root import long_run_variance
 
-# By default epochs are chosen for about this number of gradient steps, within these limits.
+# The default number of epochs has about this many gradient steps, within these limits.
 _GRADIENT_STEPS = 500
 _EPOCH_LIMITS = 5, 200
 # Parameters of the forecaster that are passed to its networks.
@@ -32,7 +32,7 @@ def build_forecaster(
     n_steps : int
         Number of steps to forecast.
     n_ahead : int
-        Number of time steps at the end of the input that hold future exogenous variables.
+        Number of time steps at the end of the input that contain future exogenous variables.
     decoder : {"dense", "recurrent"}
         "dense" maps the last state to all steps with a dense layer. "recurrent" passes it, with the
         future exogenous variables, to a second recurrent layer at every step [1]_.
@@ -42,7 +42,7 @@ def build_forecaster(
     Returns
     -------
     model : keras.Model
-        Not compiled, made of `keras.layers` only.
+        The model is not compiled and consists of `keras.layers` only.
 
     References
     ----------
@@ -116,7 +116,7 @@ class Windows:
         exog : ndarray of shape (n_exog_rows, n_exog)
             At least n_rows rows. Steps beyond the last row repeat it.
         origins : ndarray of int
-            The last row of each window. Rows before the first one of the series repeat it.
+            The last row of each window. Rows before the first row of the series repeat it.
         window_length, n_steps : int
         ar1_coefficient : float or ndarray of shape (n_columns,), default=1.0
         """
@@ -153,8 +153,8 @@ class Windows:
         ----------
         n_steps : int
         residual : bool
-            Whether to subtract the last row from each window. The naive forecast decays from the
-            last row to zero, as that of an AR(1) process; otherwise it is zero.
+            Whether to subtract the last row from each window. If True, the naive forecast decays
+            from the last row to zero, like that of an AR(1) process. Otherwise it is zero.
 
         Returns
         -------
@@ -182,9 +182,9 @@ class Windows:
 class Strategy:
     """Networks that forecast several steps ahead.
 
-    "recursive" has one network for the next step, and applies it to its own forecasts.
-    "multioutput" has one network for all steps, and applies it to its own forecasts beyond the last
-    of them. "direct" has one network for each step [1]_.
+    "recursive" trains one network for the next step and applies it recursively. "multioutput"
+    trains one network for all steps and applies it recursively beyond the last step. "direct"
+    trains one network for each step [1]_.
 
     Parameters
     ----------
@@ -273,7 +273,7 @@ class Strategy:
         ]
 
     def _inputs_and_targets(self, windows, steps):
-        """Return the inputs, the naive forecast and the differences of the rows from it."""
+        """Return the inputs, the naive forecast and the deviations of the rows from it."""
         rows = np.subtract(steps, 1)
         inputs, naive = windows.network_inputs(steps[-1], self.options.residual)
         return inputs, naive[:, rows], windows.future[:, rows] - naive[:, rows]
@@ -284,7 +284,7 @@ class Strategy:
         return predictions.astype(float).reshape(len(inputs), len(self.steps[i]), -1)
 
     def _forecast_steps(self, i, windows):
-        """Return the forecasts of the steps of some networks."""
+        """Return the forecasts of the steps of networks `i`."""
         inputs, naive, _ = self._inputs_and_targets(windows, self.steps[i])
         return naive + self.weights[i] * self._predict_networks(i, inputs)
 
@@ -313,7 +313,7 @@ class Strategy:
         return float(np.mean(np.concatenate(errors) ** 2))
 
     def n_exog_steps(self, n_steps: int) -> int:
-        """Return how many steps of future exogenous variables the networks read."""
+        """Return the number of steps of future exogenous variables in the input of the networks."""
         if self.options.strategy == "direct":
             return max(n_steps, self.max_step)
         return -(-n_steps // self.max_step) * self.max_step
@@ -349,7 +349,7 @@ class Strategy:
 
 
 def _count_epochs(fraction, epochs):
-    """Return a fraction of the epochs as a number, at least one."""
+    """Return a fraction of the number of epochs, at least 1."""
     return max(1, round(fraction * epochs))
 
 
@@ -358,7 +358,7 @@ def james_stein_weight(predictions: np.ndarray, targets: np.ndarray, times: np.n
 
     It is the least squares weight, times the positive part of the James-Stein factor 1 - (variance
     of the mean gain) / (mean gain)². The gain is the reduction of the squared error at a forecast
-    origin, so the weight is zero if the mean gain is no larger than its standard error. The
+    origin, so the weight is zero if the mean gain is not larger than its standard error. The
     long-run variance accounts for overlapping forecasts of successive origins.
 
     Parameters

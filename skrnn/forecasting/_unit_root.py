@@ -9,14 +9,15 @@ _RANDOM_WALK_SQUARE = {False: 3.1, True: 5.3}
 
 
 def mean_reversion_weight(series: Sequence[np.ndarray], trends: Sequence[bool]) -> float:
-    """Return the weight, from 0 to 1, of a mean-reverting forecast against the last value.
+    """Return the weight, from 0 to 1, of a mean-reverting forecast relative to the last value.
 
-    A short random walk looks mean-reverting, so an estimated autoregression reverts too much. The
-    Dickey-Fuller test [1]_ for a random walk tells which of the two forecasts is better [2]_.
-    Instead of selecting one of them, both are averaged [3]_. The weight is the positive part of the
-    James-Stein factor, 1 - (mean square of the test statistic of a random walk) / (its square). As
-    the test has little power on short series, a panel is tested together [4]_, by the median of
-    the squares, which is robust to outlying series.
+    The AR(1) coefficient of a short random walk is underestimated, so the forecast of the estimated
+    autoregression reverts to the mean too fast. The Dickey-Fuller test [1]_ for a random walk can
+    select the more accurate of the two forecasts [2]_. Instead of selecting one of them, both are
+    averaged [3]_. The weight is the positive part of the James-Stein factor, 1 - (mean square of
+    the test statistic of a random walk) / (its square). Because the test has little power on short
+    series, all series of a panel are tested together [4]_, by the median of the squares, which is
+    robust to outliers.
 
     Parameters
     ----------
@@ -27,7 +28,7 @@ def mean_reversion_weight(series: Sequence[np.ndarray], trends: Sequence[bool]) 
     Returns
     -------
     weight : float
-        0 for a random walk, and for series too short to test.
+        0 for a random walk, and for series that are too short to test.
 
     References
     ----------
@@ -49,7 +50,7 @@ def mean_reversion_weight(series: Sequence[np.ndarray], trends: Sequence[bool]) 
 
 
 def dickey_fuller(values: np.ndarray, trend: bool) -> float:
-    """Return the augmented Dickey-Fuller statistic, or 0 for a series too short to test.
+    """Return the augmented Dickey-Fuller statistic, or 0 for a series that is too short to test.
 
     Changes are regressed on the previous value, a constant, a linear trend if there is one, and
     lagged changes. The number of lags minimizes the modified information criterion of Ng and Perron
@@ -63,7 +64,7 @@ def dickey_fuller(values: np.ndarray, trend: bool) -> float:
     Returns
     -------
     statistic : float
-        The coefficient of the previous value divided by its standard error; negative for a
+        The coefficient of the previous value divided by its standard error. Negative for a
         mean-reverting series.
 
     References
@@ -102,7 +103,7 @@ def dickey_fuller(values: np.ndarray, trend: bool) -> float:
 
 
 def ar1_coefficient(values: np.ndarray, n_steps: int) -> float:
-    """Return the AR(1) coefficient that fits forecasts of several steps best.
+    """Return the AR(1) coefficient with the best fit of forecasts of several steps.
 
     It is the r in [0, 1] that minimizes the sum of the squared errors of ``r**h * values[t]`` as a
     forecast of ``values[t + h]`` over all steps h, a direct multi-step estimate [1]_.
@@ -112,7 +113,7 @@ def ar1_coefficient(values: np.ndarray, n_steps: int) -> float:
     values : ndarray of shape (n_rows,)
         A series with mean zero.
     n_steps : int
-        Number of steps to fit; at most a third of the rows are used.
+        Number of steps to fit, at most a third of the number of rows.
 
     References
     ----------

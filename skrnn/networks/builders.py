@@ -25,7 +25,7 @@ def build_rnn(
     meta: Mapping[str, Any] | None = None,
     **stack_options: Unpack[StackKeywords],
 ) -> keras.Model:
-    """Build recurrent layers with a linear output layer.
+    """Build a network of recurrent layers with a linear output layer.
 
     The network consists of one recurrent layer for each entry of `units`, each followed by dropout
     if `dropout` is positive, and a dense layer with `n_outputs` linear units.
@@ -44,8 +44,8 @@ def build_rnn(
         Whether to skip masked time steps, whose features are all `MASKED`. The network then accepts
         sequences of any length.
     meta : dict, default=None
-        Metadata that scikeras passes. `input_shape` and `n_outputs` are taken from it if they are
-        not given, so that ``scikeras.wrappers.KerasRegressor(model=build_rnn, model__units=32)``
+        Metadata that scikeras passes. If `input_shape` and `n_outputs` are None, they are taken
+        from it, so that ``scikeras.wrappers.KerasRegressor(model=build_rnn, model__units=32)``
         works.
 
     Returns
@@ -73,14 +73,14 @@ def build_rnn(
     The cells "rnn", "lstm" and "gru" are described in [1]_, [2]_ and [3]_, recurrent dropout in
     [4]_, and the initializer "identity" in [5]_. The bias of forget gates is initialized to one.
 
-    A user-defined cell is a `keras.layers.Layer` with `state_size` and ``call(inputs, states)``,
-    which returns the output and the new states. It is called with its number of units, and keeps
-    the defaults of its other parameters. Regularization is passed to cells that accept it: the
-    values of ``activation``, ``recurrent_initializer``, ``recurrent_dropout``,
-    ``kernel_regularizer`` (for `l1` and `l2`) and ``recurrent_regularizer`` that differ from the
-    defaults of the builder are passed to the cell. A ValueError is raised if the cell has no
-    parameter for them. To load a saved model in another process, register the class of the cell
-    with `keras.saving.register_keras_serializable`.
+    A custom cell is a `keras.layers.Layer` with `state_size` and ``call(inputs, states)``, which
+    returns the output and the new states. The class is called with the number of units. Its other
+    parameters keep their defaults. Regularization is passed to cells that accept it: the values of
+    ``activation``, ``recurrent_initializer``, ``recurrent_dropout``, ``kernel_regularizer`` (for
+    `l1` and `l2`) and ``recurrent_regularizer`` that differ from the defaults of the builder are
+    passed to the cell. If the cell has no parameter for one of them, a ValueError is raised. To
+    load a saved model in another process, register the class of the cell with
+    `keras.saving.register_keras_serializable`.
 
     References
     ----------
@@ -133,10 +133,10 @@ def build_rnn_classifier(
     output: str = "last",
     **stack_options: Unpack[StackKeywords],
 ) -> keras.Model:
-    """Build recurrent layers that skip masked time steps, with a softmax output layer.
+    """Build a network of recurrent layers with masking and a softmax output layer.
 
     A time step is masked if all of its features are `MASKED`. The recurrent states do not change
-    at masked time steps, so that an array can hold sequences of different lengths.
+    at masked time steps, so that an array can contain sequences of different lengths.
 
     Parameters
     ----------
@@ -191,10 +191,10 @@ def build_text_rnn(
     embedding: int | None = None,
     **stack_options: Unpack[StackKeywords],
 ) -> keras.Model:
-    """Build recurrent layers for sequences of tokens, with a softmax output layer.
+    """Build a network of recurrent layers for sequences of tokens, with a softmax output layer.
 
     Tokens are numbered from 1. The number 0 is padding, which is masked, and ``n_symbols + 1`` is
-    an unknown token or the start of a text. The vectors of both are zero at first.
+    an unknown token or the start of a text. The vectors of both are initialized with zeros.
 
     Parameters
     ----------
@@ -205,10 +205,11 @@ def build_text_rnn(
     {network_parameters}
     {seed}
     sequences : bool, default=False
-        Whether to return the probabilities after all tokens, in which case nothing is masked, or
-        only after the last one.
+        Whether to return the probabilities after each token, in which case nothing is masked, or
+        only after the last token.
     embedding : int, default=None
-        Dimension of the trained embedding of the tokens. None encodes tokens as one-hot vectors.
+        Dimension of the learned embeddings of the tokens. If None, tokens are encoded as one-hot
+        vectors.
 
     Returns
     -------

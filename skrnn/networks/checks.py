@@ -1,4 +1,4 @@
-"""Checks of the names of Keras objects and of user-defined networks."""
+"""Validation of the names of Keras objects and of custom networks."""
 
 import math
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ _OTHER_NAMES = {"get", "serialize", "deserialize", "legacy", "schedules", "optim
 
 
 def check_keras_name(parameter: str, name: Any, module: ModuleType) -> Any:
-    """Return the object that Keras knows by a name, or raise a ValueError with a suggestion.
+    """Return the Keras object with a name, or raise a ValueError with a suggestion.
 
     Parameters
     ----------
     parameter : str
         Name of the parameter, for the error message.
     name : str or object
-        Objects that are not strings are returned as they are, except for classes.
+        Objects that are not strings are returned unchanged, except for classes.
     module : module
         `keras.activations`, `keras.losses` or `keras.optimizers`.
     """
     if isinstance(name, type):
-        raise ValueError(f"{parameter}={name!r} is a class; pass an instance of it, or its name.")
+        raise ValueError(f"{parameter}={name!r} is a class. Pass an instance of it, or its name.")
     if not isinstance(name, str):
         return name
     try:
@@ -52,7 +52,7 @@ def check_network(
     sequence: bool = False,
     probabilities: bool = False,
 ) -> keras.Model:
-    """Return the model of a user-defined builder with fixed inputs, or raise a ValueError.
+    """Return the model of a custom builder with fixed inputs, or raise a ValueError.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def check_network(
     input_shape : tuple (n_timesteps, n_features)
         Shape of the inputs.
     n_outputs : int
-        Number of outputs, in each time step if `sequence`.
+        Number of outputs, at each time step if `sequence`.
     sequence : bool, default=False
         Whether the outputs must have a time axis.
     probabilities : bool, default=False
@@ -70,7 +70,7 @@ def check_network(
     Raises
     ------
     ValueError
-        If `model` is not a Keras model, or its outputs have another shape or are not probabilities.
+        If `model` is not a Keras model, or its outputs have a wrong shape or are not probabilities.
     """
     if not isinstance(model, keras.Model):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Recurrent layers with user-defined cells."""
+"""Recurrent layers with custom cells."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CELLS = {
     **LAYERS,
 }
 
-# Settings that are passed to user-defined cells: the parameter of the estimators, its default.
+# Settings that are passed to custom cells: the parameter of the estimators and its default.
 _PARAMETERS = {
     "activation": ("activation", "'tanh'"),
     "recurrent_dropout": ("recurrent_dropout", 0.0),
@@ -37,7 +37,7 @@ def make_recurrent_layer(
     go_backwards: bool = False,
     **settings: Any,
 ) -> keras.layers.RNN:
-    """Make a recurrent layer of a cell.
+    """Make a recurrent layer from a cell.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def make_recurrent_layer(
     Raises
     ------
     ValueError
-        If `cell` is unknown, has no parameter for a setting, or does not make a cell.
+        If `cell` is unknown, has no parameter for a setting, or does not return a recurrent cell.
     """
     if isinstance(cell, str) or not callable(cell):
         settings |= {"return_sequences": return_sequences, "go_backwards": go_backwards}
@@ -92,7 +92,7 @@ def make_recurrent_layer(
 
 
 def _is_non_default(name: str, value: Any) -> bool:
-    """Whether a setting differs from its default and must be passed to a user-defined cell."""
+    """Return whether a setting differs from its default and is passed to a custom cell."""
     if name == "recurrent_initializer":
         return not isinstance(value, keras.initializers.Orthogonal)
     return name in _PARAMETERS and value not in ("tanh", 0.0)

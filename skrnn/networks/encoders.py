@@ -1,7 +1,7 @@
 """Builders of encoder-decoder networks and of convolutional recurrent networks.
 
 Pass them to the parameter `network` of `RNNRegressor`, or `build_cnn_rnn` to that of
-`RNNClassifier`. Set the parameters that the estimators do not have with `functools.partial`.
+`RNNClassifier`. Use `functools.partial` to set parameters that the estimators do not have.
 """
 
 import copy
@@ -31,10 +31,10 @@ def build_encoder_decoder(
     n_variables: int = 1,
     **stack_options: Unpack[StackKeywords],
 ) -> keras.Model:
-    """Build an encoder-decoder network, which maps windows to sequences of another length [1]_.
+    """Build an encoder-decoder network, which maps windows to sequences of other lengths [1]_.
 
-    The encoder reads the window. Its last output is the input of the decoder at every time step,
-    and a linear layer is applied to each output of the decoder.
+    The encoder processes the window. Its last output is the input of the decoder at every time
+    step. A linear layer is applied to each output of the decoder.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def build_encoder_decoder(
     {network_parameters}
     {seed}
     n_variables : int, default=1
-        Number of values in each time step of the output sequence.
+        Number of values at each time step of the output sequence.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def build_encoder_decoder(
     if n_outputs % n_variables:
         raise ValueError(
             f"n_outputs={n_outputs}, the number of columns of y, is not a multiple of n_variables="
-            f"{n_variables}, the number of values in each time step. Change n_variables or y."
+            f"{n_variables}, the number of values at each time step. Change n_variables or y."
         )
     encoder = StackOptions(cell, units, **stack_options)
     decoder = copy.copy(encoder)  # its seeds come from the same sequence
@@ -108,11 +108,11 @@ def build_cnn_rnn(
     output_activation: str = "linear",
     **stack_options: Unpack[StackKeywords],
 ) -> keras.Model:
-    """Build convolutions that shorten long windows, followed by recurrent layers [1]_.
+    """Build a network of convolutions, which shorten long windows, and recurrent layers [1]_.
 
     A convolution over time with ReLU activation detects short patterns, and max pooling reduces
     every `pool_size` time steps to one. The recurrent layers process a shorter sequence, so that
-    gradients reach further back in time.
+    gradients are propagated further back in time.
 
     Parameters
     ----------

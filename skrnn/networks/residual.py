@@ -1,4 +1,4 @@
-"""Residual baselines: networks that learn the change from the last value of a window."""
+"""Base forecasts: networks that learn the change from the last value of a window."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,10 +14,10 @@ _LAYER_NAME = "base"
 def add_residual_baseline(
     model: keras.Model, columns: Sequence[int], scales: Sequence[float], shifts: Sequence[float]
 ) -> keras.Model:
-    """Add the baseline ``scale * last + shift`` to the outputs of a model.
+    """Add the base forecast ``scale * last + shift`` to the outputs of a model.
 
-    The model then learns the change from the baseline. If its last layer is a dense layer, this
-    layer is set to zero, so that training starts at the baseline.
+    The model then learns the change from the base forecast. If its last layer is a dense layer,
+    this layer is initialized with zeros, so that training starts at the base forecast.
 
     Parameters
     ----------
@@ -25,14 +25,14 @@ def add_residual_baseline(
         Maps inputs of shape (n_samples, n_timesteps, n_features) to outputs of shape
         (n_samples, n_outputs).
     columns : sequence of int, of length n_outputs
-        The feature whose last value in the window is the `last` of each output.
+        The feature of each output, whose last value in the window is `last`.
     scales, shifts : sequence of float, of length n_outputs
         Scale and shift of each output.
 
     Returns
     -------
     model : keras.Model
-        The layers of `model`, and a frozen layer with the baseline.
+        The layers of `model`, and a frozen layer with the base forecast.
 
     Raises
     ------

@@ -78,8 +78,8 @@ class StackOptions(StackParameters):
 
 _SEED = """
 seed : int, default=None
-    Seed of the initializers and of dropout. None draws a seed from Python's `random` module, which
-    scikeras seeds with its `random_state`. The global random states are not changed otherwise.
+    Seed of the initializers and of dropout. If None, a seed is sampled with Python's `random`
+    module, which scikeras seeds with its `random_state`. No other global random state is changed.
 """.strip()
 
 Builder = TypeVar("Builder", bound=Callable[..., keras.Model])
@@ -108,7 +108,7 @@ def expand_keywords(function: Callable[..., Any], source: Callable[..., Any]) ->
 def stack_recurrent_layers(
     x: keras.KerasTensor, options: StackOptions, *, sequences: bool = False
 ) -> keras.KerasTensor:
-    """Apply recurrent layers, with an output for each time step or only for the last one."""
+    """Apply recurrent layers, with an output at each time step or only at the last time step."""
     sizes = options.sizes[:1] if options.cell == "depthgated" else options.sizes
     for i, units in enumerate(sizes):
         return_sequences = sequences or i < len(sizes) - 1

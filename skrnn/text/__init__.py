@@ -1,4 +1,4 @@
-"""CharLSTMClassifier: a recurrent network for characters and words."""
+"""CharLSTMClassifier: classification and language models of characters and words."""
 
 from ._classifier import CharLSTMClassifier, CrossEntropy
 

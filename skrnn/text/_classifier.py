@@ -1,4 +1,4 @@
-"""CharLSTMClassifier: a recurrent network for characters and words."""
+"""CharLSTMClassifier: classification and language models of characters and words."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ._inputs import (
     bucket_length,
     build_vocabulary,
     check_labels,
-    check_symbols,
+    check_tokens,
     encode_tokens,
     holdout_tail,
     read_input,
@@ -33,12 +33,12 @@ from ._inputs import (
 )
 from ._tokens import check_texts, join, pad, split
 
-# Maximum number of symbols that `stream` generates in one graph call; the first call makes one.
+# Maximum number of tokens that `stream` generates in one graph call. The first call generates one.
 _MAX_BLOCK = 128
 
 
 class CrossEntropy(NamedTuple):
-    """Mean cross entropy per symbol of a text, in nats and in bits."""
+    """Mean cross-entropy per token of a text, in nats and in bits."""
 
     nats: float
     bits: float
@@ -47,54 +47,56 @@ class CrossEntropy(NamedTuple):
 @substitute_docs()
 @dataclass(eq=False, repr=False)
 class CharLSTMClassifier(ClassifierMixin, BaseRNN):
-    """Recurrent network that classifies texts or predicts the next character or word.
+    """Recurrent network that classifies texts or predicts the next token.
 
     The input determines the task:
 
-    - **Strings and labels**, ``fit(texts, y)``: each string, of any length, has a class. The class
-      may be the next character or any category.
+    - **Strings and labels**, ``fit(texts, y)``: the class of each string is predicted. Strings may
+      have any length. The class may be the next token or any category.
     - **Text alone**, ``fit(text)`` or ``fit(texts)``: a language model. It is trained to predict
-      the symbol after *every* symbol, in long chunks, by truncated backpropagation through time
-      [1]_: the state is carried from one chunk to the next. It generates text (`generate`).
-    - **Windows of symbols**, behind a `WindowTransformer` in a `Pipeline`: the class of a window is
-      the symbol that follows it, or y. The series is one column of symbols:
+      the next token at *each* position of the text by truncated backpropagation through time [1]_:
+      the text is split into chunks, and the state is carried from one chunk to the next. A language
+      model generates text (`generate`).
+    - **Windows of tokens**, after a `WindowTransformer` in a `Pipeline`: the class of a window is
+      the token that follows it, or y. The series is one column of tokens:
       ``np.array(list(text))[:, None]``.
 
     Parameters
     ----------
     analyzer : {"char", "word"}, default="char"
-        Whether symbols are characters (Unicode code points), or words and punctuation marks. Case
-        is distinguished. In windows, each cell is a symbol.
+        Whether tokens are characters (Unicode code points) or words and punctuation marks. Tokens
+        are case-sensitive. In windows, each element is a token.
     {cell}
     units : int or tuple of int, default=128
         Number of units of the recurrent layer. A tuple stacks layers.
-    embedding : int, default=None
-        Dimension of the learned embeddings of the symbols. None uses one-hot vectors.
     {layer_parameters}
-    vocabulary : sequence of str, default=None
-        The symbols of the vocabulary. None is the symbols in `fit`, or in the first
-        `partial_fit`.
-    chunk_length : int, default=64
-        Number of symbols that the gradients of a language model are propagated back.
     {optimizer_parameters}
     early_stopping : bool, default=False
         Whether to stop when the loss on a holdout has not decreased for `n_iter_no_change` epochs,
-        and to restore the best weights. The holdout is stratified by class for strings, and the
-        last part of windows and of text.
+        and to restore the best weights. The holdout is stratified by class for strings. For
+        windows and text, it consists of the last windows or tokens.
     {early_stopping_parameters}
-    class_weight : dict or "balanced", default=None
-        Weights of the classes, or of the symbols of a language model. "balanced" gives all classes
-        the same total weight.
     {fit_parameters}
+    embedding : int, default=None
+        Dimension of the learned embeddings of the tokens. If None, tokens are encoded as one-hot
+        vectors.
+    vocabulary : sequence of str, default=None
+        The tokens of the vocabulary. If None, the tokens seen in `fit`, or in the first
+        `partial_fit`, are used.
+    chunk_length : int, default=64
+        Number of tokens through which the gradients of a language model are propagated.
+    class_weight : dict or "balanced", default=None
+        Weights of the classes, or of the tokens of a language model. "balanced" gives all classes
+        the same total weight.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels, sorted. For a language model the symbols.
+        The labels, sorted. For a language model, the tokens.
     vocabulary_ : dict
-        From symbols to their indices in sorted order. The network's input is the index plus one.
+        Maps tokens to their indices in sorted order. The network's input is the index plus one.
     model_ : keras.Model
-        The fitted network, from encoded symbols of shape (n_samples, n_timesteps) to
+        The fitted network. It maps encoded tokens of shape (n_samples, n_timesteps) to
         probabilities.
     loss_curve_ : list of float
         Training loss of each epoch in nats, including regularization.
@@ -102,20 +104,23 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
         Loss and accuracy on the holdout after each epoch, with `early_stopping`.
     n_iter_ : int
         Total number of training epochs.
+    n_outputs_ : int
+        Number of classes.
+    window_length_ : int
+        Number of tokens in a window. Defined only if the estimator was fitted on windows.
 
     See Also
     --------
-    WindowTransformer : Transforms a column of symbols into windows.
-    NextCharDisplay : Plots the most probable next symbols after each symbol of a text.
+    WindowTransformer : Transforms a column of tokens into windows.
+    NextCharDisplay : Plots the most probable next tokens after each token of a text.
 
     Notes
     -----
-    A symbol that is not in the vocabulary is encoded as a vector of zeros. With embeddings it has
-    the same vector as the beginning of a text. It is never predicted: `score` counts it as an
-    error, and `cross_entropy` raises an error. Text is not normalized. Apply
-    `unicodedata.normalize` if characters occur in several Unicode representations. Splitters of
-    scikit-learn split a single str into its characters: search over windows of symbols, or over a
-    list of texts.
+    A token that is not in the vocabulary is encoded as a vector of zeros. With embeddings, its
+    vector is that of the beginning of a text. It is never predicted: `score` counts it as an error,
+    and `cross_entropy` raises an error. Text is not normalized. Apply `unicodedata.normalize` if
+    characters occur in several Unicode representations. scikit-learn's splitters split a single str
+    into its characters. To search over hyperparameters, use windows of tokens or a list of texts.
 
     References
     ----------
@@ -160,10 +165,11 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
 
         Parameters
         ----------
-        X : str, sequence of str of length n_samples, or WindowArray of symbols
+        X : str, sequence of str of length n_samples, or WindowArray of tokens
             Strings, text, or windows, as described in the class docstring.
         y : array-like of shape (n_samples,), default=None
-            Labels. None is for text, and for windows whose class is the symbol that follows.
+            Labels. Must be None for text. For windows, None means that the class is the token that
+            follows.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the strings, texts or windows, scaled to mean 1.
 
@@ -174,11 +180,12 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
         Raises
         ------
         TypeError
-            If X contains anything but str.
+            If X contains a value that is not a str.
         ValueError
-            If there is nothing to train on, or a parameter is invalid.
+            If there are no tokens or fewer than two classes to train on, or a parameter is invalid.
         KeyboardInterrupt
-            On Ctrl-C. The estimator is then fitted with the weights reached so far.
+            If training is interrupted with Ctrl-C. The estimator is then fitted with the current
+            weights.
         """
         return self._fit(X, y, sample_weight)
 
@@ -186,27 +193,37 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
     def partial_fit(
         self, X: Any, y: Any = None, classes: Any = None, sample_weight: Any = None
     ) -> Self:
-        """Train for one epoch. Vocabulary and classes are those of the first call.
+        """Train for one epoch, with the vocabulary and the classes of the first call.
 
         Parameters
         ----------
-        X : str, sequence of str of length n_samples, or WindowArray of symbols
+        X : str, sequence of str of length n_samples, or WindowArray of tokens
             The same kind of input as in previous calls.
         y : array-like of shape (n_samples,), default=None
-            Labels. None is for text, and for windows whose class is the symbol that follows.
+            Labels. Must be None for text. For windows, None means that the class is the token that
+            follows.
         classes : array-like of shape (n_classes,), default=None
-            All labels of all calls, for the first call on strings or windows.
+            All labels that can occur in later calls, for the first call on strings or windows. If
+            None, the labels in y are used.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the strings, texts or windows, scaled to mean 1.
 
         Returns
         -------
         self : CharLSTMClassifier
+
+        Raises
+        ------
+        TypeError
+            If X contains a value that is not a str.
+        ValueError
+            As for `fit`, or if the kind of input differs from that of previous calls, if y contains
+            labels that are not in `classes_`, or if `early_stopping` is True.
         """
         return self._fit(X, y, sample_weight, partial=True, classes=classes)
 
     def _validate_input(self, X, y, sample_weight, resume, classes):
-        kind, symbols, y = read_input(self, X, y)
+        kind, tokens, y = read_input(self, X, y)
         if resume and kind != self._kind:
             raise ValueError(
                 f"The network was fitted on {KINDS[self._kind]}, and training cannot be resumed on "
@@ -215,23 +232,23 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
         weights = check_weights(symbols, sample_weight)
         if not resume:
             self._kind: str = kind
-            self.vocabulary_: dict[str, int] = build_vocabulary(self, symbols)
+            self.vocabulary_: dict[str, int] = build_vocabulary(self, tokens)
         if kind == "language":
-            return self._validate_text(symbols, weights, classes)
-        return self._validate_classes(symbols, y, weights, classes, resume)
+            return self._validate_text(tokens, weights, classes)
+        return self._validate_classes(tokens, y, weights, classes, resume)
 
     def _validate_text(self, texts, weights, classes):
-        """Return encoded texts, those held out, symbol weights and text weights."""
+        """Return encoded texts, the holdout, token weights and text weights."""
         from .._engine.network import has_batch_hooks
 
         if len(self.vocabulary_) < 2:
             raise ValueError(
-                f"The text has one distinct symbol, {next(iter(self.vocabulary_))!r}, and every "
-                "prediction would be that symbol. Pass a text with at least 2."
+                f"The text has one distinct token, {next(iter(self.vocabulary_))!r}, and every "
+                "prediction would be that token. Pass a text with at least 2."
             )
         if self.bidirectional:
             raise ValueError(
-                "bidirectional=True would show a language model the symbols it predicts. Set "
+                "bidirectional=True would show a language model the tokens it predicts. Set "
                 "bidirectional=False."
             )
         for callback in self.callbacks or ():
@@ -243,25 +260,25 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
         if classes is not None:
             raise ValueError(
                 f"classes={classes!r} contains labels, but the classes of a language model are its "
-                "symbols. Pass the symbols as vocabulary=."
+                "tokens. Pass the tokens as vocabulary=."
             )
         self.classes_: np.ndarray = np.array(list(self.vocabulary_))
         encoded, holdout = encode_tokens(self, texts), None
         if self.early_stopping:
             encoded, holdout, weights = holdout_tail(encoded, weights, self.validation_fraction)
         if not any(len(text) for text in encoded):
-            raise ValueError("Every text is empty: there is no symbol to predict.")
+            raise ValueError("Every text is empty: there is no token to predict.")
         codes = np.concatenate(encoded) - 1
-        codes = codes[codes < len(self.classes_)]  # without unknown symbols
-        symbol_weights = class_weights(self.class_weight, self.classes_, codes)
+        codes = codes[codes < len(self.classes_)]  # without unknown tokens
+        token_weights = class_weights(self.class_weight, self.classes_, codes)
         is_weighted = weights is None or weights.any()
-        if not len(codes) or not symbol_weights[codes].any() or not is_weighted:
+        if not len(codes) or not token_weights[codes].any() or not is_weighted:
             raise ValueError(
-                "Nothing to train on: no symbol of the training text is in the vocabulary and has "
+                "Nothing to train on: no token of the training text is in the vocabulary and has "
                 "a weight. Check vocabulary, class_weight and sample_weight."
             )
         weights = None if weights is None else weights / weights.mean()
-        return encoded, holdout, symbol_weights, weights
+        return encoded, holdout, token_weights, weights
 
     def _validate_classes(self, X, y, weights, classes, resume):
         """Return encoded strings or windows, codes of the classes, and weights."""
@@ -301,7 +318,7 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
 
         from ._language_model import LanguageTrainer
 
-        texts, holdout, symbol_weights, weights = data
+        texts, holdout, token_weights, weights = data
         dtype = keras.config.floatx()
         chunk_length = min(self.chunk_length, round_up_length(max(map(len, texts))))
         return {
@@ -338,11 +355,11 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
         scorer, values = network.compiled_program(SequenceScorer)
         return scorer(values, texts)
 
-    def _read_symbols(self, X):
-        """Return X as symbols, of the fitted kind of input."""
+    def _read_tokens(self, X):
+        """Return X as tokens, validated as the fitted kind of input."""
         name = type(self).__name__
         if self._kind == "windows":
-            return check_symbols(name, X)
+            return check_tokens(name, X)
         texts = check_texts(name, X)
         if isinstance(X, str) and self._kind == "strings":
             raise ValueError(
@@ -351,11 +368,11 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
         return [split(text, self.analyzer) for text in texts]
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the probabilities of the classes, or of the next symbol of each text.
+        """Return the probabilities of the classes, or of the next token of each text.
 
         Parameters
         ----------
-        X : str, sequence of str of length n_samples, or windows of symbols
+        X : str, sequence of str of length n_samples, or windows of tokens
             The kind of input seen in `fit`.
 
         Returns
@@ -365,11 +382,16 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
 
         Raises
         ------
+        TypeError
+            If X contains a value that is not a str.
+        ValueError
+            If X is not the kind of input seen in `fit`, is empty, or contains windows of a
+            different length than in `fit`.
         NotFittedError
             If the estimator is not fitted.
         """
         check_is_fitted(self)
-        encoded = encode_tokens(self, self._read_symbols(X))
+        encoded = encode_tokens(self, self._read_tokens(X))
         if self._kind == "language":
             _, _, logits = self._evaluate(self._network, encoded)
             likelihoods = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -378,7 +400,7 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
             return self._predict_strings(encoded)
         if encoded.shape[1] != self.window_length_:
             raise ValueError(
-                f"X has windows of {encoded.shape[1]} symbols, but {type(self).__name__} was "
+                f"X has windows of {encoded.shape[1]} tokens, but {type(self).__name__} was "
                 f"fitted on windows of {self.window_length_}. Predict with the same windows."
             )
         return self._network.predict(encoded)
@@ -398,27 +420,37 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
 
         Parameters
         ----------
-        X : str, sequence of str of length n_samples, or windows of symbols
+        X : str, sequence of str of length n_samples, or windows of tokens
             The kind of input seen in `fit`.
 
         Returns
         -------
         log_probabilities : ndarray of shape (n_samples, n_classes)
+
+        Raises
+        ------
+        TypeError, ValueError, NotFittedError
+            As for `predict_proba`.
         """
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
     def predict(self, X: Any) -> np.ndarray:
-        """Predict the class, or the most probable next symbol, of each text or window.
+        """Predict the class, or the most probable next token, of each text or window.
 
         Parameters
         ----------
-        X : str, sequence of str of length n_samples, or windows of symbols
+        X : str, sequence of str of length n_samples, or windows of tokens
             The kind of input seen in `fit`.
 
         Returns
         -------
         y : ndarray of shape (n_samples,)
+
+        Raises
+        ------
+        TypeError, ValueError, NotFittedError
+            As for `predict_proba`.
         """
         codes = self.predict_proba(X).argmax(axis=1)
         return self.classes_[codes]
@@ -428,26 +460,36 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
 
         Parameters
         ----------
-        X : str, sequence of str of length n_samples, or windows of symbols
+        X : str, sequence of str of length n_samples, or windows of tokens
             The kind of input seen in `fit`.
         y : array-like of shape (n_samples,), default=None
-            Labels. None scores a language model on all symbols of the texts, and windows on the
-            symbols that follow the complete ones.
+            Labels. If None, a language model is scored on all tokens of the texts, and complete
+            windows are scored on the tokens that follow them.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the strings, texts or windows.
 
         Returns
         -------
         accuracy : float
+
+        Raises
+        ------
+        TypeError
+            If X contains a value that is not a str.
+        ValueError
+            As for `predict_proba`, or if X and y differ in length, if y is None for strings, or if
+            there is no token or complete window to score.
+        NotFittedError
+            If the estimator is not fitted.
         """
         check_is_fitted(self)
         if y is None and self._kind == "language":
             return self._score_texts(X, sample_weight)
         skip = 0
         if y is None and self._kind == "strings":
-            raise ValueError("score needs the labels of the strings: pass y.")
+            raise ValueError("score needs the labels of the strings. Pass y.")
         if self._kind == "windows":
-            X = self._read_symbols(X)
+            X = self._read_tokens(X)
             if y is None:
                 skip = n_incomplete(X)
                 check_complete_windows(len(X), skip)
@@ -462,25 +504,25 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
         return accuracy_score(y[skip:], y_pred[skip:], sample_weight=sample_weight)
 
     def _score_texts(self, X, sample_weight):
-        """Return the accuracy of a language model over all symbols of texts."""
-        texts = encode_tokens(self, self._read_symbols(X))
+        """Return the accuracy of a language model over all tokens of texts."""
+        texts = encode_tokens(self, self._read_tokens(X))
         _, n_correct, _ = self._evaluate(self._network, texts)
         weights = check_weights(texts, sample_weight)
         weights = np.ones(len(texts)) if weights is None else weights
-        n_symbols = (weights * [len(text) for text in texts]).sum()
-        if n_symbols == 0:
-            raise ValueError("There is no symbol to score: every text is empty.")
-        return float((weights * n_correct).sum() / n_symbols)
+        n_tokens = (weights * [len(text) for text in texts]).sum()
+        if n_tokens == 0:
+            raise ValueError("There is no token to score: every text is empty.")
+        return float((weights * n_correct).sum() / n_tokens)
 
     def cross_entropy(self, X: Any) -> CrossEntropy:
-        """Return the cross entropy per symbol of a language model on texts.
+        """Return the cross-entropy per token of a language model on texts.
 
-        The mean of ``-log p(symbol | all symbols before it)`` over all symbols of all texts.
+        It is the mean of ``-log p(token | previous tokens)`` over all tokens of all texts.
 
         Parameters
         ----------
         X : str or sequence of str
-            The texts. Each begins without context.
+            The texts. The state is reset at the beginning of each text.
 
         Returns
         -------
@@ -489,9 +531,13 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
 
         Raises
         ------
+        TypeError
+            If X contains a value that is not a str.
         ValueError
-            If the texts contain no symbol, or one that is not in the vocabulary, whose cross
-            entropy is infinite.
+            If the estimator is not fitted on text alone, if the texts contain no token, or if a
+            token is not in the vocabulary, so that its cross-entropy is infinite.
+        NotFittedError
+            If the estimator is not fitted.
 
         Examples
         --------
@@ -501,19 +547,19 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
         True
         """
         self._check_language_model("cross_entropy")
-        symbols = self._read_symbols(X)
-        texts = encode_tokens(self, symbols)
-        n_symbols = sum(map(len, texts))
-        if n_symbols == 0:
-            raise ValueError("cross_entropy needs a symbol, but every text is empty.")
-        if unknown := set().union(*symbols) - set(self.vocabulary_):
+        tokens = self._read_tokens(X)
+        texts = encode_tokens(self, tokens)
+        n_tokens = sum(map(len, texts))
+        if n_tokens == 0:
+            raise ValueError("cross_entropy needs a token, but every text is empty.")
+        if unknown := set().union(*tokens) - set(self.vocabulary_):
             raise ValueError(
-                "cross_entropy of symbols that were not in fit is infinite: "
+                "cross_entropy of tokens that are not in the vocabulary is infinite: "
                 f"{sorted(unknown)[:10]}. Add them to vocabulary= before fit, or remove them from "
                 "the text."
             )
         losses, _, _ = self._evaluate(self._network, texts)
-        nats = float(losses.sum() / n_symbols)
+        nats = float(losses.sum() / n_tokens)
         return CrossEntropy(nats, nats / math.log(2))
 
     def generate(
@@ -525,38 +571,43 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
         top_p: float | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> str:
-        """Generate text with a language model, one symbol after the other.
+        """Generate text with a language model, one token at a time.
 
         Parameters
         ----------
         prompt : str, default=""
-            The text before the generated one; it is not returned. An empty prompt is the beginning
-            of a text.
+            The text that the generated text continues. It is not returned. If empty, the beginning
+            of a text is generated.
         length : int, default=200
-            Number of symbols to generate.
+            Number of tokens to generate.
         temperature : float, default=1.0
-            Values below 1 favor probable symbols, values above 1 improbable ones.
+            Values below 1 favor probable tokens, and values above 1 improbable tokens.
         top_k : int, default=None
-            Sample from this many most probable symbols only; 1 takes the most probable one.
+            Number of most probable tokens to sample from. With 1, the most probable token is always
+            generated.
         top_p : float in (0, 1], default=None
-            Sample from the smallest set of most probable symbols whose total probability is at
+            Sample from the smallest set of most probable tokens whose total probability is at
             least `top_p`, as in nucleus sampling [1]_.
         random_state : int, RandomState instance or None, default=None
-            The same int generates the same text.
+            Seed of the samples. Pass an int for identical results across calls.
 
         Returns
         -------
         text : str
-            Characters, or words separated by blanks (none before a comma, and so on).
+            The generated text. Words are separated by blanks, except around punctuation marks.
 
         Raises
         ------
+        TypeError
+            If `prompt` is not a str.
         ValueError
-            If the estimator was fitted on labels or windows, or a parameter is invalid.
+            If the estimator is not fitted on text alone, or a parameter is invalid.
+        NotFittedError
+            If the estimator is not fitted.
 
         See Also
         --------
-        stream : Yields the same symbols one by one.
+        stream : Yields the same tokens one at a time.
 
         References
         ----------
@@ -570,7 +621,7 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
         'cabcabc'
         """
         if length is None:
-            raise ValueError("length=None must be an int of at least 1; only `stream` is endless.")
+            raise ValueError("length=None must be an int of at least 1. Only `stream` allows None.")
         stream = self.stream(prompt, length, temperature, top_k, top_p, random_state)
         return join(list(stream), self.analyzer)
 
@@ -583,20 +634,25 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
         top_p: float | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> Iterator[str]:
-        """Yield the symbols of `generate` one by one.
+        """Yield the tokens of `generate` one at a time.
 
         Parameters
         ----------
         prompt : str, default=""
-            The text before the generated one.
+            The text that the generated text continues.
         length : int, default=None
-            Number of symbols to generate. None generates symbols without end.
+            Number of tokens to generate. If None, tokens are generated without end.
         temperature, top_k, top_p, random_state
             As in `generate`.
 
         Yields
         ------
-        symbol : str
+        token : str
+
+        Raises
+        ------
+        TypeError, ValueError, NotFittedError
+            As for `generate`.
         """
         self._check_language_model("generate")
         _check_generation(prompt, length, temperature, top_k, top_p)
@@ -607,9 +663,9 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
         # Copied, so that a later fit does not change the symbols of this generator.
         symbols = self.classes_.tolist()
         generator, values = self._network.compiled_program(Generator)
-        n_symbols = len(symbols)
-        encoded = np.append(n_symbols + 1, encoded)  # after the code of the beginning
-        top_k = None if top_k is None else min(int(top_k), n_symbols)
+        n_tokens = len(tokens)
+        encoded = np.append(n_tokens + 1, encoded)  # after the code of the beginning
+        top_k = None if top_k is None else min(int(top_k), n_tokens)
         # A temperature below the smallest normal float32 would become zero.
         temperature = max(float(temperature), 1e-30)
 
@@ -617,13 +673,13 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
             remaining, size = math.inf if length is None else length, 1
             while remaining > 0:
                 n_rows = int(min(size, remaining))
-                yield rng.gumbel(size=(n_rows, n_symbols))
+                yield rng.gumbel(size=(n_rows, n_tokens))
                 remaining -= n_rows
                 size = min(2 * size, _MAX_BLOCK)
 
         top_p = 1.0 if top_p is None else top_p
         blocks = generator(values, encoded, noise(), temperature, top_k, top_p)
-        return (symbols[code - 1] for block in blocks for code in block)
+        return (tokens[code - 1] for block in blocks for code in block)
 
     def _check_language_model(self, method):
         check_is_fitted(self)

@@ -15,60 +15,60 @@ from ._tokens import check_texts, check_vocabulary, encode, split
 KINDS = {
     "strings": "strings and their labels",
     "language": "text alone",
-    "windows": "windows of symbols",
+    "windows": "windows of tokens",
 }
 
-# One-hot vectors have the length of the vocabulary: beyond this, they take more than 64 MB.
-_MAX_ONE_HOT_SYMBOLS = 4096
+# One-hot vectors of larger vocabularies need more than 64 MB.
+_MAX_ONE_HOT_TOKENS = 4096
 # Texts are padded to a multiple of this length, so that fits of similar texts share a compiled
 # network.
 _LENGTH_MULTIPLE = 8
 
 
 def read_input(estimator: Any, X: Any, y: Any) -> tuple[str, Any, Any]:
-    """Return the kind of input that X and y are, X as symbols, and y."""
+    """Return the kind of input of X and y, X as tokens, and y."""
     name = type(estimator).__name__
     if is_windows(X) or getattr(X, "ndim", 1) in (2, 3):
-        return "windows", check_symbols(name, X), y
+        return "windows", check_tokens(name, X), y
     texts = [split(text, estimator.analyzer) for text in check_texts(name, X)]
     if y is not None:
         if isinstance(X, str):
             raise ValueError(
                 f"X is one str, so y={y!r} would label a single text. Pass a list of texts with a "
-                "label for each, or leave out y to fit a language model."
+                "label for each, or y=None to fit a language model."
             )
         return "strings", texts, _label_array(y)
     if len(texts) > 1 and max(map(len, texts)) <= 1:
         raise ValueError(
-            f"All {len(texts)} texts are one symbol long, as if a splitter had split a str into "
-            "its characters: there is nothing to train on. To search over a text, pass "
+            f"All {len(texts)} texts consist of one token, as if a splitter had split a str into "
+            "its characters, so there is nothing to train on. To search over a text, pass "
             "np.array(list(text))[:, None] to a Pipeline of a WindowTransformer and "
-            f"{name}; or pass longer texts."
+            f"{name}. Otherwise, pass longer texts."
         )
     return "language", texts, None
 
 
-def build_vocabulary(estimator: Any, symbols: Any) -> dict[str, int]:
-    """Return the vocabulary of a fit, from symbols to their indices in sorted order."""
+def build_vocabulary(estimator: Any, tokens: Any) -> dict[str, int]:
+    """Return the vocabulary, a dict of tokens and their indices in sorted order."""
     if estimator.vocabulary is not None:
         distinct = check_vocabulary(estimator.vocabulary)
-    elif isinstance(symbols, np.ndarray):
-        cells = symbols.series if is_windows(symbols) else symbols
+    elif isinstance(tokens, np.ndarray):
+        cells = tokens.series if is_windows(tokens) else tokens
         distinct = sorted(set(cells.ravel().tolist()))
     else:
-        distinct = sorted(set().union(*symbols))
+        distinct = sorted(set().union(*tokens))
     if not distinct:
         raise ValueError(
-            f"{type(estimator).__name__} found no symbol: every text is empty. Pass texts with "
+            f"{type(estimator).__name__} found no token: every text is empty. Pass texts with "
             f"at least one {'word' if estimator.analyzer == 'word' else 'character'}."
         )
-    if estimator.embedding is None and len(distinct) > _MAX_ONE_HOT_SYMBOLS:
+    if estimator.embedding is None and len(distinct) > _MAX_ONE_HOT_TOKENS:
         raise ValueError(
-            f"embedding=None uses one-hot vectors of the length of the vocabulary, {len(distinct)} "
-            f"symbols; beyond {_MAX_ONE_HOT_SYMBOLS} that takes too much memory. Set embedding=128 "
-            "or another dimension."
+            f"The vocabulary has {len(distinct)} tokens, but embedding=None uses one-hot vectors, "
+            f"which need too much memory for more than {_MAX_ONE_HOT_TOKENS} tokens. Set "
+            "embedding=128 or another dimension."
         )
-    return {symbol: index for index, symbol in enumerate(distinct)}
+    return {token: index for index, token in enumerate(distinct)}
 
 
 def check_symbols(name: str, X: Any) -> WindowArray | np.ndarray:
@@ -88,21 +88,21 @@ def check_symbols(name: str, X: Any) -> WindowArray | np.ndarray:
         )
     if X.ndim not in (2, 3) or (X.ndim == 3 and X.shape[2] != 1):
         raise ValueError(
-            f"{name} takes windows of one column of symbols, got shape {X.shape}. Pass "
+            f"{name} takes windows of one column of tokens, got shape {X.shape}. Pass "
             "np.array(list(text))[:, None] to the WindowTransformer."
         )
     cells = X.series if is_windows(X) else X
     if cells.dtype.kind not in "UO":
         raise ValueError(
-            f"{name} requires symbols, but the windows hold numbers such as {cells.flat[-1]!r}. "
+            f"{name} requires tokens, but the windows contain numbers such as {cells.flat[-1]!r}. "
             "Use RNNClassifier or RNNRegressor for numbers, or convert them with astype(str)."
         )
     if cells.dtype.kind == "O":
-        for position, symbol in enumerate(cells.ravel().tolist()):
-            if not isinstance(symbol, str):
+        for position, token in enumerate(cells.ravel().tolist()):
+            if not isinstance(token, str):
                 raise TypeError(
-                    f"X holds {symbol!r} ({type(symbol).__name__}) at position {position}, not a "
-                    "str. Fill, drop or convert it first."
+                    f"X contains {token!r} ({type(token).__name__}) at position {position}, but "
+                    "tokens must be str. Fill, drop or convert it first."
                 )
     return X
 
@@ -111,7 +111,7 @@ def check_labels(estimator: Any, X: Any, y: Any) -> np.ndarray:
     """Return the labels of windows or strings as an array of shape (n_samples,)."""
     y = _label_array(series_target(estimator, X) if y is None else y)
     check_n_samples(X, y)
-    if y.dtype.kind == "f":  # not for symbols: many distinct ones would raise a warning
+    if y.dtype.kind == "f":  # not for tokens: many distinct tokens would raise a warning
         check_classification_targets(y)
     return y
 
@@ -166,7 +166,7 @@ def _check_label_types(labels):
 
 
 def encode_tokens(estimator: Any, X: Any) -> Any:
-    """Return windows or texts with the codes of their symbols."""
+    """Return windows or texts with the codes of their tokens."""
     vocabulary = estimator.vocabulary_
     if is_windows(X):
         series = encode(X.series.ravel().tolist(), vocabulary)
@@ -179,27 +179,27 @@ def encode_tokens(estimator: Any, X: Any) -> Any:
 
 
 def holdout_tail(texts, weights, fraction):
-    """Hold out the last symbols of encoded texts.
+    """Hold out the last tokens of encoded texts.
 
     Parameters
     ----------
     texts : list of ndarray of int
     weights : ndarray of shape (n_texts,) or None
     fraction : float
-        Of the symbols of all texts together.
+        Fraction of the tokens of all texts to hold out.
 
     Returns
     -------
     train, holdout : lists of ndarray of int
-        Texts, the one that is split in both.
+        The text that is split is in both.
     weights : ndarray of shape (n_train,) or None
     """
-    n_symbols = sum(map(len, texts))
-    n_train = n_symbols - max(1, round(fraction * n_symbols))
+    n_tokens = sum(map(len, texts))
+    n_train = n_tokens - max(1, round(fraction * n_tokens))
     if n_train < 1:
         raise ValueError(
-            f"early_stopping with validation_fraction={fraction} leaves none of {n_symbols} "
-            "symbols to train on. Fit on more text, or set early_stopping=False."
+            f"early_stopping with validation_fraction={fraction} leaves none of {n_tokens} "
+            "tokens to train on. Fit on more text, or set early_stopping=False."
         )
     train, holdout, remaining = [], [], n_train
     for text in texts:

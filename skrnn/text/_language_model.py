@@ -31,11 +31,11 @@ _MAX_GENERATED = 128
 
 
 class CorpusChunks:
-    """The batches of the chunks of a corpus.
+    """Batches of the chunks of a corpus.
 
     All chunks of all texts, in the order of the epoch, form a sequence, which is split into as many
-    segments as a batch has rows. Each row goes through its segment, chunk by chunk. States are
-    carried within a text, but for chunks that are randomly chosen in each epoch.
+    segments as a batch has rows. Each row contains the chunks of its segment in order. States are
+    carried within a text, except for chunks that are randomly chosen in each epoch.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def run_layers(model, tokens, states, *, training=False):
     Parameters
     ----------
     model : keras.Model
-        Made by `build_text_rnn` with ``sequences=True``.
+        Built by `build_text_rnn` with ``sequences=True``.
     tokens : int tensor of shape (n_samples, n_timesteps)
     states : list of tensors
 
@@ -196,7 +196,7 @@ class SequenceScorer(CompiledProgram):
         Parameters
         ----------
         values : list of tensors
-            Of the model's variables.
+            Values of the model's variables.
         texts : list of ndarrays of int
 
         Returns
@@ -204,9 +204,9 @@ class SequenceScorer(CompiledProgram):
         losses : ndarray of shape (n_texts,)
             The sum of the cross-entropies of the known tokens of each text, in nats.
         n_correct : ndarray of shape (n_texts,)
-            Number of tokens of each text that were the most probable ones.
+            Number of tokens of each text that were predicted correctly.
         logits : ndarray of shape (n_texts, n_tokens)
-            Of the token that follows each text.
+            Logits of the token that follows each text.
         """
         n_tokens = self.model.output_shape[-1]
         lengths = np.array([len(text) for text in texts])
@@ -282,13 +282,14 @@ class Generator(CompiledProgram):
         Parameters
         ----------
         values : list of tensors
-            Of the model's variables.
+            Values of the model's variables.
         prompt : ndarray of int
-            The code of the beginning, and those of the tokens after it.
+            The code of the beginning, and the codes of the tokens after it.
         noise : iterator
-            Yields arrays of shape (n, n_tokens) of Gumbel noise, for the next n tokens each.
-        temperature, top_p : float
+            Yields arrays of Gumbel noise of shape (n, n_tokens), each for the next n tokens.
+        temperature : float
         top_k : int or None
+        top_p : float
         """
         *before, token = (int(code) for code in prompt)
         states = initial_states(self.model, 1)
@@ -361,7 +362,7 @@ class Generator(CompiledProgram):
 def filter_top_k_top_p(logits, top_k, top_p):
     """Set the logits of all but the most probable tokens to minus infinity.
 
-    There remain at most `top_k` tokens: the fewest that have the probability `top_p` among them.
+    At most `top_k` tokens remain, and no more than are needed for a total probability of `top_p`.
     """
     if top_k is None and top_p is None:
         return logits

@@ -20,17 +20,17 @@ def check_texts(name: str, X: Any) -> list[str]:
     Parameters
     ----------
     name : str
-        Of the estimator.
+        Name of the estimator.
     X : str or iterable of str
-        One str is one text.
+        A str is a single text.
 
     Raises
     ------
     TypeError
-        If X contains anything but str.
+        If X contains a value that is not a str.
     ValueError
-        If X has no text or more than one dimension, or a text contains a lone surrogate or the NUL
-        character.
+        If X contains no text or has more than one dimension, or if a text contains a lone surrogate
+        or the NUL character.
     """
     if isinstance(X, (bytes, bytearray)):
         raise TypeError(f"{name} requires str, got bytes. Decode them: X.decode('utf-8').")
@@ -72,17 +72,17 @@ def _check_characters(text, name):
 
 
 def check_vocabulary(vocabulary: Collection[str]) -> list[str]:
-    """Return the tokens of a user-defined vocabulary, sorted and distinct.
+    """Return the tokens of a custom vocabulary, sorted and distinct.
 
     Raises
     ------
     ValueError
-        If it is a str, or contains anything but non-empty str that `check_texts` accepts.
+        If it is a str, or contains a value that is not a non-empty str that `check_texts` accepts.
     """
     is_list = not isinstance(vocabulary, (str, Mapping)) and getattr(vocabulary, "ndim", 1) == 1
     if not (is_list and all(isinstance(s, str) and s for s in vocabulary)):
         raise ValueError(
-            f"vocabulary={vocabulary!r} must be a sequence of symbols, each a non-empty str, such "
+            f"vocabulary={vocabulary!r} must be a sequence of tokens, each a non-empty str, such "
             "as list('abc')."
         )
     for index, token in enumerate(vocabulary):
@@ -152,14 +152,14 @@ def join(tokens: Iterable[str], analyzer: str) -> str:
 
 
 def encode(tokens: str | Sequence[str], vocabulary: Mapping[str, int]) -> np.ndarray:
-    """Encode tokens as integers from 1; unknown tokens get the code ``len(vocabulary) + 1``.
+    """Encode tokens as integers from 1. The code of unknown tokens is ``len(vocabulary) + 1``.
 
     Parameters
     ----------
     tokens : str or sequence of str
         A str is a sequence of characters.
     vocabulary : dict
-        From tokens to their indices in sorted order, from 0.
+        Maps tokens to their indices in sorted order, from 0.
 
     Returns
     -------

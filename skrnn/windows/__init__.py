@@ -1,4 +1,4 @@
-"""Lagged windows of a time series: a transformer, a function, and the array that they return."""
+"""Lagged windows of a time series: a transformer, a function, and the class of the windows."""
 
 from ._array import WindowArray, sliding_windows
 from ._transformer import WindowTransformer

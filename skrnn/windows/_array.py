@@ -15,11 +15,11 @@ _MAX_PADDING = 100_000
 class WindowArray(np.ndarray):
     """Windows of a series, as a read-only view of its rows.
 
-    Returned by `sliding_windows` and `WindowTransformer`. It is an ndarray of shape
-    (n_samples, window_length, n_features), or (n_samples, window_length * n_features) if
-    flattened, that needs no more memory than the series. Slices, copies and the results of
-    arithmetic are plain ndarrays. `astype`, pickle, deepcopy and joblib preserve the attributes
-    and store each row once.
+    Returned by `sliding_windows` and `WindowTransformer`. It is an ndarray of shape (n_samples,
+    window_length, n_features), or (n_samples, window_length * n_features) if flattened. Its memory
+    usage does not depend on the window length. Slices, copies and the results of arithmetic are
+    plain ndarrays. `astype`, pickle, deepcopy and joblib preserve the attributes and store each row
+    once.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class WindowArray(np.ndarray):
     window_length : int
         Number of time steps in each window.
     horizon : int
-        Number of rows from the last row of a window to the row it predicts.
+        Number of rows from the last row of a window to the row that it predicts.
     n_incomplete : int
         Number of leading windows that extend before the first known row.
     flat : bool, default=False
@@ -40,7 +40,7 @@ class WindowArray(np.ndarray):
         The rows of the series, preceded by their context or, if there is none, by copies of the
         earliest known row. Window i is ``series[i : i + window_length]``.
     target : ndarray of shape (n_samples, n_features)
-        The rows of the series without the context. Row i is the one that window i predicts.
+        The rows of the series without the context. Window i predicts row i.
     n_incomplete : int
         Number of leading windows that extend before the first known row.
     window_length, horizon : int
@@ -93,14 +93,14 @@ class WindowArray(np.ndarray):
         def __getattr__(self, name):
             if name in ("series", "target", "window_length", "horizon", "n_incomplete"):
                 raise AttributeError(
-                    f"{name} is not known, as NumPy derived this array from a WindowArray (by "
+                    f"{name} is not known, because NumPy derived this array from a WindowArray (by "
                     "reshape, transpose, ...). Use the WindowArray itself."
                 )
             raise AttributeError(f"'WindowArray' object has no attribute {name!r}")
 
     @property
     def is_intact(self) -> bool:
-        """Whether the array consists of the original windows, so its attributes are known."""
+        """Whether the array consists of the original windows, so that its attributes are known."""
         return "series" in self.__dict__
 
     @property
@@ -140,7 +140,7 @@ class WindowArray(np.ndarray):
         subok: bool = True,
         copy: bool = True,
     ) -> Any:
-        """Cast the series to a dtype, without making a copy of every window.
+        """Cast the series to a dtype without copying each window.
 
         The result is a read-only WindowArray. If the dtype is the same, it shares the series, also
         with ``copy=True``. With ``subok=False`` the result is a plain ndarray.
@@ -282,8 +282,8 @@ def sliding_windows(
 
     Output row i contains rows ``i - horizon - window_length + 1`` to ``i - horizon`` of X, oldest
     first. With ``horizon=1`` these are the rows directly before row i. The output has as many rows
-    as X: the first windows extend into `context`. Beyond the context, or without one, they
-    repeat the earliest known row and are counted in `n_incomplete`.
+    as X: the first windows extend into `context`. Windows that extend beyond the context, or have
+    no context, are padded with copies of the earliest known row and counted in `n_incomplete`.
 
     Parameters
     ----------
@@ -292,8 +292,8 @@ def sliding_windows(
     window_length : int, default=30
         Number of time steps in each window, at least 1.
     horizon : int, default=1
-        Number of rows from the last row of a window to the row it belongs to. With 0, the window
-        includes that row.
+        Number of rows from the last row of a window to the row with the same index as the window.
+        With 0, the window includes that row.
     context : array-like of shape (n_context, n_features), default=None
         Rows directly before X. Rows that no window extends to are ignored.
     flatten : bool, default=False
@@ -303,14 +303,14 @@ def sliding_windows(
     -------
     windows : WindowArray of shape (n_samples, window_length, n_features)
         Or (n_samples, window_length * n_features) with ``flatten=True``. A read-only view of one
-        copy of the series. It has the dtype of X, unless that dtype cannot represent the context
-        (integers and floats, or longer strings).
+        padded copy of the series. It has the dtype of X, unless that dtype cannot represent the
+        context (integers and floats, or longer strings).
 
     Raises
     ------
     ValueError
-        If X is not 2-D or is empty, if the context has a different number of columns or only one
-        of the two contains strings, or if window_length or horizon is too small.
+        If X is not 2-D or is empty, if X and the context differ in the number of columns or only
+        one of them contains strings, or if `window_length` or `horizon` is too small.
 
     Examples
     --------
@@ -331,7 +331,7 @@ def sliding_windows(
     X = np.asarray(as_column(X))
     check_series_shape(X)
     if not len(X):
-        raise ValueError(f"X has no rows (shape {X.shape}), but at least one is needed.")
+        raise ValueError(f"X has no rows (shape {X.shape}), but at least one row is needed.")
     if window_length < 1:
         raise ValueError(f"window_length must be at least 1, got {window_length}.")
     if horizon < 0:

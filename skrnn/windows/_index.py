@@ -88,15 +88,15 @@ def index_follows(index, fitted, in_sample):
             )
         _warn(
             f"X begins at index {index[0]}, before the end of the fitted rows at {last}, and "
-            "is not the fitted data. Its windows get no context, so the first are incomplete. "
-            "If X follows the fitted rows, set an index that comes after theirs, or pass "
-            "X.to_numpy()."
+            "is not the fitted data. No context is prepended, so its first windows are "
+            "incomplete. If X follows the fitted rows, set an index that follows theirs, or "
+            "pass X.to_numpy()."
         )
     elif gap is not None:
         _warn(
-            f"The step from index {index[gap]} to {index[gap + 1]} is larger than any between "
-            "the fitted rows. Rows seem to be missing there; windows treat the rows as "
-            "consecutive."
+            f"The step from index {index[gap]} to {index[gap + 1]} is larger than any step "
+            "between the fitted rows. Rows may be missing between them, but windows treat the "
+            "rows as consecutive."
         )
     return follows
 

@@ -22,7 +22,7 @@ from ._array import WindowArray, as_column, check_series_shape, sliding_windows
 from ._index import check_index, index_follows, summarize_index
 
 # Minimum number of rows compared at each end to recognize the fitted data. The few rows that a
-# short window extends to may well recur in a series with few distinct values (symbols, counts).
+# short window extends to may recur in a series with few distinct values (tokens, counts).
 _MIN_BOUNDARY_ROWS = 100
 
 # Minimum number of fitted rows that are looked for in other data. Fewer may recur by chance.
@@ -41,11 +41,11 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
     comparison. `transform` distinguishes two cases:
 
     - X that begins with the fitted rows (within float32 tolerance) is the fitted data, possibly
-      followed by new rows. It gets no context, so its first windows are incomplete. Fitted rows
-      that were NaN may have been observed in the meantime.
-    - Any other X continues the fitted rows, as needed for a train/test split and for
-      `TimeSeriesSplit`. Without an index, this includes a slice from the middle of the fitted
-      data, which cannot be distinguished from new rows.
+      followed by new rows. No context is prepended, so the first windows are incomplete. Rows that
+      were NaN in `fit` may have been observed since then.
+    - Any other X is treated as a continuation of the fitted rows, as a train/test split and
+      `TimeSeriesSplit` require. Without an index, this includes a slice from the middle of the
+      fitted data, which cannot be distinguished from new rows.
 
     If the fitted rows repeat with a period, both may hold. X then continues the fitted rows, and a
     warning is issued.
@@ -61,13 +61,13 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
     window_length : int, default=30
         Number of time steps in each window.
     horizon : int, default=1
-        Number of rows from the last row of a window to the row it belongs to. With 0, the window
-        includes that row, which is only suitable for predicting *another* variable at the same
-        time.
+        Number of rows from the last row of a window to the row with the same index as the window.
+        With 0, the window includes that row, which is only suitable for predicting *another*
+        variable at the same time step.
     flatten : bool, default=False
         Whether to return 2-D windows, time-major, for estimators such as `Ridge` or a random
-        forest. Only 2-D windows support `get_feature_names_out` and `set_output`; 3-D windows
-        ignore the latter.
+        forest. Only 2-D windows support `get_feature_names_out` and `set_output`. For 3-D windows,
+        `set_output` has no effect.
 
     Attributes
     ----------
@@ -88,10 +88,10 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    The windows are a view of one copy of the series. The first windows extend before the first
-    known row and repeat that row; `WindowArray.n_incomplete` counts them. Short series and NaN are
-    accepted here: rows that have not been observed yet may be NaN if no window contains them.
-    Estimators raise an error for windows that contain NaN.
+    The windows are a view of one padded copy of the series. The first windows extend before the
+    first known row and are padded with copies of it. `WindowArray.n_incomplete` is their number.
+    Short series and NaN are accepted: rows that have not been observed yet may be NaN if no window
+    contains them. Estimators raise an error for windows that contain NaN.
 
     Examples
     --------
@@ -285,7 +285,7 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Column names of the series. By default the names seen in `fit`, or x0, x1, ...
+            Column names of the series. If None, the names seen in `fit`, or x0, x1, ..., are used.
 
         Returns
         -------
@@ -297,12 +297,12 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
         return np.array([f"{name}_lag{lag}" for lag in lags for name in names], dtype=object)
 
     def set_output(self, *, transform: str | None = None) -> Self:
-        """Set the output container of flattened windows; 3-D windows ignore it.
+        """Set the output container of flattened windows. It has no effect on 3-D windows.
 
         Parameters
         ----------
         transform : {"default", "pandas", "polars"} or None, default=None
-            Container of the output. None leaves the setting unchanged.
+            Container of the output. If None, the setting is not changed.
 
         Returns
         -------

@@ -283,7 +283,7 @@ def test_gap_in_the_index_warns_once():
     train, test = split(frame)
     window = WindowTransformer(5, flatten=True)
     model = make_pipeline(window, Ridge(1e-2)).fit(train, train["close"])
-    with pytest.warns(UserWarning, match="Rows seem to be missing") as record:
+    with pytest.warns(UserWarning, match="Rows may be missing") as record:
         ForecastDisplay.from_estimator(model, test[3:], test["close"][3:])
     assert len(record) == 1
 
@@ -387,7 +387,7 @@ def test_invalid_estimators_raise():
         ridge(window_length=30).set_params(minmaxscaler=None).fit(frame[40:], frame["close"][40:])
     )
     with (
-        pytest.warns(UserWarning, match="get no context"),
+        pytest.warns(UserWarning, match="No context is prepended"),
         pytest.raises(ValueError, match="None of the 20 windows is complete"),
     ):
         ForecastDisplay.from_estimator(model, frame[:20], frame["close"][:20])
@@ -425,6 +425,6 @@ def test_different_labels_raise():
 
 
 def test_lower_bound_above_upper_bound_raises():
-    message = r"y_interval has 3 and 2 in row 1: pass the lower bound before the upper one"
+    message = r"y_interval has 3 and 2 in row 1\. Pass the lower bound before the upper bound"
     with pytest.raises(ValueError, match=message):
         ForecastDisplay([1.0, 2.0], [1.0, 2.0], y_interval=[[0.0, 2.0], [3.0, 2.0]])

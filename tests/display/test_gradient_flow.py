@@ -27,7 +27,7 @@ def test_norms_are_powers_of_the_recurrent_weight(weight):
     (line,) = display.lines_
     np.testing.assert_allclose(line.get_ydata(), weight ** np.arange(12.0), rtol=1e-4)
     assert display.ax_.get_yscale() == "log"
-    assert line.get_label() == f"Gradient (×{weight:.3f} a step)"
+    assert line.get_label() == f"Gradient (×{weight:.3f} per step)"
 
 
 def test_norms_equal_finite_differences():
@@ -59,8 +59,8 @@ def test_untrained_network():
         linear_rnn(0.9), X, untrained=linear_rnn(0.5), name="rnn"
     )
     trained, untrained = display.lines_
-    assert trained.get_label() == "rnn (×0.900 a step)"
-    assert untrained.get_label() == "rnn, untrained (×0.500 a step)"
+    assert trained.get_label() == "rnn (×0.900 per step)"
+    assert untrained.get_label() == "rnn, untrained (×0.500 per step)"
     assert untrained.get_color() == trained.get_color()
     assert display.untrained_rate == pytest.approx(0.5)
 

@@ -101,7 +101,7 @@ def test_invalid_top_k_raises(top_k):
 def test_invalid_estimators_and_texts_raise(model):
     with pytest.raises(NotFittedError):
         NextCharDisplay.from_estimator(CharLSTMClassifier(), "ab")
-    with pytest.raises(TypeError, match=r"got Pipeline\. Of a pipeline"):
+    with pytest.raises(TypeError, match=r"got Pipeline\. .*not a pipeline"):
         NextCharDisplay.from_estimator(make_pipeline("passthrough", model), "ab")
     with pytest.raises(TypeError, match="text must be a str"):
         NextCharDisplay.from_estimator(model, ["ab"])

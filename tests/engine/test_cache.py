@@ -104,7 +104,7 @@ class Penalty(keras.regularizers.Regularizer):
 
 
 @pytest.mark.parametrize("settings", [{"activation": relu}, {"kernel_regularizer": Penalty()}])
-def test_there_is_no_architecture_key_with_user_defined_code(settings):
+def test_there_is_no_architecture_key_with_custom_code(settings):
     model = keras.Sequential([keras.Input((4,)), layers.Dense(1, **settings)])
     assert architecture_key(model) is None
 
@@ -205,7 +205,7 @@ def own_loss(y, y_pred):
     ],
     ids=["optimizer", "schedule", "loss class", "loss", "lambda"],
 )
-def test_there_is_no_training_key_with_user_defined_code(optimizer, loss):
+def test_there_is_no_training_key_with_custom_code(optimizer, loss):
     assert training_key(optimizer, loss) is None
 
 
@@ -365,7 +365,7 @@ def test_fits_of_one_architecture_share_a_trainer(n_trainers):
 
 
 @pytest.mark.parametrize("build", [builder(gru()), build_sequential])
-def test_user_defined_networks_of_keras_layers_share_a_trainer(build, n_trainers):
+def test_custom_networks_of_keras_layers_share_a_trainer(build, n_trainers):
     for random_state in (0, 1):
         make_rnn(network=build, random_state=random_state).fit(WINDOWS)
     assert n_trainers() == 1

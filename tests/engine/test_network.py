@@ -150,7 +150,7 @@ def test_alternating_fits_are_those_of_separate_ones():
             {"network": builder(gru(), layers.BatchNormalization)}, False, marks=pytest.mark.slow
         ),
     ],
-    ids=["fused", "own model", "keras", "user-defined"],
+    ids=["fused", "own model", "keras", "custom"],
 )
 def test_fitted_estimators_share_no_state(settings, read_model):
     first = make_rnn(**settings).fit(WINDOWS)
@@ -390,7 +390,7 @@ def test_settings_of_an_optimizer_that_are_none_are_its_own():
 
 
 def test_clipnorm_and_clipvalue_exclude_each_other():
-    with pytest.raises(ValueError, match=r"clipnorm=1.0 and clipvalue=0.5 exclude each other"):
+    with pytest.raises(ValueError, match=r"clipnorm=1.0 and clipvalue=0.5 cannot be combined"):
         make_rnn(clipnorm=1.0, clipvalue=0.5).fit(WINDOWS)
 
 

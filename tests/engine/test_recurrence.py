@@ -140,7 +140,7 @@ def test_layers_without_a_kernel(make_layer):
     assert find_kernel(make_layer()) is None
 
 
-# User-defined cells
+# Custom cells
 
 
 class MinimalCell(keras.layers.Layer):
@@ -187,7 +187,7 @@ class LeakyCell(keras.layers.Layer):
 @pytest.mark.parametrize(
     "make_cell", [MinimalCell, LeakyCell, keras.layers.LSTMCell, keras.layers.GRUCell]
 )
-def test_user_defined_cells(make_cell, jit):
+def test_custom_cells(make_cell, jit):
     layer, mask = build(make_cell(3, dtype="float64")), masks_of_all_kinds()
     assert find_kernel(layer).func is scan_generic_cell
 
@@ -319,7 +319,7 @@ class SpecialCall(PeepholeLSTMCell):
 
 
 @pytest.mark.parametrize("cell_class", [Projection, Call, SpecialCall])
-def test_subclasses_that_override_other_methods_run_as_user_defined_cells(cell_class):
+def test_subclasses_that_override_other_methods_run_as_custom_cells(cell_class):
     layer = build(cell_class(4, dtype="float64"))
     assert find_kernel(layer).func is scan_generic_cell
     compare(layer)
@@ -354,7 +354,7 @@ def test_overridden_methods_that_are_not_pure_are_left_to_keras(cell_class):
     assert find_kernel(build(cell_class(4))) is None
 
 
-# Compiled programs of user-defined code are not shared
+# Compiled programs of custom code are not shared
 
 
 def relu(x):
@@ -380,14 +380,14 @@ class L2(keras.regularizers.L2):
     ],
     ids=lambda settings: next(iter(settings)),
 )
-def test_programs_of_cells_with_user_defined_settings_are_not_shared(settings):
+def test_programs_of_cells_with_custom_settings_are_not_shared(settings):
     assert architecture_key(build_rnn((6, 2), 1, keras.layers.LSTMCell, 3)) is not None
     cell = partial(keras.layers.LSTMCell, **settings)
     assert architecture_key(build_rnn((6, 2), 1, cell, 3)) is None
 
 
 @pytest.mark.parametrize("is_registered", [False, True])
-def test_programs_of_user_defined_cells_are_not_shared(is_registered):
+def test_programs_of_custom_cells_are_not_shared(is_registered):
     cell_class = type("RegisteredCell", (MinimalCell,), {})
     if is_registered:
         keras.saving.register_keras_serializable("test_recurrence")(cell_class)

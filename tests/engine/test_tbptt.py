@@ -485,7 +485,7 @@ def test_a_callback_is_called_for_every_chunk():
     assert callback.began == callback.ended == [*range(3 * 3)]
 
 
-# User-defined networks
+# Custom networks
 
 
 def build_timestep_wise(input_shape, n_outputs):
@@ -694,7 +694,7 @@ def test_a_network_for_whole_sequences_cannot_be_trained_further_in_chunks():
     rnn = make(chunk_length=None, warm_start=True).fit(X, Y)
     before = rnn.predict(X)
     for fit in (rnn.set_params(chunk_length=CHUNK).fit, rnn.partial_fit):
-        with pytest.raises(ValueError, match=r"chunk_length=3 .* of 7 time steps.*or fit it again"):
+        with pytest.raises(ValueError, match=r"chunk_length=3 .* of 7 time steps.*fit a new estim"):
             fit(X, Y)
     np.testing.assert_array_equal(rnn.predict(X), before)
 
@@ -706,7 +706,7 @@ def mean_over_all_steps(y, y_pred):
 @pytest.mark.parametrize(
     ("loss", "match"),
     [
-        (mean_over_all_steps, r"gives values of shape \(None,\), but .* one for each time step"),
+        (mean_over_all_steps, r"returns values of shape \(None,\), .* a loss of each time step"),
         (
             keras.losses.MeanSquaredError(reduction="sum"),
             "cannot be computed in chunks: chunk_length needs a single loss with",
@@ -748,7 +748,7 @@ def test_a_language_model_is_trained_like_in_a_plain_loop(monkeypatch):
     monkeypatch.setattr(_language_model, "STATE_RESET_RATE", 0)
     model = language_model(batch_size=1, learning_rate=1e-30).fit(TEXT)
     network = pickle.loads(pickle.dumps(model)).model_
-    codes = [len(model.vocabulary_) + 1, *(model.vocabulary_[symbol] + 1 for symbol in TEXT)]
+    codes = [len(model.vocabulary_) + 1, *(model.vocabulary_[token] + 1 for token in TEXT)]
     codes, states, total = np.array(codes), [], 0.0
     for start in range(0, len(TEXT), 8):
         tokens = codes[start : start + 9]

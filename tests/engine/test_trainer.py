@@ -217,7 +217,7 @@ SLOW_SETTINGS = {
     "accumulated gradients": {"optimizer": keras.optimizers.Adam(gradient_accumulation_steps=3)},
     "penalties, a constraint and a frozen layer": {"network": penalized},
     "masking": {"network": builder(layers.Masking, gru())},
-    "a user-defined regularizer": {"network": builder(gru(kernel_regularizer=Ridge()))},
+    "a custom regularizer": {"network": builder(gru(kernel_regularizer=Ridge()))},
 }
 
 

@@ -173,5 +173,5 @@ def test_transformer_that_drops_rows_raises():
 def test_value_without_a_logarithm_raises():
     y = monthly()
     y.iloc[3] = -1.0
-    with pytest.raises(ValueError, match=r"holds -1, which has no logarithm.*log=False"):
+    with pytest.raises(ValueError, match=r"contains -1, which has no logarithm.*log=False"):
         scale(y.to_frame(), log=True)

@@ -96,7 +96,7 @@ def test_exogenous_rows_without_ordinals_follow_the_series():
 
 def test_missing_exogenous_row_raises():
     series = series_of(monthly()[:50], X[:50])
-    with pytest.raises(ValueError, match=r"no row of X 1 steps after its last row.*gaps included"):
+    with pytest.raises(ValueError, match=r"no row of X 1 steps after its last row.*without gaps"):
         series.exog_values(51)
     with pytest.raises(ValueError, match=r"no row of X 2 steps after"):
         series.exog_values(53, X.iloc[[50, 52]])

@@ -18,7 +18,7 @@ def test_names_of_keras():
     with pytest.raises(ValueError, match=r"optimizer='adan' is not known") as error:
         check_keras_name("optimizer", "adan", keras.optimizers)
     assert not {"'get'", "'schedules'", "'serialize'"} & set(str(error.value).split(", "))
-    with pytest.raises(ValueError, match="is a class; pass an instance of it, or its name"):
+    with pytest.raises(ValueError, match=r"is a class\. Pass an instance of it, or its name"):
         check_keras_name("optimizer", keras.optimizers.Adam, keras.optimizers)
 
 

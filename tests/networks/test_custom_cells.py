@@ -1,4 +1,4 @@
-"""The cells of `skrnn.layers` and user-defined cells in networks: training, copies, and errors."""
+"""The cells of `skrnn.layers` and custom cells in networks: training, copies, and errors."""
 
 import os
 import pickle
@@ -261,7 +261,7 @@ def test_predictions_do_not_depend_on_the_number_of_threads():
     assert outputs[0] == outputs[1]
 
 
-# User-defined cells
+# Custom cells
 
 
 @pytest.fixture(scope="module")
@@ -297,7 +297,7 @@ def test_training_with_a_seed_is_reproducible(cell):
 
 
 @pytest.mark.slow
-def test_user_defined_cells_are_trained_like_keras():
+def test_custom_cells_are_trained_like_keras():
     masked = X.copy()
     masked[::3, 2:4] = masked[1::3, 4:] = np.nan
     settings = SETTINGS | SGD | {"units": (4, 3)}
@@ -347,7 +347,7 @@ def test_saved_models_with_registered_cells(cell, tmp_path):
 
 
 @pytest.mark.slow
-def test_user_defined_network_with_a_registered_cell():
+def test_custom_network_with_a_registered_cell():
     def network(input_shape, n_outputs, seed):
         x = keras.Input(input_shape)
         h = keras.layers.Bidirectional(recurrent_layer(RegisteredCell, 4))(x)
@@ -404,7 +404,7 @@ def test_language_models(cell):
     assert model.score(TEXT) > 0.6
     texts = ["", "the c", TEXT[:70]]
     start = len(model.vocabulary_) + 1
-    tokens = [[start, *(model.vocabulary_[symbol] + 1 for symbol in text)] for text in texts]
+    tokens = [[start, *(model.vocabulary_[token] + 1 for token in text)] for text in texts]
     expected = [np.asarray(model.model_(np.array([row])))[0, -1] for row in tokens]
     np.testing.assert_allclose(model.predict_proba(texts), expected, atol=1e-5)
     generated = model.generate("the c", 12, top_k=1)

@@ -64,7 +64,7 @@ def test_reseeding_keeps_the_recurrent_initializer(name):
         assert_equal(model, other)
 
 
-def test_identity_of_a_user_defined_cell():
+def test_identity_of_a_custom_cell():
     class TwoGates(keras.layers.Layer):
         def __init__(self, units, recurrent_initializer="orthogonal"):
             super().__init__()

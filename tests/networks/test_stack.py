@@ -31,7 +31,7 @@ def test_units_of_numpy():
     [
         ({"cell": "gur"}, "cell='gur' is not known. Did you mean 'gru'"),
         ({"activation": "tahn"}, "activation='tahn' is not known. Did you mean 'tanh'"),
-        ({"activation": keras.layers.ReLU}, "is a class; pass an instance of it, or its name"),
+        ({"activation": keras.layers.ReLU}, r"is a class\. Pass an instance of it, or its name"),
         (
             {"recurrent_initializer": "ortogonal"},
             "recurrent_initializer='ortogonal' is not known. Did you mean 'orthogonal'",

@@ -1,4 +1,4 @@
-"""CharLSTMClassifier on strings and on windows of symbols.
+"""CharLSTMClassifier on strings and on windows of tokens.
 
 What it shares with the other estimators is tested in test_estimator.py, and language models in
 test_language_model.py.
@@ -41,8 +41,8 @@ def fitted():
 
 
 @pytest.fixture
-def symbols():
-    """Return a column of the symbols of a text."""
+def tokens():
+    """Return a column of the tokens of a text."""
     return np.array(list("abcd" * 30))[:, None]
 
 
@@ -75,8 +75,8 @@ def test_probabilities_equal_those_of_the_formula(text, fitted):
     """h(t) = tanh(x(t) W + h(t - 1) U + b), and a softmax of the last h."""
     table, (W, U, b), dense = (layer.get_weights() for layer in fitted.model_.layers[1:4])
     h = np.zeros(4)
-    for symbol in text:
-        h = np.tanh(table[0][fitted.vocabulary_[symbol] + 1] @ W + h @ U + b)
+    for token in text:
+        h = np.tanh(table[0][fitted.vocabulary_[token] + 1] @ W + h @ U + b)
     scores = np.exp(h @ dense[0] + dense[1])
     expected = scores / scores.sum()
     np.testing.assert_allclose(fitted.predict_proba([text])[0], expected, atol=1e-5)
@@ -181,7 +181,7 @@ def test_training_equals_that_of_keras(settings):
     )
 
 
-# Windows of symbols
+# Windows of tokens
 
 
 def test_windows_in_a_pipeline(symbols):
@@ -190,38 +190,38 @@ def test_windows_in_a_pipeline(symbols):
     assert model.score(symbols) == 1
     assert model.predict(np.array([["?"]])).tolist() == ["a"]
     assert model.named_steps["rnn"].classes_.tolist() == list("abcd")
-    labeled = make_pipeline(WindowTransformer(4), small(epochs=10)).fit(symbols, symbols)
-    np.testing.assert_array_equal(labeled.predict(symbols), model.predict(symbols))
+    labeled = make_pipeline(WindowTransformer(4), small(epochs=10)).fit(tokens, tokens)
+    np.testing.assert_array_equal(labeled.predict(tokens), model.predict(tokens))
 
 
 @pytest.mark.slow
-def test_windows_as_plain_arrays(symbols):
-    windows = WindowTransformer(4).fit_transform(symbols)
-    model = small(epochs=10).fit(windows, symbols[:, 0])
+def test_windows_as_plain_arrays(tokens):
+    windows = WindowTransformer(4).fit_transform(tokens)
+    model = small(epochs=10).fit(windows, tokens[:, 0])
     plain = np.asarray(windows)
     np.testing.assert_array_equal(model.predict(plain), model.predict(windows))
-    from_plain = small(epochs=10).fit(plain[4:], symbols[4:, 0])
-    assert from_plain.score(plain[4:], symbols[4:, 0]) == 1
-    with pytest.raises(ValueError, match=r"windows of 3 symbols, .* fitted on windows of 4"):
+    from_plain = small(epochs=10).fit(plain[4:], tokens[4:, 0])
+    assert from_plain.score(plain[4:], tokens[4:, 0]) == 1
+    with pytest.raises(ValueError, match=r"windows of 3 tokens, .* fitted on windows of 4"):
         model.predict(plain[:, :3])
 
 
-def test_early_stopping_of_windows(symbols):
-    model = make_pipeline(WindowTransformer(4), small(early_stopping=True)).fit(symbols)[-1]
+def test_early_stopping_of_windows(tokens):
+    model = make_pipeline(WindowTransformer(4), small(early_stopping=True)).fit(tokens)[-1]
     assert len(model.validation_scores_) == len(model.validation_loss_curve_) == model.n_iter_
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", [str, object])
-def test_search_over_the_window_length(dtype, symbols):
+def test_search_over_the_window_length(dtype, tokens):
     model = Pipeline([("window", WindowTransformer(1)), ("rnn", small(epochs=10))])
     search = GridSearchCV(model, {"window__window_length": [1, 4]}, cv=TimeSeriesSplit(3))
-    search.fit(symbols.astype(dtype))
+    search.fit(tokens.astype(dtype))
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     scored = GridSearchCV(
         model, {"rnn__epochs": [2, 10]}, cv=TimeSeriesSplit(3), scoring="accuracy"
     )
-    assert scored.fit(symbols, symbols[:, 0]).best_score_ > 0.5
+    assert scored.fit(tokens, tokens[:, 0]).best_score_ > 0.5
 
 
 @pytest.mark.slow

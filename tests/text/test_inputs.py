@@ -19,10 +19,10 @@ def small(**parameters):
 @pytest.mark.parametrize(
     ("X", "y", "error", "match"),
     [
-        ("", None, ValueError, "found no symbol: every text is empty"),
-        (["", ""], ["a", "b"], ValueError, "found no symbol: every text is empty"),
-        ("aaaa", None, ValueError, "one distinct symbol, 'a'"),
-        (list("hello"), None, ValueError, "All 5 texts are one symbol long.*WindowTransformer"),
+        ("", None, ValueError, "found no token: every text is empty"),
+        (["", ""], ["a", "b"], ValueError, "found no token: every text is empty"),
+        ("aaaa", None, ValueError, "one distinct token, 'a'"),
+        (list("hello"), None, ValueError, "All 5 texts consist of one token.*WindowTransformer"),
         ("ab", "c", ValueError, "would label a single text"),
         (["ab", "ba"], ["x"], ValueError, "X has 2 rows and y has 1"),
         (["ab", "ba"], ["x", "x"], ValueError, "needs at least 2 classes.*one class, 'x'"),
@@ -33,12 +33,12 @@ def small(**parameters):
         (["ab", 3], [0, 1], TypeError, r"X\[1\] is 3"),
         ([], [], ValueError, r"0 sample\(s\)"),
         (np.array([], dtype=str), None, ValueError, r"0 sample\(s\)"),
-        (np.zeros((4, 3, 1)), [0, 1, 0, 1], ValueError, "windows hold numbers such as .*RNNClass"),
-        (np.full((4, 3, 2), "a"), [0, 1, 0, 1], ValueError, "one column of symbols"),
+        (np.zeros((4, 3, 1)), [0, 1, 0, 1], ValueError, "windows contain numbers .*RNNClass"),
+        (np.full((4, 3, 2), "a"), [0, 1, 0, 1], ValueError, "one column of tokens"),
         (np.array([["ab"], ["ba"]]), [0, 1], ValueError, r"got a table of shape \(2, 1\)"),
-        (pd.DataFrame({"a": ["ab", "ba"]}), [0, 1], ValueError, "one column of it: X"),
-        (np.array([["a", None]] * 2, object), [0, 1], TypeError, "X holds None"),
-        (np.full((4, 3), "a"), None, ValueError, "contain the series they were made from"),
+        (pd.DataFrame({"a": ["ab", "ba"]}), [0, 1], ValueError, "one column: X"),
+        (np.array([["a", None]] * 2, object), [0, 1], TypeError, "X contains None"),
+        (np.full((4, 3), "a"), None, ValueError, "only windows of a WindowTransformer"),
     ],
 )
 def test_invalid_input_raises_and_leaves_the_estimator_unfitted(X, y, error, match):
@@ -52,12 +52,12 @@ def test_invalid_input_raises_and_leaves_the_estimator_unfitted(X, y, error, mat
 @pytest.mark.parametrize(
     ("parameters", "match"),
     [
-        ({"bidirectional": True}, "would show a language model the symbols it predicts"),
+        ({"bidirectional": True}, "would show a language model the tokens it predicts"),
         ({"analyzer": "letter"}, "The 'analyzer' parameter of CharLSTMClassifier"),
         ({"vocabulary": "ab"}, "The 'vocabulary' parameter of CharLSTMClassifier"),
         ({"vocabulary": ["a", ""]}, "each a non-empty str"),
         ({"vocabulary": ["a", "\0"]}, r"vocabulary\[1\] contains the NUL character"),
-        ({"vocabulary": ["x", "y"]}, "Nothing to train on: no symbol of the training text"),
+        ({"vocabulary": ["x", "y"]}, "Nothing to train on: no token of the training text"),
         ({"class_weight": {"z": 2}}, r"class_weight contains \['z'\]"),
         ({"class_weight": {"a": 0, "b": 0}}, "Nothing to train on"),
         ({"class_weight": {"a": -1.0}}, "must be finite, non-negative numbers"),
@@ -136,26 +136,26 @@ def test_score_of_strings_validates_sample_weights(weights):
 
 
 def test_partial_fit_of_text_raises_for_classes():
-    with pytest.raises(ValueError, match="the classes of a language model are its symbols"):
+    with pytest.raises(ValueError, match="the classes of a language model are its tokens"):
         small().partial_fit("abab", classes=["a", "b"])
 
 
-MANY_SYMBOLS = "".join(chr(0x4E00 + i) for i in range(4100))
+MANY_TOKENS = "".join(chr(0x4E00 + i) for i in range(4100))
 
 
 def test_large_vocabularies_need_an_embedding():
-    with pytest.raises(ValueError, match=r"4100 symbols; beyond 4096 .* Set embedding="):
-        small().fit(MANY_SYMBOLS)
+    with pytest.raises(ValueError, match=r"4100 tokens, .* more than 4096 tokens\. Set"):
+        small().fit(MANY_TOKENS)
 
 
 @pytest.mark.slow
 def test_large_vocabularies_with_an_embedding():
-    model = small(embedding=4, epochs=1).fit(MANY_SYMBOLS)
+    model = small(embedding=4, epochs=1).fit(MANY_TOKENS)
     assert model.predict(["一"]).shape == (1,)
 
 
 def test_early_stopping_needs_text_to_train_on():
-    with pytest.raises(ValueError, match="leaves none of 2 symbols to train on"):
+    with pytest.raises(ValueError, match="leaves none of 2 tokens to train on"):
         small(early_stopping=True, validation_fraction=0.9).fit("ab")
     model = small(early_stopping=True, validation_fraction=0.5)
     with pytest.raises(ValueError, match="Nothing to train on"):
@@ -168,11 +168,11 @@ def test_weights_of_strings_must_not_all_be_zero():
 
 
 def test_windows_need_a_complete_one():
-    symbols = np.array(list("abcd" * 30))[:, None]
+    tokens = np.array(list("abcd" * 30))[:, None]
     with pytest.raises(ValueError, match="window_length=9 and horizon=1 need at least 10 rows"):
-        make_pipeline(WindowTransformer(9), small()).fit(symbols[:9])
-    model = make_pipeline(WindowTransformer(4), small()).fit(symbols)
-    windows = WindowTransformer(4).fit_transform(symbols[:4])
+        make_pipeline(WindowTransformer(9), small()).fit(tokens[:9])
+    model = make_pipeline(WindowTransformer(4), small()).fit(tokens)
+    windows = WindowTransformer(4).fit_transform(tokens[:4])
     with pytest.raises(ValueError, match="None of the 4 windows is complete"):
         model[-1].score(windows)
 
@@ -186,9 +186,9 @@ def test_prediction_requires_the_fitted_kind_of_input():
     with pytest.raises(ValueError, match="score needs the labels of the strings"):
         model.score(STRINGS)
     model = small().fit("abab")
-    with pytest.raises(ValueError, match="no symbol to score"):
+    with pytest.raises(ValueError, match="no token to score"):
         model.score(["", ""])
-    with pytest.raises(ValueError, match="cross_entropy needs a symbol"):
+    with pytest.raises(ValueError, match="cross_entropy needs a token"):
         model.cross_entropy("")
 
 

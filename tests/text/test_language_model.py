@@ -37,7 +37,7 @@ def recurrent_layers(model):
 
 
 def probabilities_of_formula(model, text):
-    """Return the probabilities of the next symbol at the beginning and after each symbol."""
+    """Return the probabilities of the next token at the beginning and after each token."""
     table, (W, U, b), dense = (layer.get_weights() for layer in model.model_.layers[1:4])
     h, rows = np.zeros(U.shape[0]), []
     for code in [len(model.vocabulary_) + 1, *(model.vocabulary_[s] + 1 for s in text)]:
@@ -117,7 +117,7 @@ UNTRAINED = {"learning_rate": 1e-30, "optimizer": "sgd", "epochs": 1}
 
 
 def test_states_are_carried_from_one_chunk_to_the_next():
-    """Without training, the loss of an epoch is the cross entropy of the text."""
+    """Without training, the loss of an epoch is the cross-entropy of the text."""
     text = "".join(np.random.default_rng(0).choice(list("abcde"), 50))
     settings = UNTRAINED | {"chunk_length": 8}
 
@@ -158,7 +158,7 @@ def test_the_training_loss_equals_the_cross_entropy():
 
 
 @pytest.mark.slow
-def test_learns_from_symbols_beyond_a_chunk():
+def test_learns_from_tokens_beyond_a_chunk():
     rng = np.random.default_rng(0)
     text = "".join(rng.choice(["a....A", "b....B"]) for _ in range(300))
     settings = {"cell": "lstm", "units": 16, "epochs": 30, "batch_size": 4, "learning_rate": 0.02}
@@ -194,7 +194,7 @@ def test_recurrent_dropout_masks_are_sampled_for_each_batch_of_chunks():
     assert int(layer.cell.seed_generator.state[1]) // 3 == n_samples
 
 
-def test_unknown_symbols_have_no_loss():
+def test_unknown_tokens_have_no_loss():
     model = small(vocabulary=["a", "b"], learning_rate=1e-30, epochs=1).fit("abcab")
     probabilities = model.predict_proba(["", "a", "abc", "abca"])
     expected = -np.log(probabilities[[0, 1, 2, 3], [0, 1, 0, 1]]).mean()
@@ -232,7 +232,7 @@ def test_predictions_do_not_depend_on_other_texts(model):
     np.testing.assert_allclose(np.exp(model.predict_log_proba(texts)), alone, atol=1e-6)
 
 
-def test_score_is_the_accuracy_over_all_symbols(model):
+def test_score_is_the_accuracy_over_all_tokens(model):
     text = TEXT[:100]
     predicted = model.predict([text[:i] for i in range(100)])
     expected = np.mean([a == b for a, b in zip(predicted, text, strict=True)])
@@ -248,15 +248,15 @@ def test_cross_validation_over_texts():
     assert len(cross_val_score(small(), [TEXT[:100], TEXT, TEXT[9:]], cv=3)) == 3
 
 
-def test_unknown_symbols(model):
+def test_unknown_tokens(model):
     assert model.predict(["the Ω"]).shape == (1,)
     assert model.score("the ΩΩΩΩΩΩΩΩΩΩΩΩ") < model.score("the ")
-    with pytest.raises(ValueError, match=r"not in fit is infinite: \['Ω'\]"):
+    with pytest.raises(ValueError, match=r"not in the vocabulary is infinite: \['Ω'\]"):
         model.cross_entropy("the Ω")
     assert model.generate("Ω", 5, random_state=0)
 
 
-def test_vocabulary_may_contain_symbols_that_are_not_in_the_text():
+def test_vocabulary_may_contain_tokens_that_are_not_in_the_text():
     model = small(vocabulary=["a", "Ω"]).fit("aaaa")
     assert model.classes_.tolist() == ["a", "Ω"]
     assert np.isfinite(model.cross_entropy("Ω").nats)
@@ -321,7 +321,7 @@ def test_generation_samples_from_the_predicted_probabilities(settings, prompt, m
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=label)
-def test_generated_symbols_have_the_predicted_frequencies(settings, model):
+def test_generated_tokens_have_the_predicted_frequencies(settings, model):
     probabilities = np.array([0.5, 0.3, 0.15, 0.05])
     constant = pickle.loads(pickle.dumps(model))
     dense = constant.model_.layers[-2 if not constant.model_.layers[-1].weights else -1]
@@ -329,7 +329,7 @@ def test_generated_symbols_have_the_predicted_frequencies(settings, model):
     bias[:4], bias[4:] = np.log(probabilities), -100
     dense.set_weights([np.zeros_like(kernel), bias])
     generated = list(constant.generate("t", 5000, random_state=0, **settings))
-    frequencies = [generated.count(symbol) / 5000 for symbol in constant.classes_[:4]]
+    frequencies = [generated.count(token) / 5000 for token in constant.classes_[:4]]
     expected = np.exp(filtered_logits(probabilities, **settings))
     np.testing.assert_allclose(frequencies, expected / expected.sum(), atol=0.025)
 
@@ -362,7 +362,7 @@ def test_a_stream_continues_with_the_network_that_it_was_started_with(model):
 
 
 @pytest.mark.parametrize("settings", [{"top_p": 1e-40}, {"temperature": 1e-40}], ids=label)
-def test_tiny_parameters_generate_the_most_probable_symbol(settings, model):
+def test_tiny_parameters_generate_the_most_probable_token(settings, model):
     expected = model.generate("the", 30, top_k=1)
     assert model.generate("the", 30, random_state=1, **settings) == expected
 
@@ -408,7 +408,7 @@ def test_invalid_numbers_of_generation_name_the_parameter(name, value, model):
 
 
 def test_generate_requires_a_length(model):
-    with pytest.raises(ValueError, match="length=None must be an int of at least 1; only `stream`"):
+    with pytest.raises(ValueError, match=r"length=None must be an int of at least 1\. Only `str"):
         model.generate("the", None)
 
 

@@ -112,7 +112,7 @@ def test_vocabulary_is_sorted_and_distinct():
 @pytest.mark.parametrize(
     ("vocabulary", "match"),
     [
-        ("ab", "'ab' must be a sequence of symbols"),
+        ("ab", "'ab' must be a sequence of tokens"),
         (["a", ""], "each a non-empty str"),
         (["a", 1], "each a non-empty str"),
         (["a", "\0"], r"vocabulary\[1\] contains the NUL character"),

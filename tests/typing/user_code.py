@@ -61,8 +61,8 @@ def write(text: str) -> str:
     entropy = model.cross_entropy(text)
     assert_type(entropy, CrossEntropy)
     nats: float = entropy.nats
-    symbols = list(model.stream("a", length=3))
-    return model.generate("The ", length=20, temperature=0.5) + symbols[0] + str(nats)
+    tokens = list(model.stream("a", length=3))
+    return model.generate("The ", length=20, temperature=0.5) + tokens[0] + str(nats)
 
 
 def misspell() -> None:

@@ -1,4 +1,4 @@
-"""WindowTransformer on DataFrames, whose index decides which rows follow the fitted ones."""
+"""WindowTransformer on DataFrames, whose index determines which rows follow the fitted rows."""
 
 import numpy as np
 import pandas as pd
@@ -127,7 +127,7 @@ def test_gap_warning_names_its_boundaries(comparable):
         (pd.concat([comparable.iloc[40:50], comparable.iloc[53:]]), 49, 53),
         (pd.concat([comparable.iloc[:60], comparable.iloc[62:]]), 59, 62),  # after the fitted data
     ]:
-        with pytest.warns(UserWarning, match="Rows seem to be missing") as record:
+        with pytest.warns(UserWarning, match="Rows may be missing") as record:
             windows = transformer.transform(X)
         assert f"from index {index[start]} to {index[stop]} is" in str(record[0].message)
         assert record[0].filename == __file__
@@ -181,14 +181,14 @@ def test_indexes_are_compared_across_units_and_time_zones(fitted, other):
     with pytest.raises(ValueError, match="fitted rows are missing"):
         transformer.transform(X.iloc[10:])
     if X.index.dtype != object:
-        with pytest.warns(UserWarning, match="Rows seem to be missing"):
+        with pytest.warns(UserWarning, match="Rows may be missing"):
             assert transformer.transform(X.iloc[43:]).n_incomplete == 0
 
 
 def test_dates_beyond_the_range_of_nanoseconds():
     transformer = WindowTransformer(5).fit(frame(INDEXES["before nanoseconds"](50)))
     later = frame(pd.date_range("2020-01-01", periods=20, unit="us"))
-    with pytest.warns(UserWarning, match="Rows seem to be missing"):
+    with pytest.warns(UserWarning, match="Rows may be missing"):
         assert transformer.transform(later).n_incomplete == 0
     later.index = later.index.as_unit("ns")
     assert transformer.transform(later).n_incomplete == 0
