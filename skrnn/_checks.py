@@ -35,12 +35,12 @@ def unchanged_on_error(estimator: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def raises_as_value_error(subject: str, action: str, need: str) -> Iterator[None]:
-    """Raise an error of user-defined code as a ValueError.
+    """Raise an error of custom code as a ValueError.
 
     Parameters
     ----------
     subject : str
-        The user-defined object, such as "cell=<class 'dict'>".
+        The custom object, such as "cell=<class 'dict'>".
     action : str
         What it did when it raised the error, such as "was called as cell(3)".
     need : str

@@ -208,7 +208,7 @@ class SequenceParameters(RNNParameters):
         propagated through all of them. Cannot be combined with `bidirectional`.
 
         Predictions, and the loss and score on the holdout, are those of whole sequences for any
-        `chunk_length`. `recurrent_dropout` samples new masks for each chunk. A user-defined builder
+        `chunk_length`. `recurrent_dropout` samples new masks for each chunk. A custom builder
         gets an `input_shape` of (None, n_features) with ``output="sequence"`` and a `chunk_length`,
         and must treat each time step independently between its recurrent layers.
     n_features : int, default=None

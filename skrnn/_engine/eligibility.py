@@ -200,7 +200,7 @@ _CLASS_LOSS_FUNCTIONS = (
 def check_loss(loss, y, sample_weight=None):
     """Raise a ValueError if a network cannot be trained on numbers with a loss.
 
-    A user-defined loss is evaluated on a few rows, with predictions of the shape of y. Integer y,
+    A custom loss is evaluated on a few rows, with predictions of the shape of y. Integer y,
     which are classes, and a structure of several losses are not checked.
 
     Parameters
@@ -249,7 +249,7 @@ def _handles_weights(loss):
 
 
 def _evaluate_loss(loss, y):
-    """Return the shape of the values of a user-defined loss, or raise a ValueError."""
+    """Return the shape of the values of a custom loss, or raise a ValueError."""
     is_call_of_keras = isinstance(loss, keras.losses.Loss) and not _handles_weights(loss)
     function = loss.call if is_call_of_keras else loss
     y_pred = tf.constant(y + 0.5, y.dtype)

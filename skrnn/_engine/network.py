@@ -247,7 +247,7 @@ class Network:
         """
         fused = self._can_train_fused(callbacks)
         key = None
-        # User-defined callbacks may use the model after the fit.
+        # Custom callbacks may use the model after the fit.
         if fused and self._architecture and all(map(is_keras_builtin, callbacks)):
             key = training_key(self._optimizer, self._loss)
         if key is not None:

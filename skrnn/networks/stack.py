@@ -112,7 +112,7 @@ def stack_recurrent_layers(
     sizes = options.sizes[:1] if options.cell == "depthgated" else options.sizes
     for i, units in enumerate(sizes):
         return_sequences = sequences or i < len(sizes) - 1
-        # User-defined cells initialize their weights themselves.
+        # Custom cells initialize their weights themselves.
         with default_seeds(0 if isinstance(options.cell, str) else options.new_seed()):
             layer = _make_layer(options, units, return_sequences=return_sequences)
             x = _apply_layer(options, layer, x)

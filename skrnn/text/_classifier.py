@@ -229,7 +229,7 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
                 f"The network was fitted on {KINDS[self._kind]}, and training cannot be resumed on "
                 f"{KINDS[kind]}. Pass X and y as before, or fit with warm_start=False."
             )
-        weights = check_weights(symbols, sample_weight)
+        weights = check_weights(tokens, sample_weight)
         if not resume:
             self._kind: str = kind
             self.vocabulary_: dict[str, int] = build_vocabulary(self, tokens)
@@ -323,7 +323,7 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
         chunk_length = min(self.chunk_length, round_up_length(max(map(len, texts))))
         return {
             "X": (texts, chunk_length),
-            "y": symbol_weights.astype(dtype),
+            "y": token_weights.astype(dtype),
             "sample_weight": None if weights is None else weights.astype(dtype),
             "rows": range(len(texts)),
             "validation": None if holdout is None else self._text_validation(network, holdout),
@@ -658,10 +658,10 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
         _check_generation(prompt, length, temperature, top_k, top_p)
         from ._language_model import Generator
 
-        (encoded,) = encode_tokens(self, self._read_symbols([prompt]))
+        (encoded,) = encode_tokens(self, self._read_tokens([prompt]))
         rng = np.random.default_rng(draw_seed(check_generator(random_state)))
-        # Copied, so that a later fit does not change the symbols of this generator.
-        symbols = self.classes_.tolist()
+        # Copied, so that a later fit does not change the tokens of this generator.
+        tokens = self.classes_.tolist()
         generator, values = self._network.compiled_program(Generator)
         n_tokens = len(tokens)
         encoded = np.append(n_tokens + 1, encoded)  # after the code of the beginning
@@ -701,7 +701,7 @@ def _check_generation(prompt, length, temperature, top_k, top_p):
     """Raise an error if a parameter of `generate` is invalid."""
     if length is not None:
         _check_number("length", length, Integral, "an int of at least 1", lambda v: v >= 1)
-    need = "a number > 0; top_k=1 takes the most probable symbol"
+    need = "a number > 0; top_k=1 takes the most probable token"
     _check_number("temperature", temperature, Real, need, lambda v: 0 < v < np.inf)
     if top_k is not None:
         _check_number("top_k", top_k, Integral, "an int of at least 1", lambda v: v >= 1)

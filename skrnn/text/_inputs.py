@@ -71,20 +71,20 @@ def build_vocabulary(estimator: Any, tokens: Any) -> dict[str, int]:
     return {token: index for index, token in enumerate(distinct)}
 
 
-def check_symbols(name: str, X: Any) -> WindowArray | np.ndarray:
-    """Validate windows of symbols: a WindowArray or an array of shape (n_samples, n_timesteps)."""
+def check_tokens(name: str, X: Any) -> WindowArray | np.ndarray:
+    """Validate windows of tokens: a WindowArray or an array of shape (n_samples, n_timesteps)."""
     is_table = hasattr(X, "columns")
     try:
         X = X.stacked() if is_windows(X) else np.asarray(X)
     except ValueError:
         raise ValueError(
-            f"{name} takes windows of the same number of symbols, got rows of different lengths. "
+            f"{name} takes windows of the same number of tokens, got rows of different lengths. "
             "Pass windows of a WindowTransformer."
         ) from None
     if not is_windows(X) and (is_table or X.shape[1:] == (1,)):
         raise ValueError(
             f"{name} takes texts as a sequence of str, got a table of shape {X.shape}. Pass "
-            "one column of it: X['name'] of a DataFrame, X[:, 0] of an array."
+            "one column: X['name'] of a DataFrame, X[:, 0] of an array."
         )
     if X.ndim not in (2, 3) or (X.ndim == 3 and X.shape[2] != 1):
         raise ValueError(

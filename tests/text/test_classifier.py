@@ -184,10 +184,10 @@ def test_training_equals_that_of_keras(settings):
 # Windows of tokens
 
 
-def test_windows_in_a_pipeline(symbols):
-    symbols = symbols[:-1]  # whole periods would be taken for a continuation
-    model = Pipeline([("window", WindowTransformer(4)), ("rnn", small(epochs=10))]).fit(symbols)
-    assert model.score(symbols) == 1
+def test_windows_in_a_pipeline(tokens):
+    tokens = tokens[:-1]  # whole periods would be taken for a continuation
+    model = Pipeline([("window", WindowTransformer(4)), ("rnn", small(epochs=10))]).fit(tokens)
+    assert model.score(tokens) == 1
     assert model.predict(np.array([["?"]])).tolist() == ["a"]
     assert model.named_steps["rnn"].classes_.tolist() == list("abcd")
     labeled = make_pipeline(WindowTransformer(4), small(epochs=10)).fit(tokens, tokens)

@@ -64,7 +64,7 @@ def test_invalid_input_raises_and_leaves_the_estimator_unfitted(X, y, error, mat
         ({"chunk_length": 0}, "The 'chunk_length' parameter of CharLSTMClassifier"),
         ({"embedding": 0}, "The 'embedding' parameter of CharLSTMClassifier"),
         ({"vocabulary": {"a": 0, "b": 1}}, r"vocabulary=\{'a': 0, 'b': 1\} must be a sequence"),
-        ({"vocabulary": pd.DataFrame({"a": ["b"]})}, "must be a sequence of symbols"),
+        ({"vocabulary": pd.DataFrame({"a": ["b"]})}, "must be a sequence of tokens"),
     ],
 )
 def test_invalid_parameters_raise(parameters, match):
@@ -121,7 +121,7 @@ def test_windows_have_one_length():
     X = [["a", "b"], ["b"]]
     model = small().fit(np.array([["a", "b"], ["b", "a"]]), [0, 1])
     for method in (model.predict, model.predict_proba):
-        with pytest.raises(ValueError, match="windows of the same number of symbols, got rows of"):
+        with pytest.raises(ValueError, match="windows of the same number of tokens, got rows of"):
             method(X)
 
 
