@@ -331,7 +331,7 @@ def test_residual_raises_without_a_column_of_the_target(windows, small_rnn):
         small_rnn(residual=0).fit(windows, y)
     with pytest.raises(ValueError, match="needs windows made by WindowTransformer"):
         small_rnn(residual=True).fit(windows[6:], windows.target[6:])
-    with pytest.raises(ValueError, match="columns 0 to 0 for each of 1 outputs"):
+    with pytest.raises(ValueError, match="columns 0 to 0 for each of the 1 outputs"):
         small_rnn(residual=1).fit(windows)
     nowcast = sliding_windows(windows.target, 6, horizon=0)
     with pytest.raises(ValueError, match="horizon=0 would start from the row to predict"):
