@@ -68,7 +68,7 @@ def test_score_excludes_incomplete_windows(walk):
         (NaiveRegressor("seasonal", season_length=6), "needs window_length >= 6, got 5"),
         (NaiveRegressor("lst"), "The 'strategy' parameter of NaiveRegressor"),
         (NaiveRegressor(columns=[2, 0]), "columns=.*must contain one of the columns 0 to 1"),
-        (NaiveRegressor(columns=[0]), "columns=.*for each of 2 outputs"),
+        (NaiveRegressor(columns=[0]), "columns=.*for each of the 2 outputs"),
     ],
 )
 def test_invalid_parameters_raise(naive, message, walk):
@@ -80,7 +80,7 @@ def test_invalid_parameters_raise(naive, message, walk):
 
 def test_plain_arrays_of_several_features_require_columns(walk):
     windows = sliding_windows(walk, 5)[5:]
-    with pytest.raises(ValueError, match=r"y has 1 outputs and X 2 features\. Set the column"):
+    with pytest.raises(ValueError, match=r"y has 1 outputs and X has 2 features\. Set the column"):
         NaiveRegressor().fit(windows, walk[5:, 0])
 
 

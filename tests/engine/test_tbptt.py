@@ -686,7 +686,7 @@ def test_networks_whose_states_cannot_be_carried(network, problem):
 @pytest.mark.parametrize("estimator", [RNNRegressor, RNNClassifier])
 def test_chunks_and_bidirectional_layers_exclude_each_other(estimator, output):
     rnn = make("gru", 3, estimator, output=output, bidirectional=True)
-    with pytest.raises(ValueError, match=r"chunk_length=3 .* bidirectional=True .*Set bidir"):
+    with pytest.raises(ValueError, match=r"chunk_length=3 .* bidirectional=True, .*Set bidir"):
         rnn.fit(X, target_of(output, Y > 0))
 
 
