@@ -18,12 +18,13 @@ from ._inputs.labels import (
     class_weights,
     encode_classes,
     find_classes,
+    label_array,
     sequence_labels,
     stratified_holdout,
 )
 from ._inputs.sequences import check_sequences, masked_steps
 from ._inputs.weights import check_step_weights, check_weights, normalize_weights
-from ._inputs.windows import check_n_samples, missing_target, n_incomplete
+from ._inputs.windows import check_n_samples, check_row_weights, missing_target, n_incomplete
 from ._sklearn_compat import StrOptions, check_is_fitted, check_y, fit_context
 from .windows._array import is_windows
 
@@ -236,7 +237,7 @@ class RNNClassifier(ClassifierMixin, BaseSequenceRNN):
         else:
             valid = np.arange(len(X)) >= skip
             check_one_label(type(self).__name__, y)
-            labels = check_y(y if skip == 0 else np.asarray(y)[skip:], estimator=self)
+            labels = check_y(label_array(y, skip=skip), estimator=self)
         check_classification_targets(labels)
         return labels, valid
 
@@ -372,13 +373,17 @@ class RNNClassifier(ClassifierMixin, BaseSequenceRNN):
         -------
         accuracy : float
         """
-        if self.output == "last":
-            return super().score(X, y, sample_weight)
         check_is_fitted(self)
         X = self._check_sequences(X, reset=False, dtype=self._network.input_dtype)
         labels, valid = self._valid_labels(X, y)
+        if (labels.dtype.kind in "US") != (self.classes_.dtype.kind in "US"):
+            raise ValueError(
+                f"y contains labels such as {labels[0]!r}, but {type(self).__name__} was fitted on "
+                f"labels such as {self.classes_[0]!r}. Pass labels of the same type."
+            )
         if sample_weight is not None:
-            sample_weight = check_step_weights(X, sample_weight)
+            check = check_row_weights if self.output == "last" else check_step_weights
+            sample_weight = check(X, sample_weight)
         y_pred = self.classes_[self._predict_sequences(X).argmax(axis=-1)]
         return _accuracy(labels, y_pred, valid, sample_weight)
 

@@ -256,11 +256,11 @@ def fresh(values, name):
 
 # How messages of scikit-learn name a value: by its shape, its type or its content.
 NAMES = (
-    r"array=", r"\(shape=", "got array with shape", "Complex data", "Sample weights", "Sparse data",
-    "could not convert string to float", "inconsistent numbers of samples", "dtype=",
-    r"float\(\) argument must be", "Found array with dim", "got scalar", "unique column names",
-    "Expected sequence or array-like", "Cannot cast array data from dtype", "y_true", "columns=",
-    "Input contains NaN",
+    r"array=", r"\(shape=", r"\bgot ", "got scalar", "Complex data", "Sample weights", "Sparse data",
+    "could not convert string to float", "inconsistent numbers of samples", "dtype=", "y_true",
+    r"float\(\) argument must be", "Found array with dim", "Cannot cast array data from dtype",
+    "Expected sequence or array-like", "columns=", "Input contains NaN", "needs at least 1 text",
+    r"requires (y|tokens)", "texts consist of one token",
 )  # fmt: skip
 
 

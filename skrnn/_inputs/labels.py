@@ -1,5 +1,6 @@
 """Validation and encoding of class labels, class weights, and stratified holdouts."""
 
+from collections.abc import Iterable, Mapping, Set, Sized
 from numbers import Real
 from typing import Any
 
@@ -28,12 +29,11 @@ def find_classes(name, y, classes=None, fitted=None):
     ValueError
         If there is only one class, or `classes` differ from `fitted`.
     """
-    labels = np.unique(y if classes is None else classes)
+    labels = np.unique(y if classes is None else label_array(classes, "classes"))
     if fitted is None and len(labels) < 2:
         source = "y contains" if classes is None else "classes contains"
-        raise ValueError(
-            f"{name} needs at least 2 classes, but {source} one class, {labels.tolist()[0]!r}."
-        )
+        found = f"one class, {labels.tolist()[0]!r}" if len(labels) else "no class"
+        raise ValueError(f"{name} needs at least 2 classes, but {source} {found}.")
     if fitted is None:
         return labels
     if classes is not None and not np.array_equal(labels, fitted):
@@ -52,6 +52,65 @@ def check_one_label(name: str, y: Any) -> None:
             f"y has shape {shape}, but {name} needs one class for each sample. If it consists of "
             "one-hot vectors, pass y.argmax(axis=1). For several labels of a sample, use "
             "sklearn.multioutput.MultiOutputClassifier."
+        )
+
+
+def label_array(y: Any, name: str = "y", skip: int = 0) -> np.ndarray:
+    """Return labels as an array with one dimension, without the first `skip` ones.
+
+    Raises
+    ------
+    TypeError
+        If y is not a sequence, or contains both str and numbers, or objects that are no labels.
+    ValueError
+        If y has another shape, or a label is missing.
+    """
+    is_array_like = isinstance(y, Sized) if not hasattr(y, "shape") else len(y.shape) > 0
+    if isinstance(y, (str, bytes, Mapping, Set)) or not is_array_like:
+        raise TypeError(
+            f"{name} must be a sequence of labels, got {y!r} ({type(y).__name__}). Pass a list or "
+            "an array with one label for each row of X."
+        )
+    y = y[skip:]
+    try:
+        labels = np.asarray(y)
+    except ValueError:
+        raise ValueError(
+            f"{name} must be of shape (n_samples,), got rows of different lengths. Pass one label "
+            "for each row of X."
+        ) from None
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1:
+        raise ValueError(f"{name} must be of shape (n_samples,), got {labels.shape}.")
+    if labels.dtype.kind in "MmSV":
+        raise TypeError(
+            f"{name} contains labels of dtype {labels.dtype}. Convert them to str or numbers."
+        )
+    # An array of str would hide what was None or a number in a list.
+    is_list = isinstance(y, (list, tuple)) and len(y) and np.ndim(y[0]) == 0
+    is_converted = labels.dtype.kind == "U" and is_list
+    _check_label_types(name, y if is_converted else labels if labels.dtype.kind == "O" else ())
+    return labels
+
+
+def _check_label_types(name, labels):
+    """Raise an error for missing labels, for str next to others, and for objects such as dicts."""
+    if {*map(type, labels)} <= {str, np.str_}:  # the fast case
+        return
+    first: dict[bool, Any] = {}
+    for row, label in enumerate(labels):
+        if isinstance(label, Iterable) and not isinstance(label, (str, bytes)):
+            raise TypeError(f"{name}[{row}] is {label!r}, which is no label. Pass str or numbers.")
+        if pd.isna(label):
+            raise ValueError(
+                f"{name}[{row}] is {label!r}, a missing label. Drop row {row} of X and y."
+            )
+        first.setdefault(isinstance(label, str), label)
+    if len(first) == 2:
+        raise TypeError(
+            f"{name} contains str and other labels, such as {first[True]!r} and {first[False]!r}, "
+            "which cannot be sorted. Convert all labels to str."
         )
 
 

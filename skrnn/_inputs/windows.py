@@ -1,5 +1,6 @@
 """Validation of windows and of their targets."""
 
+import contextlib
 import re
 from numbers import Number
 from typing import Any
@@ -152,9 +153,12 @@ def check_inputs(estimator, X, *, reset, dtype, any_length=False):
 
 
 def is_three_dimensional(X: Any) -> bool:
-    """Return whether X is a 3-D array or nested list. Other objects are not converted."""
-    n_dimensions = np.ndim(X) if isinstance(X, (list, tuple)) else getattr(X, "ndim", None)
-    return n_dimensions == 3
+    """Return whether X is a 3-D array or nested list; other objects are not converted."""
+    if not isinstance(X, (list, tuple)):
+        return getattr(X, "ndim", None) == 3
+    with contextlib.suppress(ValueError):  # rows of unequal lengths
+        return np.ndim(X) == 3
+    return False
 
 
 def check_windows_or_table(name: str, X: Any) -> None:

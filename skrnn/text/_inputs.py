@@ -1,12 +1,11 @@
 """Validation and encoding of the input of CharLSTMClassifier."""
 
-from collections.abc import Mapping, Set, Sized
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets
 
+from .._inputs.labels import label_array
 from .._inputs.windows import check_n_samples, series_target
 from ..windows._array import WindowArray, is_windows
 from ._tokens import check_texts, check_vocabulary, encode, split
@@ -37,7 +36,7 @@ def read_input(estimator: Any, X: Any, y: Any) -> tuple[str, Any, Any]:
                 f"X is one str, so y={y!r} would label a single text. Pass a list of texts with a "
                 "label for each, or y=None to fit a language model."
             )
-        return "strings", texts, _label_array(y)
+        return "strings", texts, label_array(y)
     if len(texts) > 1 and max(map(len, texts)) <= 1:
         raise ValueError(
             f"All {len(texts)} texts consist of one token, as if a splitter had split a str into "
@@ -92,6 +91,8 @@ def check_tokens(name: str, X: Any) -> WindowArray | np.ndarray:
             "np.array(list(text))[:, None] to the WindowTransformer."
         )
     cells = X.series if is_windows(X) else X
+    if not cells.size:
+        raise ValueError(f"{name} takes windows of tokens, got an empty array of shape {X.shape}.")
     if cells.dtype.kind not in "UO":
         raise ValueError(
             f"{name} requires tokens, but the windows contain numbers such as {cells.flat[-1]!r}. "
@@ -109,60 +110,11 @@ def check_tokens(name: str, X: Any) -> WindowArray | np.ndarray:
 
 def check_labels(estimator: Any, X: Any, y: Any) -> np.ndarray:
     """Return the labels of windows or strings as an array of shape (n_samples,)."""
-    y = _label_array(series_target(estimator, X) if y is None else y)
+    y = label_array(series_target(estimator, X) if y is None else y)
     check_n_samples(X, y)
     if y.dtype.kind == "f":  # not for tokens: many distinct tokens would raise a warning
         check_classification_targets(y)
     return y
-
-
-def _label_array(y):
-    """Return labels as an array with one dimension, without missing labels.
-
-    Raises
-    ------
-    TypeError
-        If y is not a sequence, or contains both str and numbers.
-    ValueError
-        If y has another shape, or a label is missing.
-    """
-    is_array_like = isinstance(y, Sized) or hasattr(y, "shape")
-    if isinstance(y, (str, bytes, Mapping, Set)) or not is_array_like:
-        raise TypeError(
-            f"y must be a sequence of labels, got {y!r} ({type(y).__name__}). Pass a list or an "
-            "array with one label for each row of X."
-        )
-    try:
-        labels = np.asarray(y)
-    except ValueError:
-        raise ValueError(
-            "y must be of shape (n_samples,), got rows of different lengths. Pass one label for "
-            "each row of X."
-        ) from None
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.ndim != 1:
-        raise ValueError(f"y must be of shape (n_samples,), got {labels.shape}.")
-    # An array of str would hide what was None or a number in a list.
-    is_converted = labels.dtype.kind == "U" and isinstance(y, (list, tuple)) and np.ndim(y[0]) == 0
-    _check_label_types(y if is_converted else labels if labels.dtype.kind == "O" else ())
-    return labels
-
-
-def _check_label_types(labels):
-    """Raise an error if a label is missing, or if some labels are str and others are not."""
-    if {*map(type, labels)} <= {str, np.str_}:  # the fast case
-        return
-    first: dict[bool, Any] = {}
-    for row, label in enumerate(labels):
-        if np.ndim(label) == 0 and pd.isna(label):
-            raise ValueError(f"y[{row}] is {label!r}, a missing label. Drop row {row} of X and y.")
-        first.setdefault(isinstance(label, str), label)
-    if len(first) == 2:
-        raise TypeError(
-            f"y contains str and other labels, such as {first[True]!r} and {first[False]!r}, which "
-            "cannot be sorted. Convert all labels to str."
-        )
 
 
 def encode_tokens(estimator: Any, X: Any) -> Any:

@@ -79,7 +79,8 @@ def check_vocabulary(vocabulary: Collection[str]) -> list[str]:
     ValueError
         If it is a str, or contains a value that is not a non-empty str that `check_texts` accepts.
     """
-    is_list = not isinstance(vocabulary, (str, Mapping)) and getattr(vocabulary, "ndim", 1) == 1
+    is_list = isinstance(vocabulary, Collection) and not isinstance(vocabulary, (str, Mapping))
+    is_list = is_list and getattr(vocabulary, "ndim", 1) == 1 and len(vocabulary) > 0
     if not (is_list and all(isinstance(s, str) and s for s in vocabulary)):
         raise ValueError(
             f"vocabulary={vocabulary!r} must be a sequence of tokens, each a non-empty str, such "

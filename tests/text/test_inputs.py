@@ -100,7 +100,7 @@ def test_texts_have_an_order(method, X):
         ({"x": 1, "y": 2}, TypeError, r"y must be a sequence of labels, got .* \(dict\)"),
         ({"x", "y"}, TypeError, r"y must be a sequence of labels, got .* \(set\)"),
         ((label for label in "xy"), TypeError, r"y must be a sequence .* \(generator\)"),
-        (np.array("x"), ValueError, r"y must be of shape \(n_samples,\), got \(\)"),
+        (np.array("x"), TypeError, "y must be a sequence of labels"),
         ([["x"], ["x", "y"]], ValueError, "got rows of different lengths"),
         ([["x", "y"], ["y", "x"]], ValueError, r"y must be of shape \(n_samples,\), got \(2, 2\)"),
         (["x", None], ValueError, r"y\[1\] is None, a missing label"),
