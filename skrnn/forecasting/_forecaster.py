@@ -9,10 +9,19 @@ import numpy as np
 import pandas as pd
 from sktime.forecasting.base import BaseForecaster
 
+from .._checks import check_numeric
 from .._parameters import POSITIVE_INT, Cell, Units
 from .._sklearn_compat import HasMethods, Interval, StrOptions
 from ._panel_model import PanelModel
-from ._series import PanelSeries, TimeIndexer, check_index_type, split_panel
+from ._series import (
+    ADVICE_ON_GAPS,
+    PanelSeries,
+    TimeIndexer,
+    check_index_type,
+    check_no_duplicates,
+    check_rows,
+    split_panel,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -298,6 +307,47 @@ class RNNForecaster(BaseForecaster):
             )
         return type(self)(**self.get_params(deep=False))
 
+    def _check_X_y(self, X=None, y=None, *args, **kwargs):
+        """Check X and y before sktime converts them, and label the rows of an array X."""
+        for name, data in (("y", y), ("X", X)):
+            if hasattr(data, "iloc"):
+                check_rows(name, data)
+                check_numeric(data, name)
+        if isinstance(X, np.ndarray) and X.ndim < 3:
+            X = self._label_rows(X.reshape(len(X), -1), y)
+        return super()._check_X_y(X, y, *args, **kwargs)
+
+    def _label_rows(self, X, y):
+        """Return an array X as a DataFrame: its rows are those of y, or follow the cutoff."""
+        model = getattr(self, "model_", None)
+        if y is not None:
+            index = getattr(y, "index", pd.RangeIndex(len(y)))
+        elif () in getattr(self, "_panel", {}):
+            index = self._panel[()].series.indexer.labels_after(self._cutoff[0], len(X))
+        else:
+            index = None
+        if index is None or getattr(index, "nlevels", 1) > 1:
+            raise ValueError(
+                f"X is an array of shape {X.shape}, whose rows have no labels. Pass a DataFrame "
+                "with the index of the rows."
+            )
+        if len(index) != len(X):
+            raise ValueError(
+                f"X is an array of {len(X)} rows, but y has {len(index)}. Pass one row of X for "
+                "each row of y, or a DataFrame."
+            )
+        columns = [] if model is None else model.exog_columns
+        return pd.DataFrame(X, index, columns if len(columns) == X.shape[1] else None)
+
+    def _check_fh(self, fh, *args, **kwargs):
+        labels = [fh] if isinstance(fh, str) else fh
+        if isinstance(labels, list | tuple) and any(isinstance(label, str) for label in labels):
+            raise ValueError(
+                f"fh={fh!r} contains strings. Pass the number of steps ahead, or dates, such as "
+                "pd.DatetimeIndex(fh)."
+            )
+        return super()._check_fh(fh, *args, **kwargs)
+
     def _fit(self, y, X, fh):
         options = self._options()
         model = getattr(self, "model_", None)  # set by `pretrain`
@@ -332,7 +382,7 @@ class RNNForecaster(BaseForecaster):
         """Return an unfitted model for the steps in fh, counted from the end of each series."""
         steps = {max(self.sp, 2)}
         if fh is not None:
-            relative = _steps_from_cutoff(fh, cutoff).tolist()
+            relative = _steps_from_cutoff(fh, cutoff, panel[0].indexer).tolist()
             delays = {series.count_until(cutoff[0])[1] for series in panel}
             steps = {max(step + delay, 1) for step in relative for delay in delays}
         if self.strategy != "direct":
@@ -372,7 +422,10 @@ class RNNForecaster(BaseForecaster):
                 "Pass the same columns, or fit the forecaster again."
             )
         _finite_values("X", X)
-        return dict(split_panel(X[columns]))
+        exog = dict(split_panel(X[columns]))
+        for rows in exog.values():
+            check_no_duplicates("X", rows.index)
+        return exog
 
     def _store_state(self, scaled):
         # sktime names the columns of forecasts by the metadata of the last y.
@@ -458,8 +511,13 @@ class RNNForecaster(BaseForecaster):
         index : pandas.Index
             Labels of the forecasts of all series.
         """
-        relative = _steps_from_cutoff(fh, self._cutoff)
-        labels = pd.Index(fh.to_absolute_index(self._cutoff), name=self._index.names[-1])
+        indexer = next(iter(self._panel.values())).series.indexer
+        relative = _steps_from_cutoff(fh, self._cutoff, indexer)
+        if indexer.kind == "int":
+            labels = pd.Index(self._cutoff[0] + relative * indexer.step)
+        else:
+            labels = pd.Index(fh.to_absolute_index(self._cutoff))
+        labels = labels.rename(self._index.names[-1])
         exog = self._read_exog(X, self.model_, self._index)
         panel, steps = [], []
         for scaled in self._panel.values():
@@ -520,13 +578,17 @@ class RNNForecaster(BaseForecaster):
         return [small, small | {"strategy": "recursive", "sp": 2, "log": False}]
 
 
-def _steps_from_cutoff(fh, cutoff):
+def _steps_from_cutoff(fh, cutoff, indexer):
     """Return fh as steps from the cutoff; 0 and negative steps are in sample."""
     if isinstance(cutoff, pd.DatetimeIndex) and cutoff.freq is None:
         raise ValueError(
             f"The dates up to {cutoff[0]} are not evenly spaced, so the dates after them are "
-            "unknown. Give the series a frequency, for instance with `asfreq`, or a PeriodIndex."
+            f"unknown. {ADVICE_ON_GAPS}"
         )
+    if indexer.kind == "int" and not fh.is_relative:
+        labels = pd.Index(fh.to_pandas()).append(cutoff)
+        ordinals = indexer.ordinals(labels)
+        return ordinals[:-1] - ordinals[-1]
     if not fh.is_relative:
         fh = fh.to_relative(cutoff)
     return np.asarray(fh.to_pandas(), dtype=int)

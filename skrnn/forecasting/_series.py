@@ -27,9 +27,9 @@ class TimeIndexer:
 
     Notes
     -----
-    Periods, consecutive integers and evenly spaced dates have ordinals, which are comparable across
-    series. Other labels, such as dates without a frequency, do not have ordinals: only their order
-    is known.
+    Periods, integers and evenly spaced dates have ordinals, which are comparable across series.
+    Other labels, such as dates without a frequency, do not have ordinals: only their order is
+    known. The step of integers is the greatest common divisor of their differences.
     """
 
     def __init__(self, index: pd.Index) -> None:
@@ -40,8 +40,11 @@ class TimeIndexer:
             self.kind, self.freq = "period", index.freqstr
         elif isinstance(index, pd.DatetimeIndex):
             self._infer_date_unit(index)
-        elif pd.api.types.is_integer_dtype(index.dtype) and (np.diff(index) == 1).all():
+        elif pd.api.types.is_integer_dtype(index.dtype):
             self.kind = "int"
+            if len(index) > 1:
+                self.step = max(1, int(np.gcd.reduce(np.diff(index.to_numpy(dtype=np.int64)))))
+            self.origin = int(index[0]) % self.step
 
     def _infer_date_unit(self, index: pd.DatetimeIndex) -> None:
         """Set the unit of evenly spaced dates, and the number of units per step."""
@@ -71,6 +74,16 @@ class TimeIndexer:
     def unit(self) -> tuple:
         return self.kind, self.freq, self.step
 
+    def labels_after(self, label: Any, n_rows: int) -> pd.Index | None:
+        """Return the labels of the rows after a label, or None if only their order is known."""
+        if self.kind == "int":
+            return pd.Index(label + self.step * np.arange(1, n_rows + 1))
+        if self.kind == "period":
+            return pd.period_range(label, periods=n_rows + 1, freq=self.freq)[1:]
+        if self.offset is None or not self.offset.is_on_offset(label):
+            return None
+        return pd.date_range(label, periods=n_rows + 1, freq=self.offset)[1:]
+
     def with_freq(self, label: Any) -> pd.Index:
         """Return a label as an index of length 1 that has the frequency of the series."""
         if self.offset is None or not self.offset.is_on_offset(label):
@@ -90,15 +103,15 @@ class TimeIndexer:
         if self.kind == "period":
             return index.asi8 // index.freq.n
         if self.kind == "int":
-            return index.to_numpy(dtype=np.int64)
-        is_tick = self.kind == "tick"
-        ordinals = index.as_unit("ns").asi8 if is_tick else _period_ordinals(index, self.freq)
+            ordinals, freq = index.to_numpy(dtype=np.int64), f"step {self.step}"
+        else:
+            is_tick, freq = self.kind == "tick", f"frequency {self.offset.freqstr}"
+            ordinals = index.as_unit("ns").asi8 if is_tick else _period_ordinals(index, self.freq)
         between = np.flatnonzero((ordinals - self.origin) % self.step)
         if len(between):
             raise ValueError(
-                f"{index[between[0]]} lies between the dates of a series with frequency "
-                f"{self.offset.freqstr}. Convert all series to the same dates, for instance with "
-                "`resample`."
+                f"{index[between[0]]} lies between the labels of a series with {freq}. Convert all "
+                "series to the same labels, for instance dates with `resample`."
             )
         return (ordinals - self.origin) // self.step
 
@@ -140,12 +153,13 @@ class PanelSeries:
         return len(self.values)
 
     def __post_init__(self) -> None:
+        check_no_duplicates(self.name, self.index)
         ordinals = self.indexer.ordinals(self.index)
         if ordinals is not None and len(gaps := np.flatnonzero(np.diff(ordinals) != 1)):
             before, after = self.index[gaps[0]], self.index[gaps[0] + 1]
             raise ValueError(
                 f"{self.name} has no row between {before} and {after}, but windows need every row. "
-                "Fill the gap, for instance with sktime's Imputer after `asfreq`."
+                f"{ADVICE_ON_GAPS}"
             )
 
     @property
@@ -220,6 +234,43 @@ class PanelSeries:
                 "X for every step up to the last step of the horizon, without gaps."
             )
         return rows[: missing[0]] if len(missing) else rows
+
+
+# What to do about missing rows.
+ADVICE_ON_GAPS = (
+    "If the rows are consecutive, as those of trading days, number them: "
+    "y.reset_index(drop=True). Otherwise insert and fill the missing rows, for instance "
+    "y.asfreq('B').ffill() for business days, or y.reindex(range(start, stop)).ffill() for "
+    "integers."
+)
+
+
+def check_no_duplicates(name: str, index: pd.Index) -> None:
+    """Raise a ValueError if a label occurs more than once in an index."""
+    if not index.is_unique:
+        label = index[index.duplicated()][0]
+        raise ValueError(
+            f"{name} has duplicate labels: {label} occurs more than once. Keep one row of each, "
+            "for instance y[~y.index.duplicated()]."
+        )
+
+
+def check_rows(name: str, data: pd.Series | pd.DataFrame) -> None:
+    """Raise a ValueError if data has no rows, an index of strings, or NaN."""
+    if not len(data):
+        raise ValueError(f"{name} has no rows. Pass at least one row.")
+    label = data.index.get_level_values(-1)[0]
+    if isinstance(label, str):
+        raise ValueError(
+            f"{name} has an index of strings such as {label!r}. Convert it to dates or periods, "
+            f"for instance {name}.index = pd.to_datetime({name}.index)."
+        )
+    missing = np.flatnonzero(pd.isna(data).to_numpy().reshape(len(data), -1).any(axis=1))
+    if len(missing):
+        raise ValueError(
+            f"{name} contains NaN at {data.index[missing[0]]}. Fill it, for instance with "
+            f"{name}.ffill(), or drop the rows if they are at the beginning or the end."
+        )
 
 
 def _combine(old: pd.DataFrame | None, new: pd.DataFrame) -> pd.DataFrame:

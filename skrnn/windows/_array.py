@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self, TypeGuard
 
 import numpy as np
@@ -332,10 +333,10 @@ def sliding_windows(
     check_series_shape(X)
     if not len(X):
         raise ValueError(f"X has no rows (shape {X.shape}), but at least one row is needed.")
-    if window_length < 1:
-        raise ValueError(f"window_length must be at least 1, got {window_length}.")
-    if horizon < 0:
-        raise ValueError(f"horizon must be at least 0, got {horizon}.")
+    for name, value, least in [("window_length", window_length, 1), ("horizon", horizon, 0)]:
+        is_int = isinstance(value, Integral) and not isinstance(value, (bool, np.bool_))
+        if not is_int or value < least:
+            raise ValueError(f"{name} must be an int of at least {least}, got {value!r}.")
     n_before = window_length + horizon - 1
     context = X[:0] if context is None else np.asarray(as_column(context))
     if context.ndim != 2 or context.shape[1] != X.shape[1]:
