@@ -73,7 +73,8 @@ _TEXT = re.compile("cat|enum|str|utf|bytes")
 
 def check_array_like(X: Any, name: str = "X") -> None:
     """Raise a ValueError if X is no array, DataFrame or list, or a list that is no array."""
-    is_array = hasattr(X, "__array__") and not isinstance(X, type) and getattr(X, "ndim", 1) > 0
+    has_rows = hasattr(X, "__array__") or hasattr(X, "toarray")  # the latter are sparse
+    is_array = has_rows and not isinstance(X, type) and getattr(X, "ndim", 1) > 0
     if not is_array and not (isinstance(X, Sequence) and not isinstance(X, (str, bytes))):
         raise ValueError(
             f"{name} must be an array, a DataFrame or a list, got {X!r} of type "

@@ -217,8 +217,9 @@ array-like of shape (n_samples, n_features)
             # rows, X continues the fitted rows.
             self._memory = WindowTransformer(2, horizon=0).fit(X)
             states = self._series_states(values, np.zeros((0, self.units)))
-            self._last_states = states[-max(1, self.horizon) :].copy()
-            return self._shift(states, from_zero=True)
+            n_before = max(1, self.horizon)
+            self._last_states = states[n_before:][-n_before:].copy()
+            return self._shift(states, n_rows_before=0, n_states_before=0)
 
     def transform(self, X: ArrayLike) -> StateArray:
         """Return the state of each window, or of each row of a series.
@@ -257,8 +258,13 @@ array-like of shape (n_samples, n_features)
             )
         values = self._validate(X, reset=False)
         follows = self._memory.transform(X).n_incomplete == 0
-        last_states = self._last_states if follows else self._last_states[:0]
-        return self._shift(self._series_states(values, last_states), from_zero=not follows)
+        n_states = min(len(self._last_states), max(1, self.horizon)) if follows else 0
+        last_states = self._last_states[len(self._last_states) - n_states :]
+        return self._shift(
+            self._series_states(values, last_states),
+            n_rows_before=self._memory.n_samples_fit_ if follows else 0,
+            n_states_before=n_states,
+        )
 
     def _validate(self, X, reset):
         """Return windows or a series as an array of floats."""
@@ -328,11 +334,15 @@ array-like of shape (n_samples, n_features)
     def _step(self, x, states, W, U, b):
         return (1 - self.leak) * states + self.leak * np.tanh(x @ W + states @ U + b)
 
-    def _shift(self, states, from_zero):
-        """Return the state `horizon` rows before each row of a series."""
+    def _shift(self, states, n_rows_before, n_states_before):
+        """Return the state `horizon` rows before each row of a series.
+
+        States are incomplete in the washout, and where they precede the known ones.
+        """
         n_before = max(1, self.horizon)
         n_samples = len(states) - n_before
-        n_incomplete = min(n_samples, self.washout + self.horizon) if from_zero else 0
+        in_washout = self.washout + self.horizon - n_rows_before
+        n_incomplete = min(n_samples, max(0, in_washout, self.horizon - n_states_before))
         return StateArray(states[n_before - self.horizon :][:n_samples], n_incomplete)
 
     @property

@@ -106,7 +106,7 @@ def test_index_reaches_the_windows_of_a_scaled_pipeline(wave, small_rnn):
     np.testing.assert_array_equal(fitted.predict(frame[90:]), expected)
     with pytest.raises(ValueError, match="fitted rows are missing"):
         fitted.predict(frame[80:])
-    with pytest.warns(UserWarning, match="Rows seem to be missing"):
+    with pytest.warns(UserWarning, match="Rows may be missing"):
         fitted.predict(frame[95:])
     grid = {"regressor__windowtransformer__window_length": [4, 6]}
     GridSearchCV(model, grid, cv=TimeSeriesSplit(2), error_score="raise").fit(frame, frame)

@@ -276,3 +276,22 @@ def test_error_on_mackey_glass():
     """
     errors = [error_after_84_steps(1000, 1e-14, seed) for seed in range(3)]
     assert np.median(errors) < 10**-4
+
+
+def test_states_before_the_known_rows_are_incomplete(series):
+    reservoir = ReservoirTransformer(5, horizon=6, washout=3, random_state=0).fit(series[:4])
+    following = reservoir.transform(series[4:])
+    assert following.n_incomplete == 5  # 3 + 6 rows, of which 4 are known
+    expected = naive_loop(reservoir, series)
+    np.testing.assert_allclose(following[5:], expected[3:34], rtol=1e-10)
+    reservoir = ReservoirTransformer(5, horizon=2, random_state=0).fit(series[:20])
+    assert reservoir.transform(series[20:]).n_incomplete == 0
+    for horizon, n_incomplete in [(1, 0), (4, 2)]:
+        states = reservoir.set_params(horizon=horizon).transform(series[20:])
+        assert states.n_incomplete == n_incomplete
+        rows = np.arange(20 + n_incomplete, 40) - horizon
+        np.testing.assert_allclose(states[n_incomplete:], expected_states(series)[rows], rtol=1e-10)
+
+
+def expected_states(series):
+    return naive_loop(ReservoirTransformer(5, random_state=0).fit(series), series)

@@ -79,8 +79,10 @@ def test_context_of_longer_strings_is_not_truncated(X_dtype, context_dtype):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"window_length": 0}, "window_length must be at least 1, got 0"),
-        ({"horizon": -1}, "horizon must be at least 0, got -1"),
+        ({"window_length": 0}, "window_length must be an int of at least 1, got 0"),
+        ({"window_length": True}, "window_length must be an int of at least 1, got True"),
+        ({"window_length": 1.5}, "window_length must be an int of at least 1, got 1.5"),
+        ({"horizon": -1}, "horizon must be an int of at least 0, got -1"),
         ({"context": np.ones((4, 2))}, r"the 1 columns of X, got an array of shape \(4, 2\)"),
         ({"context": 1.0}, r"the 1 columns of X, got an array of shape \(\)"),
     ],
