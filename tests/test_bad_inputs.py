@@ -4,6 +4,7 @@ Each estimator is fitted once. Training is replaced by a function that accepts i
 the cases take milliseconds.
 """
 
+import contextlib
 import copy
 import inspect
 import re
@@ -24,9 +25,11 @@ from skrnn import (
     RNNClassifier,
     RNNRegressor,
     WindowTransformer,
+    skill_score,
     sliding_windows,
 )
 from skrnn._engine import fit as engine_fit
+from skrnn.forecasting import RNNForecaster
 
 N_SAMPLES = 12
 RNG = np.random.default_rng(0)
@@ -312,3 +315,68 @@ def test_bad_parameters(name, parameter, bad, no_training):
 
 def test_number_of_cases():
     assert len([*data_cases(), *parameter_cases()]) >= 1000
+
+
+# Functions, and the forecaster of sktime
+
+FUNCTIONS = {
+    "sliding_windows": (sliding_windows, {"X": SERIES, "window_length": 3, "context": SERIES[:3]}),
+    "skill_score": (skill_score, {"y_true": Y, "y_pred": Y + 1, "y_naive": Y + 2}),
+}
+
+
+def function_cases():
+    for name, (_, valid) in FUNCTIONS.items():
+        for argument in [*valid, "sample_weight"] if name == "skill_score" else valid:
+            for bad in BAD_PARAMETERS if argument == "window_length" else BAD_DATA:
+                yield name, argument, bad
+
+
+@pytest.mark.parametrize(("name", "argument", "bad"), function_cases())
+def test_bad_arguments_of_functions(name, argument, bad):
+    function, valid = FUNCTIONS[name]
+    values = BAD_PARAMETERS if argument == "window_length" else BAD_DATA
+    value, check_unchanged = fresh(values, bad)
+    with contextlib.suppress(TypeError, ValueError):
+        function(**(valid | {argument: value}))
+    check_unchanged()
+
+
+MONTHS = pd.period_range("2020-01", periods=N_SAMPLES + 6, freq="M")
+MONTHLY = pd.Series(np.arange(N_SAMPLES + 6.0) ** 2, index=MONTHS)
+EXOG = pd.DataFrame({"x": np.arange(N_SAMPLES + 6.0)}, index=MONTHS)
+FORECASTER = {
+    "fit": {"y": MONTHLY[:16], "X": EXOG[:16], "fh": [1]},
+    "predict": {"fh": [1], "X": EXOG[16:]},
+    "update": {"y": MONTHLY[16:17], "X": EXOG[16:17]},
+}
+
+
+@pytest.fixture(scope="module")
+def forecaster():
+    parameters = {"window_length": 3, "cell": "rnn", "units": 2, "epochs": 1, "random_state": 0}
+    return RNNForecaster(**parameters).fit(**FORECASTER["fit"])
+
+
+@pytest.mark.parametrize("bad", BAD_DATA)
+@pytest.mark.parametrize(
+    ("method", "argument"),
+    [(method, argument) for method, valid in FORECASTER.items() for argument in valid],
+)
+def test_bad_arguments_of_the_forecaster(method, argument, bad, forecaster, no_training):
+    value, check_unchanged = fresh(BAD_DATA, bad)
+    expected = forecaster.predict(**FORECASTER["predict"])
+    called = copy.deepcopy(forecaster)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            getattr(called, method)(**(FORECASTER[method] | {argument: value}))
+    except (ValueError, TypeError, AssertionError) as error:
+        files = [entry.filename for entry in traceback.extract_tb(error.__traceback__)]
+        assert not any(part in files[-1] for part in ("/keras/", "/tensorflow/")), files[-3:]
+        if method == "fit":
+            assert not called.is_fitted
+        else:
+            y_pred = called.predict(**FORECASTER["predict"])
+            pd.testing.assert_series_equal(y_pred, expected)
+    check_unchanged()

@@ -140,7 +140,8 @@ def _apply_layer(options, layer, x):
 
 def _check_step(layer, x, outputs):
     """Raise a ValueError if the outputs of a time step have another shape than those of `layer`."""
-    output = layer(keras.ops.zeros((1, 1, x.shape[-1]), x.dtype), training=False)
+    with keras.StatelessScope():  # a cell that draws random numbers keeps its seed
+        output = layer(keras.ops.zeros((1, 1, x.shape[-1]), x.dtype), training=False)
     if (output.shape[0], output.shape[-1]) != (1, outputs.shape[-1]):
         raise ValueError(
             f"its output for inputs of shape (1, {x.shape[-1]}) has the shape "
