@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 # Fraction of the epochs for which an update resumes training.
 _UPDATE_FRACTION = 0.2
 
+# Maximum number of steps ahead. More would exceed the memory.
+_MAX_STEPS = 100_000
+
 # Attributes of the last y, set by sktime and by `_read_panel`, to restore after a failed update.
 _STATE = "_columns", "_index", "_cutoff", "_y_metadata", "_y_mtype_last_seen", "_converter_store_y"
 
@@ -313,9 +316,20 @@ class RNNForecaster(BaseForecaster):
             if hasattr(data, "iloc"):
                 check_rows(name, data)
                 check_numeric(data, name)
-        if isinstance(X, np.ndarray) and X.ndim < 3:
+            elif isinstance(data, list) and not data:
+                raise ValueError(f"{name} is an empty list. Pass a series or a panel.")
+        if isinstance(X, np.ndarray) and X.ndim in (1, 2):
             X = self._label_rows(X.reshape(len(X), -1), y)
-        return super()._check_X_y(X, y, *args, **kwargs)
+        try:
+            return super()._check_X_y(X, y, *args, **kwargs)
+        except Exception:
+            self._restore_state()
+            raise
+
+    def _restore_state(self):
+        """Restore the attributes of the last y, some of which sktime has set before an error."""
+        for name, value in getattr(self, "_sktime_state", {}).items():
+            setattr(self, name, copy.copy(value))
 
     def _label_rows(self, X, y):
         """Return an array X as a DataFrame: its rows are those of y, or follow the cutoff."""
@@ -438,8 +452,7 @@ class RNNForecaster(BaseForecaster):
         try:
             self._append(y, X, update_params)
         except Exception:
-            for name, value in self._sktime_state.items():  # sktime has set some of them
-                setattr(self, name, copy.copy(value))
+            self._restore_state()
             raise
         return self
 
@@ -588,10 +601,16 @@ def _steps_from_cutoff(fh, cutoff, indexer):
     if indexer.kind == "int" and not fh.is_relative:
         labels = pd.Index(fh.to_pandas()).append(cutoff)
         ordinals = indexer.ordinals(labels)
-        return ordinals[:-1] - ordinals[-1]
-    if not fh.is_relative:
-        fh = fh.to_relative(cutoff)
-    return np.asarray(fh.to_pandas(), dtype=int)
+        steps = ordinals[:-1] - ordinals[-1]
+    else:
+        fh = fh if fh.is_relative else fh.to_relative(cutoff)
+        steps = np.asarray(fh.to_pandas(), dtype=int)
+    if steps.max() > _MAX_STEPS:
+        raise ValueError(
+            f"fh contains {steps.max()} steps after the cutoff {cutoff[0]}, more than "
+            f"{_MAX_STEPS}. Pass steps of the index of y, as ints, or labels of that index."
+        )
+    return steps
 
 
 def _is_satisfied(constraint, value):
