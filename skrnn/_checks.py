@@ -120,7 +120,8 @@ def check_numeric(X: Any, name: str = "X", *, strings: bool = False) -> None:
         if _TEXT.search(kind):
             raise ValueError(
                 f"{where} holds strings or categories (dtype {kind}), not numbers. Encode them "
-                "first, with sklearn.preprocessing.OrdinalEncoder or OneHotEncoder."
+                "first, with sklearn.preprocessing.OrdinalEncoder or OneHotEncoder. Make dates the "
+                "index, with pd.to_datetime."
             )
 
 

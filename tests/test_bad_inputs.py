@@ -200,13 +200,17 @@ def case(*values, slow):
     return pytest.param(*values, marks=[pytest.mark.slow] if slow else [])
 
 
+# Methods that check their arguments as another method does.
+SLOW_METHODS = ("fit_transform", "partial_fit", "predict_log_proba", "stream")
+
+
 def data_cases():
     for name, (estimator, _, methods) in ESTIMATORS.items():
         for method in methods:
             for argument in arguments(getattr(estimator, method)):
                 is_data = argument in ("X", "y", "sample_weight", "classes", "start", "text")
                 for bad in BAD_DATA if is_data else BAD_PARAMETERS:
-                    slow = method in ("predict_log_proba", "partial_fit", "stream")
+                    slow = method in SLOW_METHODS
                     yield case(name, method, argument, bad, slow=slow)
 
 
@@ -267,8 +271,8 @@ def fresh(values, name):
 # How messages of scikit-learn name a value: by its shape, its type or its content.
 NAMES = (
     r"array=", r"\(shape=", r"\bgot ", "got scalar", "Complex data", "Sample weights",
-    "Sparse data", "could not convert string to float", "inconsistent numbers of samples", "y_true",
-    r"float\(\) argument must be", "Found array with dim", "Cannot cast array data from dtype",
+    "bytes/strings", "Sparse data", "could not convert string to float", "inconsistent numbers of samples",
+    "y_true", r"float\(\) argument must be", "Found array with dim", "Cannot cast array data from dtype",
     "Expected sequence or array-like", "columns=", "Input contains NaN", "needs at least 1 text",
     r"requires (y|tokens)", "texts consist of one token",
 )  # fmt: skip

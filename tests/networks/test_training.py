@@ -184,6 +184,7 @@ def test_every_cell_learns_under_dtype_policies(cell, options, policy, dtype_pol
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 @pytest.mark.parametrize("cell", ["clockwork", "depthgated"])
 def test_regression_under_dtype_policies(cell, policy, dtype_policy):

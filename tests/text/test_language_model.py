@@ -432,10 +432,15 @@ def test_only_language_models_generate_and_have_a_cross_entropy(method):
 @pytest.mark.parametrize(
     ("cell", "policy"),
     [
-        *((cell, "mixed_float16") for cell in CELLS),
+        ("clockwork", "mixed_float16"),
         ("gru", "mixed_bfloat16"),
-        ("clockwork", "mixed_bfloat16"),
         ("gru", "float64"),
+        *(
+            pytest.param(cell, "mixed_float16", marks=pytest.mark.slow)
+            for cell in CELLS
+            if cell != "clockwork"
+        ),
+        pytest.param("clockwork", "mixed_bfloat16", marks=pytest.mark.slow),
     ],
 )
 def test_language_models_under_dtype_policies(cell, policy, dtype_policy):
@@ -456,6 +461,7 @@ def test_language_models_under_dtype_policies(cell, policy, dtype_policy):
     assert (len(text), text) == (40, model.generate("ab", 40, top_k=2, top_p=0.9, random_state=0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_language_models_with_dropout_under_dtype_policies(policy, early_stopping, dtype_policy):
