@@ -270,12 +270,27 @@ def fresh(values, name):
 
 # How messages of scikit-learn name a value: by its shape, its type or its content.
 NAMES = (
-    r"array=", r"\(shape=", r"\bgot ", "got scalar", "Complex data", "Sample weights",
-    "bytes/strings", "Sparse data", "could not convert string to float", "inconsistent numbers of samples",
-    "y_true", r"float\(\) argument must be", "Found array with dim", "Cannot cast array data from dtype",
-    "Expected sequence or array-like", "columns=", "Input contains NaN", "needs at least 1 text",
-    r"requires (y|tokens)", "texts consist of one token",
-)  # fmt: skip
+    "array=",
+    r"\(shape=",
+    r"\bgot ",
+    "got scalar",
+    "Complex data",
+    "Sample weights",
+    "bytes/strings",
+    "Sparse data",
+    "could not convert string to float",
+    "inconsistent numbers of samples",
+    "y_true",
+    r"float\(\) argument must be",
+    "Found array with dim",
+    "Cannot cast array data from dtype",
+    "Expected sequence or array-like",
+    "columns=",
+    "Input contains NaN",
+    "needs at least 1 text",
+    "requires (y|tokens)",
+    "texts consist of one token",
+)
 
 
 def check_call(estimator, call, names):
