@@ -10,17 +10,20 @@ from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
 from ._sklearn_compat import HasMethods, Interval, StrOptions
 
 if TYPE_CHECKING:
     import keras
-    import numpy as np
 
 Activation: TypeAlias = str | Callable[..., Any]
 Cell: TypeAlias = str | Callable[..., Any]
 Units: TypeAlias = int | Sequence[int]
 
 POSITIVE_INT = Interval(Integral, 1, None, closed="left")
+# As the constraint "random_state" of scikit-learn, but without bools.
+RANDOM_STATE = [Interval(Integral, 0, 2**32 - 1, closed="both"), np.random.RandomState, None]
 _FRACTION = Interval(Real, 0, 1, closed="left")
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 
@@ -64,7 +67,7 @@ TRAINING_CONSTRAINTS: dict[str, list] = {
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "n_iter_no_change": [POSITIVE_INT],
     "warm_start": ["boolean"],
-    "random_state": ["random_state"],
+    "random_state": RANDOM_STATE,
     "callbacks": [list, tuple, None],
     "verbose": ["verbose"],
 }

@@ -237,7 +237,8 @@ class RNNClassifier(ClassifierMixin, BaseSequenceRNN):
         else:
             valid = np.arange(len(X)) >= skip
             check_one_label(type(self).__name__, y)
-            labels = check_y(label_array(y, skip=skip), estimator=self)
+            label_array(y, skip=skip)
+            labels = check_y(y if skip == 0 else np.asarray(y)[skip:], estimator=self)
         check_classification_targets(labels)
         return labels, valid
 

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from ._checks import check_no_panel, check_numeric, unchanged_on_error
 from ._inputs.windows import is_three_dimensional
+from ._parameters import RANDOM_STATE
 from ._sklearn_compat import Interval, check_array, check_is_fitted, fit_context, validate_data
 from .windows._array import IncompleteArray, as_column, is_windows
 from .windows._transformer import WindowTransformer
@@ -161,7 +162,7 @@ class ReservoirTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         "density": [Interval(Real, 0, 1, closed="right")],
         "horizon": [Interval(Integral, 0, None, closed="left")],
         "washout": [Interval(Integral, 0, None, closed="left")],
-        "random_state": ["random_state"],
+        "random_state": RANDOM_STATE,
     }
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:

@@ -216,13 +216,8 @@ class _WindowNetwork(BaseWrapper):
         base = BaseWrapper
         own = own.union(base._fit_kwargs, base._predict_kwargs, base._compile_kwargs)
         of_model = signature(build_rnn).parameters
-        for name, value in parameters.items():
+        for name in parameters:
             prefix, routed, rest = name.partition("__")
-            if name in ("model", "build_fn") and value is not None:
-                raise error(
-                    f"{cls.__name__} has no parameter {name}={value!r}: its network is that of "
-                    "build_rnn. Use scikeras.wrappers with another network."
-                )
             if routed and prefix == "model" and rest not in of_model:
                 raise error(
                     f"{cls.__name__} has no parameter {name!r}, because build_rnn has no parameter "
@@ -230,6 +225,15 @@ class _WindowNetwork(BaseWrapper):
                 )
             if name not in own and not (routed and prefix in cls._routing_prefixes):
                 raise error(f"{cls.__name__} has no parameter {name!r}. {_advice(name, own)}")
+
+    def _check_no_builder(self):
+        """Raise a ValueError for the builders that the wrappers of scikeras take."""
+        for name in ("model", "build_fn"):
+            if (value := getattr(self, name, None)) is not None:
+                raise ValueError(
+                    f"{name}={value!r} is not supported: the network of {type(self).__name__} is "
+                    "that of build_rnn. Use scikeras.wrappers with another network."
+                )
 
     def fit(
         self, X: ArrayLike, y: _Array = None, sample_weight: _Array = None, **kwargs: Any
@@ -294,6 +298,7 @@ class _WindowNetwork(BaseWrapper):
     def _train(self, train, X, y, sample_weight, *, resume, **kwargs):
         """Call a method of scikeras on the complete windows. Errors leave the estimator as is."""
         with unchanged_on_error(self):
+            self._check_no_builder()
             check_not_forked()
             reset = not (resume and self.initialized_)
             X = check_inputs(self, X, reset=reset, dtype=keras.config.floatx())

@@ -174,8 +174,6 @@ each_wrapper = pytest.mark.parametrize("wrapper", [SciKerasRNNRegressor, SciKera
         ({"xyz": 3}, "has no parameter 'xyz'. Parameters of the network begin with 'model__'"),
         ({"network__cell": 3}, "has no parameter 'network__cell'"),
         ({"model__cel": "gru"}, "has no parameter 'model__cel', because build_rnn has no"),
-        ({"model": build_rnn}, "its network is that of build_rnn"),
-        ({"build_fn": build_rnn}, "its network is that of build_rnn"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
@@ -188,6 +186,15 @@ def test_unknown_parameters_raise(wrapper, parameters, match):
         estimator.set_params(model__units=3, **parameters)
     assert estimator.get_params() == before
     assert clone(estimator).get_params() == before
+
+
+@each_wrapper
+@pytest.mark.parametrize("name", ["model", "build_fn"])
+def test_builders_raise(wrapper, name):
+    X = np.zeros((8, 3, 1))
+    estimator = wrapper(**{name: build_rnn})
+    with pytest.raises(ValueError, match=f"{name}=.* the network of {wrapper.__name__} is that"):
+        estimator.fit(X, np.arange(8) % 2)
 
 
 @each_wrapper

@@ -71,8 +71,8 @@ def label_array(y: Any, name: str = "y", skip: int = 0) -> np.ndarray:
             f"{name} must be a sequence of labels, got {y!r} ({type(y).__name__}). Pass a list or "
             "an array with one label for each row of X."
         )
-    y = y[skip:]
     try:
+        y = y[skip:] if hasattr(y, "__getitem__") else np.asarray(y)[skip:]
         labels = np.asarray(y)
     except ValueError:
         raise ValueError(

@@ -10,7 +10,7 @@ import pandas as pd
 from sktime.forecasting.base import BaseForecaster
 
 from .._checks import check_numeric
-from .._parameters import POSITIVE_INT, Cell, Units
+from .._parameters import POSITIVE_INT, RANDOM_STATE, Cell, Units
 from .._sklearn_compat import HasMethods, Interval, StrOptions
 from ._panel_model import PanelModel
 from ._series import (
@@ -52,6 +52,7 @@ _CONSTRAINTS: dict[str, list] = {
     "batch_size": [POSITIVE_INT],
     "early_stopping": [bool],
     "validation_fraction": [Interval(Real, 0, 0.5, closed="right")],
+    "random_state": RANDOM_STATE,
 }
 
 
@@ -301,7 +302,10 @@ class RNNForecaster(BaseForecaster):
         for name, constraints in _CONSTRAINTS.items():
             value = getattr(self, name)
             if not any(_is_satisfied(constraint, value) for constraint in constraints):
-                need = " or ".join("a bool" if c is bool else str(c) for c in constraints)
+                names = [f"a {c.__name__}" if isinstance(c, type) else str(c) for c in constraints]
+                need = " or ".join(names)
+                    c.__name__ if isinstance(c, type) else str(c) for c in constraints
+                )
                 raise ValueError(f"{name} must be {need}, got {value!r}.")
         if hasattr(self.scaler, "get_tag"):
             raise ValueError(
@@ -315,9 +319,17 @@ class RNNForecaster(BaseForecaster):
         for name, data in (("y", y), ("X", X)):
             if hasattr(data, "iloc"):
                 check_rows(name, data)
-                check_numeric(data, name)
+                if name == "X" and data.ndim == 2:  # sktime refuses strings and categories
+                    data = data.select_dtypes(exclude=["category", "object", "string"])
+                if data.size:
+                    check_numeric(data, name)
             elif isinstance(data, list) and not data:
                 raise ValueError(f"{name} is an empty list. Pass a series or a panel.")
+        if isinstance(y, np.ndarray) and hasattr(self, "_panel"):
+            raise ValueError(
+                f"y is an array of shape {y.shape}, whose rows have no labels. Update with a "
+                f"Series or DataFrame whose index continues after {self._cutoff[0]}."
+            )
         if isinstance(X, np.ndarray) and X.ndim in (1, 2):
             X = self._label_rows(X.reshape(len(X), -1), y)
         try:
@@ -330,6 +342,8 @@ class RNNForecaster(BaseForecaster):
         """Restore the attributes of the last y, some of which sktime has set before an error."""
         for name, value in getattr(self, "_sktime_state", {}).items():
             setattr(self, name, copy.copy(value))
+        if hasattr(self, "_panel"):
+            self._fh = self._former_fh
 
     def _label_rows(self, X, y):
         """Return an array X as a DataFrame: its rows are those of y, or follow the cutoff."""
@@ -360,6 +374,7 @@ class RNNForecaster(BaseForecaster):
                 f"fh={fh!r} contains strings. Pass the number of steps ahead, or dates, such as "
                 "pd.DatetimeIndex(fh)."
             )
+        self._former_fh = getattr(self, "_fh", None)  # sktime stores fh before it is used
         return super()._check_fh(fh, *args, **kwargs)
 
     def _fit(self, y, X, fh):
@@ -513,6 +528,14 @@ class RNNForecaster(BaseForecaster):
         return pd.DataFrame(values.reshape(len(values), -1), index=index, columns=columns)
 
     def _forecast(self, fh, X):
+        """Forecast the transformed series; see `_forecast_labels`."""
+        try:
+            return self._forecast_labels(fh, X)
+        except Exception:
+            self._restore_state()
+            raise
+
+    def _forecast_labels(self, fh, X):
         """Forecast the transformed series.
 
         Returns
@@ -530,6 +553,7 @@ class RNNForecaster(BaseForecaster):
             labels = pd.Index(self._cutoff[0] + relative * indexer.step)
         else:
             labels = pd.Index(fh.to_absolute_index(self._cutoff))
+            _check_on_grid(labels, relative, self._cutoff[0], indexer)
         labels = labels.rename(self._index.names[-1])
         exog = self._read_exog(X, self.model_, self._index)
         panel, steps = [], []
@@ -613,11 +637,27 @@ def _steps_from_cutoff(fh, cutoff, indexer):
     return steps
 
 
+def _check_on_grid(labels, steps, cutoff, indexer):
+    """Raise a ValueError if a label after the cutoff lies between the labels of the series."""
+    future = steps > 0
+    following = indexer.labels_after(cutoff, max(steps.max(), 1))
+    if future.any() and following is not None:
+        expected = following[steps[future] - 1]
+        wrong = np.flatnonzero(labels[future] != expected)
+        if len(wrong):
+            raise ValueError(
+                f"fh contains {labels[future][wrong[0]]}, which lies between the labels of the "
+                f"series, such as {expected[wrong[0]]}. Pass labels of the series."
+            )
+
+
 def _is_satisfied(constraint, value):
     if constraint is None:
         return value is None
     if constraint is bool or isinstance(value, bool | np.bool_):  # True is not the number 1
         return constraint is bool and isinstance(value, bool | np.bool_)
+    if isinstance(constraint, type):
+        return isinstance(value, constraint)
     return constraint.is_satisfied_by(value)
 
 

@@ -240,8 +240,8 @@ class PanelSeries:
 ADVICE_ON_GAPS = (
     "If the rows are consecutive, as those of trading days, number them: "
     "y.reset_index(drop=True). Otherwise insert and fill the missing rows, for instance "
-    "y.asfreq('B').ffill() for business days, or y.reindex(range(start, stop)).ffill() for "
-    "integers."
+    "y.asfreq('B').ffill() for business days, or y.reindex(labels).ffill() for labels such as "
+    "range(start, stop) or pd.period_range(start, stop)."
 )
 
 
@@ -269,7 +269,7 @@ def check_rows(name: str, data: pd.Series | pd.DataFrame) -> None:
     if len(missing):
         raise ValueError(
             f"{name} contains NaN at {data.index[missing[0]]}. Fill it, for instance with "
-            f"{name}.ffill(), or drop the rows if they are at the beginning or the end."
+            f"{name}.ffill().bfill(), or drop rows at the beginning or the end."
         )
 
 

@@ -37,11 +37,15 @@ def check_index(X):
 def summarize_index(index):
     """Return the properties of the index of the fitted rows that `index_follows` needs."""
     steps = _index_steps(index)
+    largest_step = None if steps is None or not len(steps) else steps.max()
+    if largest_step is not None and largest_step > 1.001 * steps.min():
+        # Irregular steps, such as those of trading days, may well be exceeded.
+        largest_step = 1.5 * largest_step
     return {
         "first": index[0],
         "last": index[-1:].copy(deep=True),  # an index, which has a unit and a time zone
         "n_samples": len(index),
-        "largest_step": None if steps is None or not len(steps) else steps.max(),
+        "largest_step": largest_step,
     }
 
 

@@ -247,7 +247,6 @@ DATES = pd.date_range("2020-01-01", periods=40)
         (pd.Series(DATES, index=DATES), None, "y holds times"),
         (pd.Series(["a"] * 40, index=DATES), None, "y holds strings"),
         (series(DATES), pd.DataFrame({"day": DATES}, DATES), "Column 'day' of X holds times"),
-        (series(DATES), pd.DataFrame({"c": pd.Categorical(["a"] * 40)}, DATES), "Column 'c' of X"),
         (series(DATES), series(DATES.repeat(2)).to_frame(), "X has duplicate labels"),
         (series(DATES), pd.DataFrame(np.ones((40, 2)), DATES, ["a", "a"]), "duplicate column"),
     ],
@@ -275,3 +274,31 @@ def test_random_state_of_numpy_seeds_the_forecaster():
     state = np.random.get_state()[1].tolist()  # noqa: NPY002
     make().fit(series(DATES), fh=[1])
     assert np.random.get_state()[1].tolist() == state  # noqa: NPY002
+
+
+def test_labels_of_fh_between_those_of_the_series_raise():
+    forecaster = make().fit(series(DATES), fh=[1])
+    expected = forecaster.predict()
+    noon = ForecastingHorizon(DATES[-1:] + pd.Timedelta("36h"), is_relative=False)
+    with pytest.raises(ValueError, match="2020-02-10 12:00:00, which lies between the labels"):
+        forecaster.predict(fh=noon)
+    pd.testing.assert_series_equal(forecaster.predict(), expected)  # fh is that of fit
+    months = make().fit(series(pd.date_range("2020-01-31", periods=40, freq="ME")), fh=[1])
+    middle = ForecastingHorizon(pd.DatetimeIndex(["2023-05-15"]), is_relative=False)
+    with pytest.raises(ValueError, match="2023-05-15"):
+        months.predict(fh=middle)
+
+
+def test_an_update_with_an_array_raises():
+    forecaster = make().fit(values(40), fh=[1])
+    expected = forecaster.predict()
+    with pytest.raises(ValueError, match=r"y is an array .*Update with a Series .* after 39"):
+        forecaster.update(values(4))
+    np.testing.assert_array_equal(forecaster.predict(), expected)
+    forecaster.update(pd.Series(values(2), index=[40, 41]))
+
+
+@pytest.mark.parametrize("random_state", [True, -1, "x", 1.5])
+def test_a_random_state_that_is_no_seed_raises(random_state):
+    with pytest.raises(ValueError, match="random_state must be"):
+        make().set_params(random_state=random_state).fit(series(DATES), fh=[1])

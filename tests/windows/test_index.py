@@ -292,3 +292,12 @@ def test_index_of_a_series():
     assert transformer.transform(series.iloc[20:]).n_incomplete == 0
     with pytest.raises(ValueError, match="fitted rows are missing"):
         transformer.transform(series.iloc[10:])
+
+
+def test_gaps_of_irregular_steps_are_larger_by_more_than_half():
+    days = pd.bdate_range("2020-01-01", periods=60).delete([20, 50])  # a holiday each
+    X = frame(days)
+    transformer = WindowTransformer(3).fit(X[:40])
+    assert transformer.transform(X[40:]).n_incomplete == 0
+    with pytest.warns(UserWarning, match="Rows may be missing"):
+        transformer.transform(X[45:])
