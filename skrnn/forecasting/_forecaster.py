@@ -304,8 +304,6 @@ class RNNForecaster(BaseForecaster):
             if not any(_is_satisfied(constraint, value) for constraint in constraints):
                 names = [f"a {c.__name__}" if isinstance(c, type) else str(c) for c in constraints]
                 need = " or ".join(names)
-                    c.__name__ if isinstance(c, type) else str(c) for c in constraints
-                )
                 raise ValueError(f"{name} must be {need}, got {value!r}.")
         if hasattr(self.scaler, "get_tag"):
             raise ValueError(
@@ -342,8 +340,6 @@ class RNNForecaster(BaseForecaster):
         """Restore the attributes of the last y, some of which sktime has set before an error."""
         for name, value in getattr(self, "_sktime_state", {}).items():
             setattr(self, name, copy.copy(value))
-        if hasattr(self, "_panel"):
-            self._fh = self._former_fh
 
     def _label_rows(self, X, y):
         """Return an array X as a DataFrame: its rows are those of y, or follow the cutoff."""
@@ -532,7 +528,7 @@ class RNNForecaster(BaseForecaster):
         try:
             return self._forecast_labels(fh, X)
         except Exception:
-            self._restore_state()
+            self._fh = self._former_fh
             raise
 
     def _forecast_labels(self, fh, X):
