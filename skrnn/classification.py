@@ -229,6 +229,8 @@ class RNNClassifier(ClassifierMixin, BaseSequenceRNN):
         """Return the labels that have a loss as a 1-D array, and a mask of their positions."""
         if y is None:
             raise missing_target(self, ". Pass the classes of the sequences or windows.")
+        if hasattr(y, "__array__") and not hasattr(y, "__len__"):
+            y = np.asarray(y)
         check_n_samples(X, y)
         if self.output == "sequence":
             valid = ~masked_steps(X)

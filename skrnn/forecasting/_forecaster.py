@@ -317,10 +317,10 @@ class RNNForecaster(BaseForecaster):
         for name, data in (("y", y), ("X", X)):
             if hasattr(data, "iloc"):
                 check_rows(name, data)
-                if name == "X" and data.ndim == 2:  # sktime refuses strings and categories
-                    data = data.select_dtypes(exclude=["category", "object", "string"])
-                if data.size:
-                    check_numeric(data, name)
+                # sktime raises an error for strings and categories.
+                columns = pd.DataFrame(data).select_dtypes(exclude=["category", "object", "string"])
+                if columns.size:
+                    check_numeric(columns, name)
             elif isinstance(data, list) and not data:
                 raise ValueError(f"{name} is an empty list. Pass a series or a panel.")
         if isinstance(y, np.ndarray) and hasattr(self, "_panel"):
@@ -457,6 +457,7 @@ class RNNForecaster(BaseForecaster):
         self._y_metadata: dict = self._y_metadata | {"feature_names": [*self._columns]}
         self._sktime_state = {name: copy.copy(vars(self)[name]) for name in _STATE}
         self._panel = {s.series.key: s for s in scaled}
+        self._former_fh = self._fh
 
     def _update(self, y, X=None, update_params=True):
         # Replaces the method of sktime, which warns, and refits on remembered data.

@@ -53,8 +53,9 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
     If both the fitted data and X are DataFrames with comparable indexes, the index decides
     instead. It must be increasing. Rows after the fitted rows continue them. Rows that begin among
     the fitted rows (and are not the fitted data) raise an error, as in shuffled splits; those that
-    begin before them get no context and a warning. A step larger than any step in `fit` causes a
-    warning. In a pipeline behind a scaler, ``set_output(transform="pandas")`` keeps the index.
+    begin before them get no context and a warning. A step larger than any step in `fit` (by more
+    than half, if the steps vary) causes a warning. In a pipeline behind a scaler,
+    ``set_output(transform="pandas")`` keeps the index.
 
     Parameters
     ----------
