@@ -109,7 +109,7 @@ class RNNClassifier(ClassifierMixin, BaseSequenceRNN):
         Shape of the longest sequence in `fit`. Sequences to predict may be longer.
     n_features_in_ : int
         Number of columns of a 2-D X, or of features otherwise.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns of a 2-D X seen in `fit`. Defined only if X has column names that are
         all strings.
 

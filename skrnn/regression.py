@@ -96,7 +96,7 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
         Shape of a window.
     n_features_in_ : int
         Number of columns of a 2-D X, or of features of a 3-D X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns of a 2-D X seen in `fit`. Defined only if X has column names that are
         all strings.
 
