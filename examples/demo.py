@@ -43,8 +43,13 @@ def main():
     steps.set_output(transform="pandas")  # keeps the dates, by which gaps and overlaps are detected
     lstm = TransformedTargetRegressor(regressor=steps, transformer=StandardScaler())
     lstm.fit(train[["Open"]], train["Open"])
-    naive = make_pipeline(WindowTransformer(1), NaiveRegressor())
-    naive.fit(train[["Open"]], train["Open"])
+    # The closing price is the last one before the next opening price: the best naive forecast.
+    naive = {
+        column: make_pipeline(WindowTransformer(1), NaiveRegressor())
+        .fit(train[[column]])
+        .predict(test[[column]])[:, 0]
+        for column in ("Open", "Close")
+    }
 
     # All parameters can be tuned, including the window length and the cell of the network. With
     # residual=True, training starts at the naive forecast, and the network learns the change.
@@ -65,14 +70,15 @@ def main():
     length = search.best_params_["regressor__windowtransformer__window_length"]
 
     # Additional features only require additional columns in X.
-    features = ["Open", "High", "Low", "Volume"]
+    features = ["Open", "High", "Low", "Close"]
     multivariate = clone(search.best_estimator_)
     multivariate.set_params(regressor__rnnregressor__epochs=options.epochs)
     multivariate.fit(train[features], train["Open"])
 
-    y_naive = naive.predict(test[["Open"]])
+    y_naive = naive["Close"]
     forecasts = {
-        "naive forecast: the last opening price": y_naive,
+        "naive forecast: the last closing price": y_naive,
+        "naive forecast: the last opening price": naive["Open"],
         "LSTM, 60 days": lstm.predict(test[["Open"]]),
         f"{cell}, {length} days, residual (selected by the search)": search.predict(test[["Open"]]),
         f"{cell}, {length} days, residual, with {', '.join(features[1:])}": multivariate.predict(
@@ -85,15 +91,22 @@ def main():
         rmse = root_mean_squared_error(test["Open"], y_pred)
         print(f"{name:54} {rmse:6.2f} {skill_score(test['Open'], y_pred, y_naive):+7.3f}")
     print(
-        "\nSkill is 1 - RMSE / RMSE of the naive forecast. Models of past opening prices alone are"
-        "\nnot expected to outperform the naive forecast (skill near 0), and the model without"
-        "\nresidual=True is less accurate. The last model also uses the day's high and low, which"
-        "\ncontain information about the price after the open."
+        "\nSkill is 1 - RMSE / RMSE of the best naive forecast: the last closing price, the latest"
+        "\nprice before the next open. Models of opening prices alone are not expected to exceed"
+        "\nthe last opening price, and without residual=True they are less accurate. With all"
+        "\nprices of a day, the network comes close to the last closing price, but is not more"
+        "\naccurate: past prices contain almost no information about the next change."
     )
 
     figure, axes = plt.subplots(2, figsize=(9, 8), sharex=True, layout="constrained")
-    ForecastDisplay.from_estimator(search, test[["Open"]], test["Open"], ax=axes[0])
-    ForecastDisplay.from_estimator(multivariate, test[features], test["Open"], ax=axes[1])
+    y_true, (y_search, y_multivariate) = test["Open"], [*forecasts.values()][-2:]
+    for ax, y_pred, y_reference in [
+        (axes[0], y_search, naive["Open"]),
+        (axes[1], y_multivariate, y_naive),
+    ]:
+        ForecastDisplay.from_predictions(
+            y_true, y_pred, y_naive=y_reference, index=test.index, ax=ax
+        )
     axes[0].set_title("Opening prices only")
     axes[1].set_title(f"Opening prices, {', '.join(features[1:])}")
     axes[0].label_outer()

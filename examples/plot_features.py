@@ -3,7 +3,7 @@ Multivariate input
 ==================
 
 A window may contain several columns. In this example, the next opening price is predicted from the
-open, high, low and volume of the preceding days. X contains these columns, and y is the column to
+prices and the volume of the preceding days. X contains these columns, and y is the column to
 predict.
 """
 
@@ -33,13 +33,13 @@ options = parser.parse_args()
 epochs = options.epochs or (100 if options.data else 60)
 
 train, test = load_stock(options.data, "google")
-features = ["Open", "High", "Low", "Volume"]
+features = ["Open", "High", "Low", "Close", "Volume"]
 train[features].tail(3)
 
 # %%
 # Models
 # ------
-# The same model is fitted on four columns and on the opening price only. Each column is scaled
+# The same model is fitted on five columns and on the opening price only. Each column is scaled
 # separately. With ``residual=True``, the model detects which column is the target, and the network
 # learns the change from the last value of this column.
 
@@ -52,28 +52,35 @@ model = TransformedTargetRegressor(
 )
 multivariate = clone(model).fit(train[features], train["Open"])
 univariate = clone(model).fit(train[["Open"]], train["Open"])
-naive = make_pipeline(WindowTransformer(1), NaiveRegressor()).fit(train[["Open"]], train["Open"])
 
-for name, fitted in [("Open only", univariate), ("four columns", multivariate)]:
+for name, fitted in [("Open only", univariate), ("five columns", multivariate)]:
     print(f"{name}: windows of shape {fitted.regressor_[-1].input_shape_}")
 
 # %%
 # Forecasts
 # ---------
-# A day's high and low contain information about the price after the open, and thus about the next
-# open. The model with four columns is therefore more accurate than the naive forecast. This is not
-# a trading strategy, because the information is publicly available.
+# Several naive forecasts are possible. The best one repeats the column that is closest to the next
+# opening price in the last training year: the closing price, the latest of a day. The other prices
+# make the network more accurate than the opening price alone, but a model of several columns has to
+# be compared with the best of their naive forecasts.
 
-y_test, y_naive = test["Open"], naive.predict(test[["Open"]])
+naive, errors = {}, {}
+for column in features:
+    naive[column] = make_pipeline(WindowTransformer(1), NaiveRegressor()).fit(train[[column]])
+    y_pred = naive[column].predict(train[[column]])[:, 0]
+    errors[column] = root_mean_squared_error(train["Open"][-250:], y_pred[-250:])
+best = min(errors, key=errors.get)
+y_test, y_naive = test["Open"], naive[best].predict(test[[best]])[:, 0]
 forecasts = {
-    "four columns": multivariate.predict(test[features]),
+    "five columns": multivariate.predict(test[features]),
     "Open only": univariate.predict(test[["Open"]]),
-    "naive": y_naive,
+    f"naive: {best}": y_naive,
 }
 print("model          RMSE   skill")
 for name, y_pred in forecasts.items():
     rmse, skill = root_mean_squared_error(y_test, y_pred), skill_score(y_test, y_pred, y_naive)
     print(f"{name:13} {rmse:5.2f}  {skill:+.3f}")
 
-ForecastDisplay.from_estimator(multivariate, test[features], y_test)
+y_pred = forecasts["five columns"]
+ForecastDisplay.from_predictions(y_test, y_pred, y_naive=y_naive, index=test.index)
 plt.show()

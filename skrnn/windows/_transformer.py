@@ -356,10 +356,11 @@ def _find_period(X, tolerance):
     """Return the period of rows that consist of several whole periods, None for other rows."""
     if tolerance is not None and not np.isfinite(tolerance).all():
         return None
-    n_samples = len(X)
-    for period in range(1, n_samples // 2 + 1):
-        is_candidate = n_samples % period == 0 and _is_close(X[period], X[0], tolerance)
-        if is_candidate and _is_close(X[period:], X[:-period], tolerance):
+    lengths = np.arange(1, len(X) // 2 + 1)
+    for period in lengths[len(X) % lengths == 0].tolist():
+        # Few rows first, as most candidates differ early.
+        n_rows = min(_MIN_BOUNDARY_ROWS, len(X) - period)
+        if all(_is_close(X[period:][:n], X[:-period][:n], tolerance) for n in (n_rows, len(X))):
             return period
     return None
 
