@@ -14,7 +14,7 @@ from sklearn.model_selection import TimeSeriesSplit, check_cv
 from sklearn.utils import indexable
 from sklearn.utils.parallel import Parallel, delayed
 
-from ._checks import unchanged_on_error
+from ._checks import check_numeric, unchanged_on_error
 from ._inputs.windows import check_inputs, check_outputs, score_windows, window_regressor_tags
 from ._sklearn_compat import Interval, StrOptions, check_is_fitted, fit_context, safe_indexing
 from ._target import check_columns, fit_affine_target, window_value
@@ -58,6 +58,11 @@ def skill_score(
     >>> skill_score([1.0, 2.0, 3.0], [1.0, 2.0, 2.5], y_naive=[0.0, 1.0, 2.0])
     0.711...
     """
+    arguments = {"y_true": y_true, "y_pred": y_pred, "y_naive": y_naive}
+    if sample_weight is not None:
+        arguments["sample_weight"] = sample_weight
+    for name, values in arguments.items():
+        check_numeric(values, name)
     rmse = root_mean_squared_error(y_true, y_pred, sample_weight=sample_weight)
     rmse_naive = root_mean_squared_error(y_true, y_naive, sample_weight=sample_weight)
     if rmse_naive == 0:

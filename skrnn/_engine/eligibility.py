@@ -243,7 +243,7 @@ def check_loss(loss, y, sample_weight=None):
 
 
 def _handles_weights(loss):
-    """Whether a loss computes with the sample weights itself, instead of Keras."""
+    """Return whether a loss applies the sample weights itself, instead of Keras."""
     is_loss = isinstance(loss, keras.losses.Loss)
     return is_loss and type(loss).__call__ is not keras.losses.Loss.__call__
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeGuard
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from .._checks import check_array_like
+
 # Maximum number of rows that a window may extend before a series that is shorter.
 _MAX_PADDING = 100_000
 
@@ -19,8 +21,8 @@ class WindowArray(np.ndarray):
     Returned by `sliding_windows` and `WindowTransformer`. It is an ndarray of shape (n_samples,
     window_length, n_features), or (n_samples, window_length * n_features) if flattened. Its memory
     usage does not depend on the window length. Slices, copies and the results of arithmetic are
-    plain ndarrays. `astype`, pickle, deepcopy and joblib preserve the attributes and store each row
-    once.
+    plain ndarrays, but slices of flattened windows of several features also have `n_features`.
+    `astype`, pickle, deepcopy and joblib preserve the attributes and store each row once.
 
     Parameters
     ----------
@@ -329,6 +331,7 @@ def sliding_windows(
     >>> sliding_windows(series, window_length=2, flatten=True).shape
     (4, 2)
     """
+    check_array_like(X)
     X = np.asarray(as_column(X))
     check_series_shape(X)
     if not len(X):
@@ -338,7 +341,10 @@ def sliding_windows(
         if not is_int or value < least:
             raise ValueError(f"{name} must be an int of at least {least}, got {value!r}.")
     n_before = window_length + horizon - 1
-    context = X[:0] if context is None else np.asarray(as_column(context))
+    if context is None:
+        context = X[:0]
+    check_array_like(context, "context")
+    context = np.asarray(as_column(context))
     if context.ndim != 2 or context.shape[1] != X.shape[1]:
         raise ValueError(
             f"context must have the {X.shape[1]} columns of X, got an array of shape "
