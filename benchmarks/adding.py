@@ -78,6 +78,7 @@ def train(cell, n_timesteps, max_seconds, seed):
         batch_size=BATCH_SIZE,
         epochs=10_000,
         early_stopping=True,
+        validation_fraction=0.1,
         n_iter_no_change=10_000,
         callbacks=[StopEarly()],
         random_state=seed,

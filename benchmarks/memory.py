@@ -53,7 +53,8 @@ def fit_rnn(series, cell, units, window_length, batch_size, epochs=1, seed=0):
 
     from skrnn import RNNRegressor, WindowTransformer
 
-    rnn = RNNRegressor(cell, units, epochs=epochs, batch_size=batch_size, random_state=seed)
+    plain = {"residual": False, "early_stopping": False, "random_state": seed}
+    rnn = RNNRegressor(cell, units, epochs=epochs, batch_size=batch_size, **plain)
     return make_pipeline(WindowTransformer(window_length), rnn).fit(series)
 
 

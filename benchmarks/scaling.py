@@ -67,6 +67,8 @@ def step_times(n_doublings, n_steps, n_epochs):
             (size["units"],) * size["layers"],
             batch_size=batch_size,
             epochs=WARM_UP + n_epochs,
+            residual=False,
+            early_stopping=False,
             random_state=0,
             callbacks=[clock],
         )

@@ -72,7 +72,8 @@ def search_skrnn(job, n_jobs):
     import_training_modules()
     from skrnn import RNNRegressor
 
-    rnn = RNNRegressor(epochs=job["epochs"], batch_size=job["batch_size"], random_state=0)
+    plain = {"residual": False, "early_stopping": False, "random_state": 0}
+    rnn = RNNRegressor(epochs=job["epochs"], batch_size=job["batch_size"], **plain)
     return search(rnn, {"cell": "cell", "units": "units"}, job, n_jobs)
 
 

@@ -87,6 +87,8 @@ def fit_skrnn(job):
             tuple(job["units"]),
             epochs=epochs,
             batch_size=job["batch_size"],
+            residual=False,
+            early_stopping=False,
             random_state=0,
             callbacks=callbacks,
         )

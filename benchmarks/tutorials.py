@@ -109,7 +109,9 @@ def run_skrnn(tutorial, train, test, seed, residual):
         regressor=make_pipeline(
             MinMaxScaler(),
             WindowTransformer(tutorial.window_length),
-            RNNRegressor(**tutorial.rnn, residual=residual, random_state=seed),
+            RNNRegressor(
+                **tutorial.rnn, residual=residual, early_stopping=False, random_state=seed
+            ),
         ),
         transformer=MinMaxScaler(),
     )
@@ -172,8 +174,9 @@ def run_with_reference(name, seed):
         series = datasets.load_google()[["Close"]].to_numpy(dtype=float)
         train, test = series[:-200], series[-200:]
         length, rnn = 30, {"units": 32, "epochs": 50}
+    rnn |= {"residual": name != "AR(2)", "early_stopping": False}
     if name != "AR(2)":
-        rnn |= {"residual": True, "learning_rate": 0.01}
+        rnn |= {"learning_rate": 0.01}
     model = TransformedTargetRegressor(
         regressor=make_pipeline(
             MinMaxScaler(), WindowTransformer(length), RNNRegressor(random_state=seed, **rnn)

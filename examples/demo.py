@@ -38,7 +38,8 @@ def main():
     print(f"  test:     {len(test):4} days, {test.index[0].date()} to {test.index[-1].date()}\n")
 
     # Each row is predicted from the rows before it, so y is the series itself.
-    rnn = RNNRegressor("lstm", units=32, learning_rate=0.01, epochs=options.epochs, random_state=0)
+    settings = {"learning_rate": 0.01, "epochs": options.epochs, "random_state": 0}
+    rnn = RNNRegressor("lstm", units=32, residual=False, early_stopping=False, **settings)
     steps = make_pipeline(StandardScaler(), WindowTransformer(60), rnn)
     steps.set_output(transform="pandas")  # keeps the dates, by which gaps and overlaps are detected
     lstm = TransformedTargetRegressor(regressor=steps, transformer=StandardScaler())

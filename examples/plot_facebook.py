@@ -46,9 +46,17 @@ train, test = (frame[["Open"]] for frame in load_stock(options.data, "facebook")
 # -----
 # Each row is predicted from the 40 rows before it. `WindowTransformer` provides these rows to the
 # network, so y is the series itself. The tutorial uses four layers of 45 units, a dropout rate of
-# 0.2, Adam and a batch size of 32.
+# 0.2, Adam and a batch size of 32. It has no base forecast and no early stopping.
 
-rnn = RNNRegressor("lstm", units=(45, 45, 45, 45), dropout=0.2, epochs=epochs, random_state=0)
+rnn = RNNRegressor(
+    "lstm",
+    units=(45, 45, 45, 45),
+    dropout=0.2,
+    epochs=epochs,
+    residual=False,
+    early_stopping=False,
+    random_state=0,
+)
 model = TransformedTargetRegressor(
     regressor=make_pipeline(MinMaxScaler(), WindowTransformer(40), rnn),
     transformer=MinMaxScaler(),

@@ -45,14 +45,12 @@ train, test = (frame[["Open"]] for frame in load_stock(options.data, "google"))
 # %%
 # Models
 # ------
-# The two models differ only in the window length and in the network.
+# The two models differ only in the window length and in the network. As in the tutorials, there is
+# no base forecast and no early stopping.
 
-deep_lstm = RNNRegressor(
-    "lstm", units=(50, 50, 50, 50), dropout=0.2, epochs=deep_epochs, random_state=0
-)
-small_lstm = RNNRegressor(
-    "lstm", units=4, activation="sigmoid", epochs=small_epochs, random_state=0
-)
+plain = {"residual": False, "early_stopping": False, "random_state": 0}
+deep_lstm = RNNRegressor("lstm", units=(50, 50, 50, 50), dropout=0.2, epochs=deep_epochs, **plain)
+small_lstm = RNNRegressor("lstm", units=4, activation="sigmoid", epochs=small_epochs, **plain)
 deep, small = (
     TransformedTargetRegressor(
         regressor=make_pipeline(MinMaxScaler(), WindowTransformer(window_length), rnn),

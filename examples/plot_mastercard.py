@@ -37,10 +37,19 @@ train, test = (frame[["High"]] for frame in load_stock(options.data, "mastercard
 # %%
 # Models
 # ------
-# Both models use windows of 60 days, 125 units and RMSprop. The GRU is a clone of the LSTM with a
+# Both models use windows of 60 days, 125 units and RMSprop, without a base forecast and early
+# stopping. The GRU is a clone of the LSTM with a
 # different ``cell``.
 
-rnn = RNNRegressor("lstm", units=125, optimizer="rmsprop", epochs=epochs, random_state=0)
+rnn = RNNRegressor(
+    "lstm",
+    units=125,
+    optimizer="rmsprop",
+    epochs=epochs,
+    residual=False,
+    early_stopping=False,
+    random_state=0,
+)
 lstm = TransformedTargetRegressor(
     regressor=make_pipeline(MinMaxScaler(), WindowTransformer(60), rnn),
     transformer=MinMaxScaler(),

@@ -45,7 +45,15 @@ splits = {"AR(2)": (ar[:1000], ar[1000:]), "stock": tuple(stock)}
 # With ``residual=True``, `fit` detects the column of X that corresponds to the target, even if X
 # and y are scaled separately.
 
-rnn = RNNRegressor("gru", units=16, learning_rate=0.003, epochs=epochs, random_state=0)
+rnn = RNNRegressor(
+    "gru",
+    units=16,
+    learning_rate=0.003,
+    epochs=epochs,
+    residual=False,
+    early_stopping=False,
+    random_state=0,
+)
 plain = TransformedTargetRegressor(
     regressor=make_pipeline(MinMaxScaler(), WindowTransformer(10), rnn),
     transformer=MinMaxScaler(),

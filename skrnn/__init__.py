@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from .text import CharLSTMClassifier as CharLSTMClassifier
     from .windows import WindowArray as WindowArray
     from .windows import WindowTransformer as WindowTransformer
+    from .windows import candidate_window_lengths as candidate_window_lengths
     from .windows import sliding_windows as sliding_windows
+    from .windows import steps_ahead as steps_ahead
 
 __version__ = "0.1.0"
 
@@ -55,7 +57,13 @@ _LAZY_MODULES = {
     "scikeras": [],
     "tabular": ["CompleteWindowsRegressor"],
     "text": ["CharLSTMClassifier"],
-    "windows": ["WindowArray", "WindowTransformer", "sliding_windows"],
+    "windows": [
+        "WindowArray",
+        "WindowTransformer",
+        "candidate_window_lengths",
+        "sliding_windows",
+        "steps_ahead",
+    ],
 }
 _MODULE_OF = {name: module for module, names in _LAZY_MODULES.items() for name in names}
 _PUBLIC_MODULES = [module for module in _LAZY_MODULES if not module.startswith("_")]

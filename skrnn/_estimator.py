@@ -61,7 +61,7 @@ class BaseRNN(RNNParameters, CallbackSupportMixin, BaseEstimator):
 
     def _fit(self, X, y, sample_weight, *, partial=False, classes=None):
         """Train a new network, or resume training; `partial` is for `partial_fit`."""
-        if partial and self.early_stopping:
+        if partial and self.early_stopping and not isinstance(self.early_stopping, str):
             raise ValueError(
                 "partial_fit does not support early_stopping=True, because it trains for one "
                 "epoch. Set early_stopping=False."
@@ -75,9 +75,16 @@ class BaseRNN(RNNParameters, CallbackSupportMixin, BaseEstimator):
             self._check_callbacks()
             data = self._validate_input(X, y, sample_weight, resume, classes)
             progress.begin(X, self._callback_target(y, data), sample_weight)
+            self._has_holdout = not partial and self.early_stopping
             network = self._network_to_train(X, y, data, resume)
             arguments = self._training_arguments(network, data)
-            self._train(network, arguments, epochs, progress, resume)
+            try:
+                self._train(network, arguments, epochs, progress, resume)
+            except KeyboardInterrupt as interrupt:
+                if hasattr(interrupt, "record"):
+                    self._finish_training(network, X, data)
+                raise
+            self._finish_training(network, X, data)
             progress.end(fitted_attributes(network))
         return self
 
@@ -137,8 +144,8 @@ class BaseRNN(RNNParameters, CallbackSupportMixin, BaseEstimator):
         import keras
 
         X, y, weights = data
-        rows, validation = range(n_incomplete(X), len(X)), None
-        if self.early_stopping:
+        rows, validation = self._complete_rows(X, y), None
+        if self._has_holdout:
             X, y, weights, rows, holdout = self._split_holdout(X, y, weights, rows, network.seed)
             weights = normalize_weights(weights, rows, holdout, mask=self._loss_mask(X, y))
             validation = self._validation(network, X, y, weights, holdout)
@@ -152,6 +159,13 @@ class BaseRNN(RNNParameters, CallbackSupportMixin, BaseEstimator):
             "validation": validation,
             "trainer_class": trainer_class,
         }
+
+    def _complete_rows(self, X, y):
+        """Return the rows with a complete window and a target."""
+        return range(n_incomplete(X), len(X))
+
+    def _finish_training(self, network, X, data):
+        """Adjust a trained network by its errors on the holdout, also after an interrupt."""
 
     def _split_holdout(self, X, y, weights, rows, seed):
         """Split the rows in time; classifiers stratify sequences instead."""
@@ -193,7 +207,7 @@ class BaseRNN(RNNParameters, CallbackSupportMixin, BaseEstimator):
         curves = {
             name: getattr(self, name, []) if resume else []
             for name in _CURVES
-            if name == "loss_curve_" or self.early_stopping or (resume and hasattr(self, name))
+            if name == "loss_curve_" or self._has_holdout or (resume and hasattr(self, name))
         }
 
         def attributes(record):

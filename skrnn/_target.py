@@ -27,8 +27,10 @@ def fit_affine_target(target, y, columns=None):
     -------
     columns : list of int
     scales, shifts : list of float
-        ``y[:, j] == scales[j] * target[:, columns[j]] + shifts[j]``. If the outputs are several
-        steps ahead, output j is the column j rows later.
+        ``y[:, j] == scales[j] * target[:, columns[j]] + shifts[j]``.
+    steps : list of int
+        The number of rows by which each output is later. 0 unless the outputs are several steps
+        ahead, as those of `steps_ahead`.
 
     Raises
     ------
@@ -36,13 +38,15 @@ def fit_affine_target(target, y, columns=None):
         If an output is not equal to any column of `target`.
     """
     fits = []
-    for output in range(y.shape[1]):
-        candidates = range(target.shape[1]) if columns is None else [columns[output]]
+    n_outputs, n_features = y.shape[1], target.shape[1]
+    widths = [n for n in range(1, n_features + 1) if n_outputs % n == 0]
+    for output in range(n_outputs):
+        candidates = range(n_features) if columns is None else [columns[output]]
         # A line fits any two rows exactly, so with two rows only equal values identify a column.
         only_equal = len(candidates) > 1 and len(y) < 3
-        lags = {0, output} if output < len(y) else {0}
-        error, scale, shift, column = min(
-            (*_fit_line(target[lag:, column], y[: len(y) - lag, output], only_equal), column)
+        lags = sorted({0, *(output // width for width in widths)} & {*range(len(y))})
+        error, scale, shift, column, lag = min(
+            (*_fit_line(target[lag:, column], y[: len(y) - lag, output], only_equal), column, lag)
             for column in candidates
             for lag in lags
         )
@@ -54,7 +58,7 @@ def fit_affine_target(target, y, columns=None):
                 "its last value is not known. Add the column of the target to X. (Outputs of "
                 "several steps ahead are the column itself, and the column 1, 2, ... rows later.)"
             )
-        fits.append((column, scale, shift))
+        fits.append((column, scale, shift, lag))
     return [list(values) for values in zip(*fits, strict=True)]
 
 
@@ -68,6 +72,20 @@ def check_columns(name, columns, n_outputs, n_features):
         raise ValueError(
             f"{name}={columns!r} must contain one of the columns 0 to {n_features - 1} for each of "
             f"the {n_outputs} outputs."
+        )
+    return indices.tolist()
+
+
+def check_features(name, features, n_features):
+    """Return a parameter with indices of features as a list of int."""
+    indices = np.asarray(features)
+    if (
+        indices.ndim != 1
+        or indices.dtype.kind not in "iu"
+        or not np.all((indices >= 0) & (indices < n_features))
+    ):
+        raise ValueError(
+            f"{name}={features!r} must contain indices of features, from 0 to {n_features - 1}."
         )
     return indices.tolist()
 
@@ -86,7 +104,7 @@ def _fit_line(x, y, only_equal):
     return np.std(y - scale * x) / y_std, scale, y_mean - scale * x_mean
 
 
-def window_value(X, columns, season_length=None):
+def window_value(X, columns, season_length=None, steps=0):
     """Return the naive forecast of each window: its last value, or the value one season earlier.
 
     Parameters
@@ -96,6 +114,8 @@ def window_value(X, columns, season_length=None):
         The columns to forecast.
     season_length : int, default=None
         Number of rows in a season. If None, the last row of the window is used.
+    steps : int or sequence of int, of length len(columns), default=0
+        Number of rows by which each output is later than the row of the window.
 
     Returns
     -------
@@ -106,16 +126,17 @@ def window_value(X, columns, season_length=None):
     ValueError
         If the window is shorter than a season.
     """
-    position = X.shape[1] - 1
+    positions = np.full(len(columns), X.shape[1] - 1)
     if season_length is not None:
         # The latest row of the same season inside the window. If the horizon is longer than a
         # season, it is more than one season earlier.
-        horizon = X.horizon if is_windows(X) else 1
-        n_seasons = max(1, -(-horizon // season_length))
-        position += horizon - n_seasons * season_length
-        if position < 0:
+        horizons = (X.horizon if is_windows(X) else 1) + np.broadcast_to(steps, len(columns))
+        n_seasons = np.maximum(1, -(-horizons // season_length))
+        positions = positions + horizons - n_seasons * season_length
+        if positions.min() < 0:
+            horizon = horizons[positions.argmin()]
             raise ValueError(
                 f"strategy='seasonal' with season_length={season_length} and horizon={horizon} "
-                f"needs window_length >= {X.shape[1] - position}, got {X.shape[1]}."
+                f"needs window_length >= {X.shape[1] - positions.min()}, got {X.shape[1]}."
             )
-    return np.asarray(X)[:, position, :][:, columns]
+    return np.asarray(X)[:, positions, columns]

@@ -1,5 +1,6 @@
 """Naive forecasts, the skill score relative to them, and backtesting."""
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -162,11 +163,12 @@ class NaiveRegressor(RegressorMixin, BaseEstimator):
             if is_windows(windows) and y is not None:
                 skip = windows.n_incomplete
                 affine = fit_affine_target(windows.target[skip:], targets[skip:], columns)
-                self.columns_, self._scales, self._shifts = affine
+                self.columns_, self._scales, self._shifts, self._steps = affine
             else:
                 self.columns_ = columns or _default_columns(n_outputs, n_features)
                 self._scales, self._shifts = [1.0] * n_outputs, [0.0] * n_outputs
-            window_value(windows, self.columns_, self.season_length)  # checks the window length
+                self._steps = [0] * n_outputs
+            self._window_value(windows)  # checks the window length
         return self
 
     def predict(self, X: ArrayLike) -> np.ndarray:
@@ -184,9 +186,13 @@ class NaiveRegressor(RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         windows = check_inputs(self, X, reset=False, dtype=[np.float64, np.float32])
-        values = window_value(windows, self.columns_, self.season_length)
+        values = self._window_value(windows)
         values = values * np.array(self._scales) + np.array(self._shifts)
         return values[:, 0] if self._y_ndim == 1 else values
+
+    def _window_value(self, windows):
+        steps = getattr(self, "_steps", 0)  # missing in old pickles
+        return window_value(windows, self.columns_, self.season_length, steps)
 
     def score(self, X: ArrayLike, y: ArrayLike | None = None, sample_weight: Any = None) -> float:
         """Return the R² of the predictions.
@@ -285,7 +291,9 @@ def backtest(
         The series, oldest row first.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
         Target values. If None, the estimator is fitted without y, and the predictions are compared
-        with X.
+        with X. The targets of several steps ahead, as those of `steps_ahead`, are set to NaN in the
+        last training rows where they are rows after the training rows. Drop the last rows of X and
+        y, whose targets are not known.
     cv : int, cross-validation splitter or iterable, default=None
         Splitter. If None, ``TimeSeriesSplit(5)`` is used. For an int n, ``TimeSeriesSplit(n)`` is
         used.
@@ -321,19 +329,22 @@ def backtest(
         cv = TimeSeriesSplit(5 if cv is None else cv)
     observed = np.asarray(X if y is None else y)
     windows = [p for p in estimator.get_params().values() if isinstance(p, WindowTransformer)]
-    horizon = max(1, windows[0].horizon) if windows else 1
-    lag = horizon if season_length is None else -(-horizon // season_length) * season_length
+    steps = _steps_of_outputs(X, observed)
+    horizon = (max(1, windows[0].horizon) if windows else 1) + steps
+    lags = horizon if season_length is None else -(-horizon // season_length) * season_length
     splits = list(check_cv(cv).split(X, y))
-    if min(test.min() for _, test in splits) < lag:
+    if min(test.min() for _, test in splits) < lags.max():
         raise ValueError(
-            f"cv predicts rows before row {lag}, which have no value {lag} rows earlier for the "
-            "naive forecast. Use a splitter that tests only later rows, such as TimeSeriesSplit."
+            f"cv predicts rows before row {lags.max()}, which have no value {lags.max()} rows "
+            "earlier for the naive forecast. Use a splitter that tests only later rows, such as "
+            "TimeSeriesSplit."
         )
 
     def fit_and_predict(train, test):
         model = clone(estimator)
+        targets = [] if y is None else [_observed_targets(safe_indexing(y, train), train, steps)]
         start = time.perf_counter()
-        model.fit(safe_indexing(X, train), *([] if y is None else [safe_indexing(y, train)]))
+        model.fit(safe_indexing(X, train), *targets)
         fit_time = time.perf_counter() - start
         return fit_time, np.asarray(model.predict(safe_indexing(X, test)))
 
@@ -345,6 +356,31 @@ def backtest(
         fold=np.repeat(np.arange(len(splits)), [len(test) for _, test in splits]),
         y_true=y_true,
         y_pred=np.concatenate([y_pred for _, y_pred in results]).reshape(y_true.shape),
-        y_naive=observed[rows - lag],
+        y_naive=_earlier_values(observed, rows, lags),
         fit_time=np.array([fit_time for fit_time, _ in results]),
     )
+
+
+def _steps_of_outputs(X, y):
+    """Return by how many rows each output is later than a column of X, as in `steps_ahead`."""
+    steps = np.zeros(1 if y.ndim == 1 else y.shape[1], int)
+    series = np.asarray(X)
+    if y.ndim == 2 and y.shape[1] > 1 and {y.dtype.kind, series.dtype.kind} <= {*"fiu"}:
+        with contextlib.suppress(ValueError):  # y is no column of X
+            *_, steps = fit_affine_target(series.reshape(len(series), -1), y)
+    return np.asarray(steps)
+
+
+def _observed_targets(y, rows, steps):
+    """Return training targets with NaN where they are rows after the last training row."""
+    if not steps.any():
+        return y
+    is_observed = rows[:, None] + steps <= rows.max()
+    return np.where(is_observed, np.asarray(y), np.nan)
+
+
+def _earlier_values(y, rows, lags):
+    """Return the value of each output as many rows earlier as its lag."""
+    if y.ndim == 1:
+        return y[rows - lags[0]]
+    return y[rows[:, None] - lags, np.arange(y.shape[1])]

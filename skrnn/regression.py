@@ -20,17 +20,26 @@ from ._inputs.windows import (
     check_inputs,
     check_outputs,
     check_sequence_targets,
+    n_incomplete,
+    n_purged,
+    n_unknown,
+    purged_time_split,
     score_windows,
     window_regressor_tags,
 )
-from ._sklearn_compat import check_is_fitted, fit_context
-from ._target import check_columns, fit_affine_target, window_value
+from ._linear import LinearForecast, linear_change, shrinkage_weights
+from ._parameters import POSITIVE_INT
+from ._sklearn_compat import NotFittedError, StrOptions, check_is_fitted, fit_context
+from ._target import check_columns, check_features, fit_affine_target, window_value
 from .windows._array import is_windows
 
 if TYPE_CHECKING:
     import keras
 
 __all__ = ["RNNRegressor"]
+
+# Smallest number of training windows, and of windows in the holdout, with early_stopping="auto".
+_MIN_HOLDOUT = 10
 
 
 @substitute_docs()
@@ -54,12 +63,16 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
     {optimizer_parameters}
     {chunk_length}
     {n_features}
-    early_stopping : bool, default=False
+    early_stopping : bool or "auto", default="auto"
         Whether to stop when the loss on a holdout has not decreased for `n_iter_no_change` epochs,
         and to restore the best weights. The holdout consists of the *last* windows in time. Earlier
         windows that share rows with it are excluded from training. For plain arrays, shared rows
-        are not known, and no windows are excluded.
-    {early_stopping_parameters}
+        are not known, and no windows are excluded. "auto" is True in `fit` if there is a base
+        forecast (see `residual`), and at least 10 windows in the holdout and 10 to train on.
+        Otherwise, and in `partial_fit`, it is False.
+    validation_fraction : float in (0, 1), default=0.2
+        Fraction of the samples to hold out for early stopping.
+    {n_iter_no_change}
     {fit_parameters}
     output : {"last", "sequence"}, default="last"
         Whether to predict one target for each window or for each time step. With "sequence", y is
@@ -67,23 +80,49 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
     network : callable, default=None
         Custom builder of the network. It is called with those of the keywords ``input_shape``,
         ``n_outputs``, ``output``, ``seed`` and the parameters of the recurrent layers (``cell`` to
-        ``recurrent_l2``) that are in its signature, and returns a new `keras.Model`. A compiled
-        model keeps its loss and optimizer. If None, `build_rnn` is used. See `skrnn.networks` for
-        other builders.
+        ``recurrent_l2``) that are in its signature, and returns a new `keras.Model`. It also gets
+        `center_windows`, `scale_windows` and `segment_length` if they are set. A compiled model
+        keeps its loss and optimizer. If None, `build_rnn` is used. See `skrnn.networks` for other
+        builders.
     {chunk_length}
-    residual : bool, int or sequence of int, default=False
-        Whether to predict the change from a base forecast, ``a * last + b``, where `last` is the
-        last value of the target column in the window. If True, the column is determined by
-        matching y to the columns of the series. An int is the index of the column; for several
-        outputs, pass a sequence with one index per output. a and b are estimated in `fit`, because
-        y may be scaled differently from X. Training starts at the naive forecast.
+    residual : "auto", "linear", bool, int or sequence of int, default="auto"
+        The base forecast. The network predicts the change from it.
+
+        - True is the last value of the target column in the window, ``a * last + b``. The column
+          is determined by matching y to the columns of the series. a and b are estimated in `fit`,
+          because y may be scaled differently from X. Targets several steps ahead, as those of
+          `steps_ahead`, are matched to later rows of a column.
+        - An int is the index of the column. For several outputs, pass a sequence with one index
+          per output.
+        - "linear" adds a linear forecast of the change from the last value: a ridge regression on
+          the windows relative to their last row [2]_. See the Notes.
+        - False is no base forecast.
+        - "auto" is "linear" if X consists of windows of a `WindowTransformer` with
+          ``horizon >= 1``, y is a column of the series, `network` is None and `output` is "last".
+          Otherwise it is False.
+    center_windows : bool, sequence of int or "auto", default="auto"
+        Whether the network subtracts the last row from each window, so that it does not depend on
+        the level of the series [2]_. A sequence contains the indices of the features to subtract.
+        "auto" is True if there is a base forecast, `network` is None and the windows have more
+        than one row.
+    scale_windows : bool, default=False
+        Whether the network divides each feature of a window, relative to its last row, by its root
+        mean square, and multiplies its outputs by that of the target column [3]_. Requires a base
+        forecast.
+    segment_length : int, default=None
+        Number of rows in a time step of the recurrent layers: each window is split into segments of
+        this many consecutive rows [4]_. It must divide the window length. If None, each row is a
+        time step. Cannot be combined with `chunk_length`.
     loss : str, keras.losses.Loss or callable, default="mse"
         The loss function.
 
     Attributes
     ----------
     model_ : keras.Model
-        The fitted network, a plain Keras model. With `residual` it includes the base forecast.
+        The fitted network, a plain Keras model. It includes the base forecast, if there is one.
+    network_weight_ : ndarray of shape (n_outputs,)
+        Weight of the network in each output, from 0 to 1. It is 1 without a holdout. Defined only
+        if there is a base forecast.
     loss_curve_ : list of float
         Training loss of each epoch.
     validation_loss_curve_, validation_scores_ : lists of float
@@ -113,10 +152,31 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
     without a loss of digits. Sample weights are scaled to mean 1. Ctrl-C stops training with
     a KeyboardInterrupt and leaves the estimator fitted with the weights reached so far.
 
+    With a base forecast, a prediction is the base forecast plus the weight of the network times its
+    output. After training, the weight is set by the errors on the holdout: it is the least squares
+    weight times the positive part of a James-Stein factor, so it is 0 if the network does not
+    reduce the errors of the base forecast by more than their standard error. Outputs of the same
+    column have the same weight. The layer of the weights in `model_` is
+    ``model_.get_layer("network_weight")``.
+
+    The regularization strength of the linear forecast minimizes the leave-one-out error on the
+    training windows. The linear forecast is shrunk by its errors on the holdout in the same way.
+    The network is trained on the change from it. After training, its coefficients are replaced
+    with those of all complete windows. They are in ``model_.get_layer("linear_change")``.
+    `partial_fit` and `warm_start` do not change the base forecast. Without a holdout, they do not
+    change the weights.
+
     References
     ----------
     .. [1] R. J. Williams, J. Peng (1990). An efficient gradient-based algorithm for on-line
        training of recurrent network trajectories. Neural Computation 2(4).
+    .. [2] A. Zeng, M. Chen, L. Zhang, Q. Xu (2023). Are transformers effective for time series
+       forecasting? AAAI Conference on Artificial Intelligence.
+    .. [3] T. Kim et al. (2022). Reversible instance normalization for accurate time-series
+       forecasting against distribution shift. International Conference on Learning
+       Representations.
+    .. [4] S. Lin et al. (2023). SegRNN: Segment recurrent neural network for long-term time series
+       forecasting. arXiv:2308.11200.
 
     Examples
     --------
@@ -133,14 +193,34 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
     """
 
     _: KW_ONLY
-    residual: bool | int | Sequence[int] = False
+    early_stopping: bool | str = "auto"  # type: ignore[assignment]
+    validation_fraction: float = 0.2
+    residual: str | bool | int | Sequence[int] = "auto"
+    center_windows: str | bool | Sequence[int] = "auto"
+    scale_windows: bool = False
+    segment_length: int | None = None
     loss: str | keras.losses.Loss | Callable[..., Any] = "mse"
 
     _parameter_constraints = BaseSequenceRNN._parameter_constraints | {
-        "residual": ["boolean", Integral, "array-like"],
+        "early_stopping": [StrOptions({"auto"}), "boolean"],
+        "residual": [StrOptions({"auto", "linear"}), "boolean", Integral, "array-like"],
+        "center_windows": [StrOptions({"auto"}), "boolean", "array-like"],
+        "scale_windows": ["boolean"],
+        "segment_length": [POSITIVE_INT, None],
         "loss": [str, callable],
     }
-    _fixed_parameters = ("output", "residual", "network", "loss")
+    _fixed_parameters = (
+        "output",
+        "residual",
+        "center_windows",
+        "scale_windows",
+        "segment_length",
+        "network",
+        "loss",
+    )
+
+    # The number of rows by which the last output is later than the first one.
+    _max_step = 0
 
     @fit_context
     def fit(self, X: ArrayLike, y: ArrayLike | None = None, sample_weight: Any = None) -> Self:
@@ -151,8 +231,9 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
         X : WindowArray, array-like, list of arrays or DataFrame of series
             Windows or sequences, as described in the class docstring.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Target. None is the series that a WindowArray was made from. With
-            ``output="sequence"`` of shape (n_samples, n_timesteps[, n_outputs]), or a list of
+            Target. None is the series that a WindowArray was made from. The last rows of targets
+            several steps ahead may be incomplete, as those of `steps_ahead`. They are excluded.
+            With ``output="sequence"`` of shape (n_samples, n_timesteps[, n_outputs]), or a list of
             arrays; values at masked time steps are ignored.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights, scaled to mean 1. With ``output="sequence"`` also of shape
@@ -236,44 +317,194 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
                 f"a y of {y.shape[-1]}. Pass y as before, or fit with warm_start=False."
             )
 
+    def _complete_rows(self, X, y):
+        return range(n_incomplete(X), len(y) - n_unknown(y))
+
+    def _network_to_train(self, X, y, data, resume):
+        network = super()._network_to_train(X, y, data, resume)
+        if self._has_holdout == "auto":
+            self._has_holdout = network.baseline is not None and self._can_hold_out(*data[:2])
+        return network
+
+    def _can_hold_out(self, X, y):
+        """Return whether there are enough rows for a holdout with ``early_stopping="auto"``."""
+        n_rows = len(self._complete_rows(X, y))
+        n_holdout = round(self.validation_fraction * n_rows)
+        return min(n_holdout, n_rows - n_holdout - n_purged(X, self._max_step)) >= _MIN_HOLDOUT
+
+    def _split_holdout(self, X, y, weights, rows, seed):
+        split = purged_time_split(X, rows, self.validation_fraction, self._max_step)
+        return X, y, weights, *split
+
     def _build_network(self, X, y, data, seed, settings):
         from .networks.builders import build_rnn
 
-        _, target, _ = data
-        baseline = self._fit_baseline(X, target, is_series=y is None)
-        options = {"masking": True} if self._has_masking else {}
+        windows, target, weights = data
+        baseline = self._fit_baseline(X, y, windows, target, weights)
+        options = self._window_options(baseline)
+        if self._has_masking:
+            options["masking"] = True
         network = self._build(build_rnn, baseline, seed, settings, target.shape[-1], **options)
         if self._has_masking:
-            check_masks(network, data[0])
+            check_masks(network, windows)
         return network
 
-    def _fit_baseline(self, X, y, *, is_series):
-        """Return columns, scales and shifts of the base forecast of `residual`, or None."""
-        if isinstance(self.residual, (bool, np.bool_)) and not self.residual:
+    def _window_options(self, baseline):
+        """Return the options of the builder that are not parameters of the recurrent layers.
+
+        Custom builders get those that are set.
+        """
+        center, (n_timesteps, n_features) = self.center_windows, self.input_shape_
+        if isinstance(center, str):
+            center = baseline is not None and self.network is None and n_timesteps > 1
+        elif np.ndim(center):
+            center = check_features("center_windows", center, n_features)
+        if self.segment_length is not None and self.chunk_length is not None:
+            raise ValueError(
+                f"segment_length={self.segment_length} and chunk_length={self.chunk_length} cannot "
+                "be combined: the time steps of the network are segments. Set one of them to None."
+            )
+        if self.scale_windows and baseline is None:
+            raise ValueError(
+                f"scale_windows=True with residual={self.residual!r}: predictions are scaled back "
+                "to the units of the target by the spread of its column in the window, so it "
+                "needs a base forecast. Set residual=True, or scale_windows=False."
+            )
+        options: dict[str, Any] = {
+            "center_windows": center,
+            "scale_windows": self.scale_windows,
+            "segment_length": self.segment_length,
+        }
+        return {name: value for name, value in options.items() if np.ndim(value) or value}
+
+    def _fit_baseline(self, X, y, windows, target, weights):
+        """Return the columns, scales, shifts and coefficients of the base forecast, or None."""
+        residual, self._max_step = self.residual, 0
+        if isinstance(residual, bool | np.bool_) and not residual:
             return None
-        if self.output == "sequence":
-            raise ValueError(
-                f"residual={self.residual!r} starts from the last value of a window, but with "
-                "output='sequence' each time step has a target. Set residual=False."
-            )
-        if not is_windows(X):
-            raise ValueError(
-                f"residual={self.residual!r} needs windows made by WindowTransformer, which "
-                "contain the series that y is matched to, but X is a plain array. Set "
-                "residual=False."
-            )
-        if X.horizon == 0:
-            raise ValueError(
-                f"residual={self.residual!r} with horizon=0 would start from the row to predict. "
-                "Use horizon >= 1, or residual=False."
-            )
-        n_outputs = y.shape[1]
-        columns = None if isinstance(self.residual, (bool, np.bool_)) else self.residual
+        if isinstance(residual, str) and residual == "auto":
+            residual = "linear"
+            if self.network is not None or self._reason_against_baseline(X) is not None:
+                return None
+        elif (reason := self._reason_against_baseline(X)) is not None:
+            raise ValueError(f"residual={self.residual!r} {reason}")
+        is_linear = isinstance(residual, str)
+        n_outputs = target.shape[1]
+        columns = None if is_linear or isinstance(residual, bool | np.bool_) else residual
         columns = check_columns("residual", columns, n_outputs, self.input_shape_[1])
-        if is_series and columns is None:
+        if y is None and columns is None:
             columns = [*range(n_outputs)]
         skip = X.n_incomplete
-        return fit_affine_target(X.target[skip:], y[skip:], columns)
+        try:
+            *affine, steps = fit_affine_target(X.target[skip:], target[skip:], columns)
+        except ValueError:
+            if isinstance(self.residual, str) and self.residual == "auto":
+                return None
+            raise
+        self._max_step = max(steps)
+        if not is_linear:
+            return *affine, None
+        return *affine, self._fit_linear_change(X, affine, windows, target, weights)
+
+    def _reason_against_baseline(self, X):
+        """Return why there is no base forecast for the windows X, or None."""
+        if self.output == "sequence":
+            return (
+                "starts from the last value of a window, but with output='sequence' each time step "
+                "has a target. Set residual=False."
+            )
+        if not is_windows(X):
+            return (
+                "needs windows made by WindowTransformer, which contain the series that y is "
+                "matched to, but X is a plain array. Set residual=False."
+            )
+        if X.horizon == 0:
+            return (
+                "with horizon=0 would start from the row to predict. Use horizon >= 1, or "
+                "residual=False."
+            )
+        return None
+
+    def _fit_linear_change(self, X, affine, windows, target, weights):
+        """Return the coefficients of the linear forecast that the network is trained on.
+
+        Those of all rows are set after training.
+        """
+        series, rows = X.stacked(), self._complete_rows(X, target)
+        changes = target - self._last_value(series, affine)
+        n_lags = X.horizon - 1 + self._max_step
+        linear = LinearForecast(series, changes, affine[0], n_lags, weights)
+        if not self._has_holdout or (
+            self._has_holdout == "auto" and not self._can_hold_out(windows, target)
+        ):
+            return linear.fit(rows).coefficients
+        *_, train, holdout = self._split_holdout(windows, target, weights, rows, None)
+        normalize_weights(weights, train, holdout)  # raises if all of them are zero
+        linear.fit(train, holdout)
+        self._final_coefficients = linear.refit(rows)
+        return linear.coefficients
+
+    def _train(self, network, arguments, epochs, progress, resume):
+        if not resume or network.baseline is None:
+            return super()._train(network, arguments, epochs, progress, resume)
+        weights, coefficients = network.weights(), network.coefficients()
+        self._set_base_of_training(network)
+        try:
+            super()._train(network, arguments, epochs, progress, resume)
+        finally:
+            network.set_weights(weights)
+            if coefficients is not None:
+                network.set_coefficients(coefficients)
+
+    def _set_base_of_training(self, network):
+        """Set the base forecast that the network learns the change from."""
+        network.set_weights(np.ones(network.n_outputs))
+        *_, coefficients = network.baseline
+        if self._has_holdout and coefficients is not None:
+            network.set_coefficients(coefficients)  # those of the training rows
+
+    def _finish_training(self, network, X, data):
+        """Set the weight of the network by its errors on the holdout, and the base of all rows."""
+        if network.baseline is None or not self._has_holdout:
+            return
+        final_coefficients = self.__dict__.pop("_final_coefficients", network.coefficients())
+        windows, target, weights = data
+        rows = self._complete_rows(windows, target)
+        *_, holdout = self._split_holdout(windows, target, weights, rows, None)
+        part = slice(holdout.start, holdout.stop)
+        series, target = X.stacked().part(part), target[part]
+        weights = None if weights is None else weights[part]
+        base = self._last_value(series, network.baseline)
+        self._set_base_of_training(network)
+        change = network.predict(windows.part(part), without_baseline=True).astype(np.float64)
+        if (coefficients := network.coefficients()) is not None:
+            linear = linear_change(series, range(len(target)), coefficients)
+            base, change = base + linear, change - linear
+        groups, n_lags = network.baseline[0], X.horizon - 1 + self._max_step
+        network.set_weights(shrinkage_weights(change, target - base, groups, n_lags, weights))
+        if final_coefficients is not None:
+            network.set_coefficients(final_coefficients)
+
+    @staticmethod
+    def _last_value(X, baseline):
+        """Return the last value of each window, in the units of the targets."""
+        columns, scales, shifts, *_ = baseline
+        return window_value(X, columns).astype(np.float64) * scales + shifts
+
+    @property
+    def network_weight_(self) -> np.ndarray:
+        """Weight of the network in each output, if there is a base forecast."""
+        if not hasattr(self, "_network"):
+            raise NotFittedError(
+                f"This {type(self).__name__} is not fitted yet, so it has no network_weight_. Call "
+                "fit."
+            )
+        if self._network.baseline is None:
+            raise AttributeError(
+                f"This {type(self).__name__} has no network_weight_, because it was fitted without "
+                "a base forecast (see `residual`)."
+            )
+        return self._network.weights()
 
     def _loss(self):
         return self.loss
@@ -322,9 +553,8 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
             y_pred = self._network.predict(windows, without_baseline=without_baseline)
         y_pred = y_pred.astype(np.float64, copy=False)
         if without_baseline:
-            columns, scales, shifts = baseline
             series = X.stacked() if is_windows(X) else np.reshape(X, windows.shape)
-            y_pred += window_value(series, columns).astype(np.float64) * scales + shifts
+            y_pred += self._last_value(series, baseline)
         return y_pred
 
     def _check_inputs(self, X, reset=False, dtype=None):
@@ -353,6 +583,7 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
             Windows.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Target values. If None, the complete windows of a WindowArray are scored on its series.
+            The last rows of targets several steps ahead may be incomplete. They are excluded.
             With ``output="sequence"``, R² is computed over all time steps.
         sample_weight : array-like of shape (n_samples,), default=None
             With ``output="sequence"`` also of shape (n_samples, n_timesteps).

@@ -13,6 +13,7 @@ from ._inputs.windows import (
     check_outputs,
     check_row_weights,
     n_incomplete,
+    n_unknown,
     score_windows,
     window_regressor_tags,
 )
@@ -113,12 +114,13 @@ class CompleteWindowsRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator
             if y is None or is_windows(X):
                 targets, self._y_ndim = check_outputs(self, X, y)
                 y = targets[:, 0] if self._y_ndim == 1 else targets
+            is_windowed = is_windows(X) or skip > 0
+            rows = slice(skip, n_samples - (n_unknown(np.asarray(y)) if is_windowed else 0))
             weights = {}
             if sample_weight is not None:
-                weights = {"sample_weight": check_row_weights(X, sample_weight)[skip:]}
+                weights = {"sample_weight": check_row_weights(X, sample_weight)[rows]}
             X_complete, y_complete = _flatten(X), y
-            if skip:
-                rows = slice(skip, None)
+            if rows != slice(0, n_samples):
                 X_complete, y_complete = safe_indexing(X_complete, rows), safe_indexing(y, rows)
             self.regressor_ = clone(self.regressor).fit(X_complete, y_complete, **weights)
         return self

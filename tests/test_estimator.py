@@ -35,12 +35,13 @@ class Case(NamedTuple):
     estimator_class: type
     X: object
     y: object
+    parameters: dict = {}
 
     def make(self, **parameters):
         """Return an estimator with a small network."""
         defaults = {"cell": "rnn", "units": 4, "epochs": 2, "batch_size": 16}
         defaults |= {"learning_rate": 0.01, "random_state": 0}
-        return self.estimator_class(**defaults | parameters)
+        return self.estimator_class(**defaults | self.parameters | parameters)
 
     def fit(self, **parameters):
         return self.make(**parameters).fit(self.X, self.y)
@@ -63,8 +64,10 @@ WAVE = np.sin(np.arange(120) / 4).reshape(-1, 1)
 WINDOWS = sliding_windows(WAVE, 6)
 STRINGS = ["aba", "abba", "ab", "baa", "a", "xyx", "yx", "xx", "y", "yyxyx"]
 TEXT = "the cat sat on the mat. the rat sat on the cat. "
+# Without a base forecast and a holdout, which are tested in test_base_forecast.py.
+PLAIN = {"residual": False, "early_stopping": False}
 CASES = {
-    "regressor": Case(RNNRegressor, WINDOWS, None),
+    "regressor": Case(RNNRegressor, WINDOWS, None, PLAIN),
     "classifier": Case(RNNClassifier, *make_sequences()),
     "strings": Case(CharLSTMClassifier, STRINGS, ["left"] * 5 + ["right"] * 5),
     "language": Case(CharLSTMClassifier, [TEXT, TEXT[:30]], None),

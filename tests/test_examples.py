@@ -175,7 +175,8 @@ def test_window_shapes_of_the_tutorials(name, column, window_length, n_train, n_
 @needs_data
 def test_fitted_pipeline_has_the_network_of_the_tutorial():
     train, test = (frame[["Open"]] for frame in load_stock(DATA, "google"))
-    rnn = RNNRegressor("lstm", units=4, activation="sigmoid", epochs=1, random_state=0)
+    settings = {"epochs": 1, "residual": False, "early_stopping": False, "random_state": 0}
+    rnn = RNNRegressor("lstm", units=4, activation="sigmoid", **settings)
     model = make_pipeline(MinMaxScaler(), WindowTransformer(1), rnn)
     model.fit(train[:100], train[:100])
     assert rnn.model_.count_params() == 4 * 4 * (1 + 4 + 1) + 5

@@ -22,6 +22,8 @@ from skrnn import NaiveRegressor, RNNRegressor, WindowTransformer, build_rnn, sl
 # Keras converts its variables to arrays in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
+# Settings of a plain network: no base forecast, and no holdout.
+PLAIN = {"residual": False, "early_stopping": False}
 BATCH_HOOK = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
 
 
@@ -111,8 +113,8 @@ def test_without_y_the_series_is_the_target(windows, small_rnn):
 def test_incomplete_windows_are_not_trained_on(windows, small_rnn):
     y = windows.target.copy()
     y[:6] = np.nan  # would make every loss NaN
-    rnn = small_rnn().fit(windows, y)
-    plain = small_rnn().fit(windows[6:], y[6:])
+    rnn = small_rnn(**PLAIN).fit(windows, y)
+    plain = small_rnn(**PLAIN).fit(windows[6:], y[6:])
     np.testing.assert_array_equal(rnn.predict(windows[6:]), plain.predict(windows[6:]))
 
 
@@ -156,7 +158,7 @@ def test_several_features_and_outputs(wave, small_rnn):
 @pytest.mark.parametrize(("optimizer", "units"), [("adam", 4), slow("rmsprop", (4, 3))], ids=str)
 def test_training_equals_that_of_keras_on_the_same_batches(optimizer, units, windows, small_rnn):
     settings = {"cell": "lstm", "units": units, "dropout": 0.3}
-    rnn = small_rnn(**settings, optimizer=optimizer, epochs=3).fit(windows)
+    rnn = small_rnn(**settings, **PLAIN, optimizer=optimizer, epochs=3).fit(windows)
     seed = np.random.RandomState(0).randint(2**31 - 1)  # as random_state=0 is used
     model = build_rnn((6, 1), 1, **settings, seed=seed)
     model.compile(optimizer, loss="mse")
@@ -235,7 +237,8 @@ def test_weights_of_incomplete_windows_have_no_effect(windows, small_rnn):
 def test_the_validation_loss_is_weighted(windows, small_rnn):
     weight = np.ones(120)
     weight[112:] = 0
-    rnn = small_rnn(early_stopping=True, epochs=1).fit(windows, sample_weight=weight)
+    holdout = {"early_stopping": True, "validation_fraction": 0.1}
+    rnn = small_rnn(residual=False, **holdout, epochs=1).fit(windows, sample_weight=weight)
     error = (rnn.predict(windows) - windows.target)[109:112]
     assert rnn.validation_loss_curve_[0] == pytest.approx(np.mean(error**2), rel=1e-4)
 
@@ -248,7 +251,7 @@ def test_weights_must_not_all_be_zero_on_either_side_of_the_split(rows, use, win
     weight = np.ones(120)
     weight[rows] = 0
     with pytest.raises(ValueError, match=rf"all be zero in the \d+ samples that are {use}"):
-        small_rnn(early_stopping=True).fit(windows, sample_weight=weight)
+        small_rnn(early_stopping=True, validation_fraction=0.1).fit(windows, sample_weight=weight)
 
 
 # Early stopping
@@ -257,7 +260,7 @@ def test_weights_must_not_all_be_zero_on_either_side_of_the_split(rows, use, win
 def test_the_holdout_is_the_last_part_and_windows_that_share_rows_with_it_are_purged(
     windows, small_rnn
 ):
-    rnn = small_rnn(early_stopping=True, validation_fraction=0.1, epochs=1)
+    rnn = small_rnn(residual=False, early_stopping=True, validation_fraction=0.1, epochs=1)
 
     def fit_with_outlier(row):
         y = windows.target.copy()
@@ -277,7 +280,13 @@ def test_the_holdout_is_the_last_part_and_windows_that_share_rows_with_it_are_pu
 
 def test_validation_loss_and_score_are_those_of_the_holdout(windows, small_rnn):
     noise = np.random.default_rng(0).normal(size=(120, 1))
-    rnn = small_rnn(epochs=50, learning_rate=0.1, early_stopping=True, n_iter_no_change=3)
+    rnn = small_rnn(
+        epochs=50,
+        learning_rate=0.1,
+        early_stopping=True,
+        validation_fraction=0.1,
+        n_iter_no_change=3,
+    )
     rnn.fit(windows, noise)
     best = int(np.argmin(rnn.validation_loss_curve_))
     error = (rnn.predict(windows) - noise)[109:]
@@ -291,9 +300,10 @@ def test_early_stopping_needs_rows_to_train_on(small_rnn):
     with pytest.raises(
         ValueError, match=r"holds out 1 of 6 complete windows, and 6 more share.*0 are left"
     ):
-        small_rnn(early_stopping=True).fit(windows)
+        small_rnn(early_stopping=True, validation_fraction=0.1).fit(windows)
     windows = sliding_windows(np.arange(14.0)[:, None] / 14, 6)
-    assert small_rnn(early_stopping=True).fit(windows).n_iter_ == 2  # trained on one window
+    # Trained on one window.
+    assert small_rnn(early_stopping=True, validation_fraction=0.1).fit(windows).n_iter_ == 2
 
 
 # Residual
@@ -328,7 +338,7 @@ def test_residual_with_several_outputs(wave, small_rnn):
 def test_residual_accepts_the_false_of_numpy(windows, small_rnn):
     np.testing.assert_array_equal(
         small_rnn(residual=np.False_).fit(windows).predict(windows),
-        small_rnn().fit(windows).predict(windows),
+        small_rnn(residual=False).fit(windows).predict(windows),
     )
 
 
@@ -344,7 +354,8 @@ def test_the_model_contains_the_baseline_which_is_not_trained(windows, small_rnn
     X = windows[6:].astype("float32")
     y_pred = rnn.predict(windows)[6:]
     np.testing.assert_allclose(rnn.model_.predict(X, verbose=0), y_pred, atol=1e-6)
-    assert [layer.name for layer in rnn.model_.layers if not layer.trainable] == ["base"]
+    frozen = {layer.name for layer in rnn.model_.layers if not layer.trainable}
+    assert frozen == {"base", "network_weight"}
 
 
 def test_residual_raises_without_a_column_of_the_target(windows, small_rnn):
@@ -639,13 +650,13 @@ def test_invalid_data_raise_and_leave_the_estimator_unfitted(X, y, match, small_
 
 @pytest.mark.parametrize("warm_start", [False, True])
 def test_training_that_diverges_raises_and_leaves_the_previous_fit(warm_start, windows, small_rnn):
-    rnn = small_rnn(warm_start=warm_start).fit(windows)
+    rnn = small_rnn(**PLAIN, warm_start=warm_start).fit(windows)
     before = rnn.predict(windows)
     with pytest.raises(ValueError, match="Training diverged: the loss of epoch 1 is"):
         rnn.fit(windows, windows.target * 1e30)
     np.testing.assert_array_equal(rnn.predict(windows), before)
     assert rnn.n_iter_ == 2
-    whole = small_rnn(epochs=4 if warm_start else 2).fit(windows)
+    whole = small_rnn(**PLAIN, epochs=4 if warm_start else 2).fit(windows)
     np.testing.assert_array_equal(rnn.fit(windows).predict(windows), whole.predict(windows))
 
 
@@ -798,6 +809,7 @@ def test_targets_of_the_steps_of_unequal_sequences(sequences, small_rnn):
     assert before.score(X, targets) == pytest.approx(
         r2_score(targets[valid], before.predict(X)[valid])
     )
+    options |= {"validation_fraction": 0.1}
     stopped = small_rnn(**options, learning_rate=1e-12, early_stopping=True).fit(X, targets)
     holdout = slice(len(X) - 2, None)
     error = (stopped.predict(X) - targets)[holdout][valid[holdout]]

@@ -50,8 +50,9 @@ def test_outputs_several_steps_ahead_are_later_rows_of_a_column():
     n_rows = 57
     y = np.column_stack([3 * series[lead : lead + n_rows, 1] + 1 for lead in range(4)])
     for columns in (None, [1, 1, 1, 1]):
-        found, scales, shifts = fit_affine_target(series[:n_rows], y, columns)
+        found, scales, shifts, steps = fit_affine_target(series[:n_rows], y, columns)
         assert found == [1, 1, 1, 1]
+        assert steps == [0, 1, 2, 3]
         np.testing.assert_allclose(scales, 3)
         np.testing.assert_allclose(shifts, 1)
     with pytest.raises(ValueError, match="Outputs of several steps ahead are"):

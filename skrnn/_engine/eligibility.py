@@ -46,6 +46,8 @@ SAMPLE_WISE_LAYERS = TIMESTEP_WISE | {
     keras.layers.RepeatVector,
     keras.layers.Cropping1D,
     keras.layers.ZeroPadding1D,
+    keras.layers.UnitNormalization,
+    keras.layers.GlobalAveragePooling1D,
 }
 
 
@@ -109,9 +111,10 @@ def _is_sample_wise(layer, model):
     if isinstance(layer, keras.layers.Bidirectional) and has_active_dropout(layer.forward_layer):
         return is_called_once
     activation = getattr(layer, "activation", None)
+    has_any_axis = type(layer) is keras.layers.UnitNormalization
     return (
         type(layer) in SAMPLE_WISE_LAYERS
-        and getattr(layer, "axis", -1) in (-1, [-1])
+        and (has_any_axis or getattr(layer, "axis", -1) in (-1, [-1]))
         and (activation is None or is_keras_function(activation))
     )
 

@@ -17,9 +17,12 @@ from ..networks.checks import check_keras_name, check_network
 from ..networks.custom_cells import custom_objects_of
 from ..networks.initialize import reseed
 from ..networks.residual import (
+    BASE,
+    LINEAR,
+    WEIGHT,
     add_residual_baseline,
+    frozen_layer,
     remove_residual_baseline,
-    residual_baseline_layer,
     set_residual_baseline,
 )
 from .cache import (
@@ -69,7 +72,7 @@ class Network:
     input_dtype : str
         The dtype of its windows.
     baseline : tuple or None
-        The columns, scales and shifts of `add_residual_baseline`.
+        The columns, scales, shifts and coefficients of `add_residual_baseline`.
 
     Attributes
     ----------
@@ -89,9 +92,9 @@ class Network:
         self.settings = settings
         self.input_dtype = input_dtype
         self.baseline = baseline
-        frozen = [] if baseline is None else residual_baseline_layer(model).variables
-        self._baseline_indices = {
-            i for i, v in enumerate(variables_of(model)) if any(v is w for w in frozen)
+        self._frozen_indices = {
+            name: [i for i, v in enumerate(variables_of(model)) if any(v is w for w in variables)]
+            for name, variables in _frozen_variables(model).items()
         }
         self.epochs_done = 0
         self.n_outputs = int(model.output_shape[-1])
@@ -132,6 +135,15 @@ class Network:
         state._drop_runtime_state()
         return vars(state)
 
+    def __setstate__(self, state):
+        if state["baseline"] is not None and "_frozen_indices" not in state:
+            raise ValueError(
+                "This pickle contains a network with a base forecast (residual=True) of an earlier "
+                "version of skrnn, which cannot be loaded: fit the estimator again, or load it "
+                "with the version that it was fitted with."
+            )
+        vars(self).update(state)
+
     # The model and its values
 
     @property
@@ -162,6 +174,36 @@ class Network:
         """Return the values of all variables, in the order of `variables_of`."""
         model = self._current_model()
         return self._values if model is None else values_of(variables_of(model))
+
+    def weights(self) -> np.ndarray:
+        """Return the weight of the network in each output of a model with a base forecast."""
+        (index,) = self._frozen_indices[WEIGHT]
+        return np.diagonal(self.values()[index]).astype(np.float64)
+
+    def set_weights(self, weights: np.ndarray) -> None:
+        """Set the weight of the network in each output of a model with a base forecast."""
+        self._set_frozen(WEIGHT, [np.diag(weights)])
+
+    def set_coefficients(self, coefficients: np.ndarray) -> None:
+        """Set the coefficients and intercepts of the linear base forecast."""
+        self._set_frozen(LINEAR, [coefficients[:-1], coefficients[-1]])
+
+    def coefficients(self) -> np.ndarray | None:
+        """Return the coefficients and intercepts of the linear base forecast, if there is one."""
+        if LINEAR not in self._frozen_indices:
+            return None
+        values = self.values()
+        return np.vstack([values[index] for index in self._frozen_indices[LINEAR]])
+
+    def _set_frozen(self, name, arrays):
+        """Set the variables of a frozen layer of the base forecast."""
+        values = [*self.values()]
+        for index, array in zip(self._frozen_indices[name], arrays, strict=True):
+            values[index] = np.asarray(array, values[index].dtype)
+        if self._current_model() is None:
+            self._values, self._tensors = values, None
+        else:
+            assign(variables_of(self._current_model()), values)
 
     def _current_optimizer_values(self):
         optimizer = getattr(self._current_model(), "optimizer", None)
@@ -334,7 +376,7 @@ class Network:
         ----------
         X : WindowArray or ndarray of shape (n_samples, n_timesteps, n_features)
         without_baseline : bool, default=False
-            Whether to return the change from the baseline alone.
+            Whether to return the change from the last value alone.
 
         Returns
         -------
@@ -347,7 +389,7 @@ class Network:
         predictor, values = self.compiled_program(Predictor)
         if without_baseline:
             values = [
-                tf.zeros_like(value) if i in self._baseline_indices else value
+                tf.zeros_like(value) if i in self._frozen_indices[BASE] else value
                 for i, value in enumerate(values)
             ]
         return predictor(values, X)
@@ -403,6 +445,12 @@ class Network:
         return np.concatenate(outputs)
 
 
+def _frozen_variables(model):
+    """Return the variables of the frozen layers of a base forecast, by name."""
+    layers = {name: frozen_layer(model, name) for name in (BASE, LINEAR, WEIGHT)}
+    return {name: layer.variables for name, layer in layers.items() if layer is not None}
+
+
 def copy_optimizer(optimizer, **settings):
     """Return a copy of an optimizer with some settings replaced."""
     config = optimizer.get_config()
@@ -437,7 +485,8 @@ def build_network(
     build : callable
         A builder in `networks`, called with all options and `seed` if `builder` is None.
     baseline : tuple or None
-        Columns, scales and shifts of the base forecast, as in `add_residual_baseline`.
+        Columns, scales, shifts and coefficients of the base forecast, as in
+        `add_residual_baseline`.
     seed, settings, input_dtype
         As in `Network`.
     sequence : bool, default=False
@@ -449,7 +498,8 @@ def build_network(
     """
     key = None
     if builder is None and _is_plain(options):
-        key = build, repr(options), baseline is not None, global_settings()
+        has_coefficients = baseline is not None and baseline[3] is not None
+        key = build, repr(options), baseline is not None, has_coefficients, global_settings()
     model = None if key is None else templates.take(key)
     if model is None:
         with default_seeds(seed):  # of layers without a seed
@@ -460,7 +510,8 @@ def build_network(
                 shape, n_outputs = options["input_shape"], options["n_outputs"]
                 model = check_network(model, shape, n_outputs, sequence, probabilities)
             if baseline is not None:
-                model = add_residual_baseline(model, *baseline)
+                scale_windows = bool(options.get("scale_windows"))
+                model = add_residual_baseline(model, *baseline, scale_windows=scale_windows)
     else:
         reseed(model, seed)
         if baseline is not None:

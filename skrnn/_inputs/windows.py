@@ -6,7 +6,6 @@ from numbers import Number
 from typing import Any
 
 import numpy as np
-from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 
 from .._checks import check_no_panel, check_numeric
@@ -309,7 +308,7 @@ def check_outputs(estimator: Any, X: Any, y: Any) -> tuple[np.ndarray, int]:
     X : WindowArray, or array-like of shape (n_samples, ...)
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), or None
         If None, the series of a WindowArray is used. The targets of incomplete windows may be
-        missing.
+        missing, as may those of several steps ahead in the last rows.
 
     Returns
     -------
@@ -322,10 +321,27 @@ def check_outputs(estimator: Any, X: Any, y: Any) -> tuple[np.ndarray, int]:
     check_n_samples(X, y)
     if y.ndim not in (1, 2) or y.size == 0:
         raise ValueError(f"y must be of shape (n,) or (n, n_outputs), got {y.shape}.")
-    skip = n_incomplete(X)
-    check_no_nan(y, skip)
-    check_array(y[skip:], ensure_2d=False, input_name="y", estimator=estimator)
+    known = slice(n_incomplete(X), len(y) - n_unknown(y))
+    check_no_nan(y[: known.stop], known.start)
+    check_array(y[known], ensure_2d=False, input_name="y", estimator=estimator)
     return y.reshape(len(y), -1), y.ndim
+
+
+def n_unknown(y: np.ndarray) -> int:
+    """Return the number of last rows in which not all steps ahead are known, as in `steps_ahead`.
+
+    Their last columns are NaN, but not the first one, and each row has more of them than the row
+    before it.
+    """
+    if y.ndim != 2 or y.shape[1] < 2 or y.dtype.kind != "f":
+        return 0
+    missing = np.isnan(y[max(0, len(y) - y.shape[1] + 1) :])
+    n_missing = missing.sum(axis=1)
+    n_rows = len(missing) - int(np.max(np.flatnonzero(n_missing == 0), initial=-1)) - 1
+    missing, n_missing = missing[len(missing) - n_rows :], n_missing[len(missing) - n_rows :]
+    are_last = (np.diff(missing.astype(int), axis=1) >= 0).all()
+    is_triangle = are_last and not missing[:, 0].any() and (np.diff(n_missing) > 0).all()
+    return n_rows if is_triangle else 0
 
 
 def check_no_nan(y: np.ndarray, skip: int = 0) -> None:
@@ -408,10 +424,13 @@ def score_windows(estimator: Any, X: Any, y: Any = None, sample_weight: Any = No
     if y is not None:
         check_numeric(y, "y")
         check_n_samples(X, y)
-        check_array(y, ensure_2d=False, dtype=None, input_name="y")
+        settings = {"ensure_2d": False, "dtype": None, "input_name": "y"}
+        y = check_array(y, ensure_all_finite=False, **settings)
+        n_known = len(y) - n_unknown(y)
+        y = check_array(y[:n_known], **settings)
         if sample_weight is not None:
-            sample_weight = check_row_weights(X, sample_weight)
-        return RegressorMixin.score(estimator, X, y, sample_weight)
+            sample_weight = check_row_weights(X, sample_weight)[:n_known]
+        return r2_score(y, estimator.predict(X)[:n_known], sample_weight=sample_weight)
     skip = n_incomplete(X)
     check_complete_windows(num_samples(X), skip)
     y, _ = check_outputs(estimator, X, y)
@@ -428,7 +447,17 @@ def window_regressor_tags(tags: Any) -> Any:
     return tags
 
 
-def purged_time_split(X: Any, rows: range, fraction: float) -> tuple[range, range]:
+def n_purged(X: Any, max_step: int = 0) -> int:
+    """Return the number of windows before a holdout that share rows with it; 0 for arrays.
+
+    The targets are up to `max_step` rows later than the row of the window.
+    """
+    return X.window_length + X.horizon - 1 + max_step if is_windows(X) else 0
+
+
+def purged_time_split(
+    X: Any, rows: range, fraction: float, max_step: int = 0
+) -> tuple[range, range]:
     """Split rows in time, and purge the windows that share rows with the holdout.
 
     Parameters
@@ -444,12 +473,12 @@ def purged_time_split(X: Any, rows: range, fraction: float) -> tuple[range, rang
     train, holdout : ranges
     """
     n_holdout = max(1, round(fraction * len(rows)))
-    n_purged = X.window_length + X.horizon - 1 if is_windows(X) else 0
-    n_train = len(rows) - n_holdout - n_purged
+    n_shared = n_purged(X, max_step)
+    n_train = len(rows) - n_holdout - n_shared
     if n_train < 1:
         raise ValueError(
             f"early_stopping with validation_fraction={fraction} holds out {n_holdout} of "
-            f"{len(rows)} complete windows, and {n_purged} more share rows with them: "
+            f"{len(rows)} complete windows, and {n_shared} more share rows with them: "
             f"{max(0, n_train)} are left to train on. Fit on more rows, or set "
             "early_stopping=False."
         )

@@ -91,7 +91,7 @@ def naive_forecast(windows: WindowArray | None, y: np.ndarray) -> np.ndarray | N
     if known.sum() < 3:  # a line fits any two points exactly
         return None
     try:
-        columns, scales, shifts = fit_affine_target(target, rows)
+        columns, scales, shifts, _ = fit_affine_target(target, rows)
     except ValueError:
         return None
     return (window_value(windows, columns) * scales + shifts).reshape(y.shape)

@@ -209,6 +209,8 @@ class GradientFlowDisplay(Display):
             pipeline, `TransformedTargetRegressor` or search that contains one.
         X : array-like
             Input of `predict`. Incomplete windows are excluded.
+            If there is a base forecast, the gradient is that of the change that the network
+            predicts, with respect to the inputs of its first recurrent layer.
         untrained : bool, default=True
             Whether to also plot an untrained network: a copy whose trainable weights are
             reinitialized by the same initializers.
@@ -252,15 +254,38 @@ class GradientFlowDisplay(Display):
         if name is None and getattr(fitted, "network", None) is None:
             name = getattr(fitted, "cell", None)
             name = getattr(name, "__name__", name)
+        network, windows = _without_base_forecast(fitted, windows)
         return cls.from_network(
-            fitted.model_,
+            network,
             windows,
-            untrained=reinitialized_clone(fitted.model_) if untrained else None,
+            untrained=reinitialized_clone(network) if untrained else None,
             n_windows=n_windows,
             name=name if isinstance(name, str) else None,
             ax=ax,
             **style,
         )
+
+
+def _without_base_forecast(estimator, windows):
+    """Return the network of an estimator without its base forecast, and its inputs.
+
+    The inputs of the networks of `build_rnn` are those of the first recurrent layer, such as
+    windows relative to their last row.
+    """
+    import keras
+
+    from ..networks.residual import WEIGHT, frozen_layer
+
+    model = estimator.model_
+    weight = frozen_layer(model, WEIGHT)
+    if weight is None:
+        return model, windows
+    is_recurrent = keras.layers.RNN, keras.layers.Bidirectional
+    recurrent = [layer for layer in model.layers if isinstance(layer, is_recurrent)]
+    if estimator.network is not None or not recurrent:
+        return keras.Model(model.inputs[0], weight.input), windows
+    inputs = keras.Model(model.inputs[0], recurrent[0].input)(np.asarray(windows))
+    return keras.Model(recurrent[0].input, weight.input), np.asarray(inputs)
 
 
 def _check_norms(name, norms):

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
+from .._shrinkage import long_run_variance
 from ._seasonality import pooled_seasonal_indices
 from ._series import PanelSeries
-from ._unit_root import ar1_coefficient, long_run_variance, mean_reversion_weight
+from ._unit_root import ar1_coefficient, mean_reversion_weight
 
 # The logarithm is taken only if it reduces the variation of the spread to this fraction.
 _LOG_IMPROVEMENT = 0.9

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .._shrinkage import james_stein_weight
 from ..regression import RNNRegressor
-from ._unit_root import long_run_variance
 
 # The default number of epochs has about this many gradient steps, within these limits.
 _GRADIENT_STEPS = 500
@@ -351,40 +351,3 @@ class Strategy:
 def _count_epochs(fraction, epochs):
     """Return a fraction of the number of epochs, at least 1."""
     return max(1, round(fraction * epochs))
-
-
-def james_stein_weight(predictions: np.ndarray, targets: np.ndarray, times: np.ndarray) -> float:
-    """Return the weight, from 0 to 1, of predictions that are added to a naive forecast.
-
-    It is the least squares weight, times the positive part of the James-Stein factor 1 - (variance
-    of the mean gain) / (mean gain)². The gain is the reduction of the squared error at a forecast
-    origin, so the weight is zero if the mean gain is not larger than its standard error. The
-    long-run variance accounts for overlapping forecasts of successive origins.
-
-    Parameters
-    ----------
-    predictions : ndarray of shape (n_windows, n_steps, n_columns)
-    targets : ndarray of shape (n_windows, n_steps, n_columns)
-        NaN after the end of a series.
-    times : ndarray of int, of shape (n_windows,)
-        Forecast origins.
-    """
-    is_known = np.isfinite(targets)
-    predictions = np.where(is_known, predictions, 0.0)
-    targets = np.where(is_known, targets, 0.0)
-    total = np.sum(predictions**2)
-    if total == 0:
-        return 0.0
-    weight = np.clip(np.sum(predictions * targets) / total, 0, 1)
-    gains = targets**2 - (targets - weight * predictions) ** 2
-    # Relative to the mean square of each step, as the last origins have fewer known steps.
-    squares = np.sum(targets**2, axis=0) / np.maximum(is_known.sum(axis=0), 1)
-    gains /= np.where(squares > 0, squares, 1.0)
-    counts = np.bincount(times, is_known.sum(axis=(1, 2)))
-    gains = np.bincount(times, gains.sum(axis=(1, 2)))[counts > 0] / counts[counts > 0]
-    mean = gains.mean()
-    if mean <= 0:
-        return 0.0
-    n_lags = min(predictions.shape[1], len(gains)) - 1
-    variance = long_run_variance(gains - mean, n_lags) / len(gains)
-    return float(weight * max(0.0, 1 - variance / mean**2))

@@ -126,31 +126,3 @@ def ar1_coefficient(values: np.ndarray, n_steps: int) -> float:
     grid = np.linspace(0, 1, 101)
     powers = grid[:, None] ** steps
     return float(grid[np.argmin(powers**2 @ variances - 2 * powers @ covariances)])
-
-
-def long_run_variance(deviations: np.ndarray, n_lags: int) -> np.ndarray:
-    """Return the variance of autocorrelated values by the estimator of Newey and West [1]_.
-
-    Divided by n_rows it is the variance of their mean.
-
-    Parameters
-    ----------
-    deviations : ndarray of shape (n_rows,) or (n_rows, n_columns)
-        Deviations from the mean.
-    n_lags : int
-        Number of autocovariances to add to the variance.
-
-    Returns
-    -------
-    variance : float or ndarray of shape (n_columns,)
-
-    References
-    ----------
-    .. [1] W. K. Newey, K. D. West (1987). A simple, positive semi-definite, heteroskedasticity and
-       autocorrelation consistent covariance matrix. Econometrica 55(3).
-    """
-    variance = np.mean(deviations**2, axis=0)
-    for lag in range(1, n_lags + 1):
-        autocovariance = np.sum(deviations[lag:] * deviations[:-lag], axis=0) / len(deviations)
-        variance = variance + 2 * (1 - lag / (n_lags + 1)) * autocovariance
-    return variance

@@ -10,6 +10,7 @@ from .._checks import MASKED
 from .._parameters import Cell, Units
 from .checks import output_policy
 from .initialize import initialize_embeddings
+from .residual import relative_windows, scale_by_spread
 from .stack import StackKeywords, StackOptions, output_layer, stack_builder, stack_recurrent_layers
 
 
@@ -22,6 +23,9 @@ def build_rnn(
     *,
     output: str = "last",
     masking: bool = False,
+    center_windows: bool | Sequence[int] = False,
+    scale_windows: bool = False,
+    segment_length: int | None = None,
     meta: Mapping[str, Any] | None = None,
     **stack_options: Unpack[StackKeywords],
 ) -> keras.Model:
@@ -43,6 +47,15 @@ def build_rnn(
     masking : bool, default=False
         Whether to skip masked time steps, whose features are all `MASKED`. The network then accepts
         sequences of any length.
+    center_windows : bool or sequence of int, default=False
+        Whether to subtract the last row from each window [6]_. A sequence contains the indices of
+        the features to subtract.
+    scale_windows : bool, default=False
+        Whether to divide each feature of a window, relative to its last row, by its root mean
+        square [7]_. The outputs are then in these units.
+    segment_length : int, default=None
+        Number of rows in a time step of the recurrent layers: each window is split into segments of
+        this many consecutive rows [8]_. If None, each row is a time step.
     meta : dict, default=None
         Metadata that scikeras passes. If `input_shape` and `n_outputs` are None, they are taken
         from it, so that ``scikeras.wrappers.KerasRegressor(model=build_rnn, model__units=32)``
@@ -59,7 +72,8 @@ def build_rnn(
     ------
     ValueError
         If `cell`, `activation` or `recurrent_initializer` is unknown, `cell` does not return a
-        recurrent cell, `units` is not positive, or the shapes are missing.
+        recurrent cell, `units` is not positive, the shapes are missing, or windows cannot be split
+        into segments.
 
     See Also
     --------
@@ -92,6 +106,13 @@ def build_rnn(
        recurrent neural networks. NeurIPS.
     .. [5] Q. V. Le, N. Jaitly, G. E. Hinton (2015). A simple way to initialize recurrent networks
        of rectified linear units. arXiv:1504.00941.
+    .. [6] A. Zeng, M. Chen, L. Zhang, Q. Xu (2023). Are transformers effective for time series
+       forecasting? AAAI Conference on Artificial Intelligence.
+    .. [7] T. Kim et al. (2022). Reversible instance normalization for accurate time-series
+       forecasting against distribution shift. International Conference on Learning
+       Representations.
+    .. [8] S. Lin et al. (2023). SegRNN: Segment recurrent neural network for long-term time series
+       forecasting. arXiv:2308.11200.
 
     Examples
     --------
@@ -112,10 +133,53 @@ def build_rnn(
     options = StackOptions(cell, units, **stack_options)
     shape = tuple(input_shape)
     shape = shape if len(shape) == 2 else (*shape, 1)
+    is_centered = scale_windows or np.any(center_windows) or np.ndim(center_windows) > 0
+    if is_centered or segment_length is not None:
+        _check_fixed_windows(masking, shape[0], output, segment_length)
     inputs = keras.Input((None, shape[1]) if masking else shape)
     x = _mask(inputs) if masking else inputs
+    if is_centered:
+        x = _normalize(x, center_windows, scale_windows)
+    if segment_length is not None:
+        x = _split_into_segments(x, segment_length)
     x = stack_recurrent_layers(x, options, sequences=output == "sequence")
     return keras.Model(inputs, output_layer(n_outputs, options)(x))
+
+
+def _check_fixed_windows(masking, n_timesteps, output, segment_length):
+    """Raise a ValueError if windows cannot be centered, scaled or split into segments."""
+    if masking or n_timesteps is None:
+        raise ValueError(
+            "center_windows, scale_windows and segment_length need windows of a fixed length "
+            "without masked time steps. Set them to False, False and None for sequences of unequal "
+            "lengths, and for chunk_length with output='sequence'."
+        )
+    if segment_length is not None and output == "sequence":
+        raise ValueError(
+            f"segment_length={segment_length} with output='sequence' would return an output for "
+            "each segment, not for each time step. Set segment_length=None."
+        )
+
+
+def _normalize(window, center_windows, scale_windows):
+    """Return windows relative to their last row, divided by their spread if `scale_windows`."""
+    if scale_windows:
+        return scale_by_spread(relative_windows(window))
+    features = np.full(window.shape[2], np.ndim(center_windows) == 0)
+    if np.ndim(center_windows):
+        features[list(center_windows)] = True
+    return relative_windows(window, features)
+
+
+def _split_into_segments(x, length):
+    """Return a tensor of shape (n_samples, n_timesteps // length, length * n_features)."""
+    _, n_timesteps, n_features = x.shape
+    if n_timesteps % length:
+        raise ValueError(
+            f"segment_length={length} does not divide the {n_timesteps} rows of a window. Use a "
+            "window_length that is a multiple of segment_length."
+        )
+    return keras.layers.Reshape((n_timesteps // length, length * n_features))(x)
 
 
 def _mask(inputs):

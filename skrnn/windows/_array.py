@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeGuard
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from .._checks import check_array_like
+from .._checks import check_array_like, check_numeric
 
 # Maximum number of rows that a window may extend before a series that is shorter.
 _MAX_PADDING = 100_000
@@ -394,3 +394,59 @@ def check_series_shape(X):
             "Expected a series X of shape (n_samples, n_features), or (n_samples,) for one "
             f"feature, got shape {tuple(X.shape)}. Reshape your data to one row for each time step."
         )
+
+
+def steps_ahead(y: ArrayLike, n_steps: int) -> np.ndarray:
+    """Return the next rows of a series as the targets of each row, to forecast several steps ahead.
+
+    Output row i contains rows i to ``i + n_steps - 1`` of y. Behind a `WindowTransformer` with
+    ``horizon=1``, a regressor that is fitted to these targets predicts 1 to `n_steps` steps ahead.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or (n_samples, n_columns)
+        The series, one row per time step, oldest first.
+    n_steps : int
+        Number of steps ahead, at least 1.
+
+    Returns
+    -------
+    targets : ndarray of shape (n_samples, n_steps * n_columns)
+        All columns of the first step, followed by those of the next step. The last ``n_steps - 1``
+        rows contain NaN where the row is not observed yet. `RNNRegressor` and
+        `CompleteWindowsRegressor` exclude them from training and scores. Drop them before other
+        estimators, scorers and cross-validation. The targets of the last training rows of a split
+        contain test rows. `backtest` excludes these targets.
+
+    Raises
+    ------
+    ValueError
+        If `y` is not 1-D or 2-D, is empty or does not contain numbers, or if `n_steps` is not an
+        int of at least 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn import steps_ahead
+    >>> steps_ahead(np.arange(4.0), 2)
+    array([[ 0.,  1.],
+           [ 1.,  2.],
+           [ 2.,  3.],
+           [ 3., nan]])
+    """
+    check_array_like(y, "y")
+    check_numeric(y, "y")
+    values = np.asarray(as_column(y))
+    if values.ndim != 2 or not values.size:
+        raise ValueError(
+            f"y must be of shape (n_samples,) or (n_samples, n_columns) with at least one row, got "
+            f"shape {np.shape(y)}."
+        )
+    is_int = isinstance(n_steps, Integral) and not isinstance(n_steps, (bool, np.bool_))
+    if not is_int or n_steps < 1:
+        raise ValueError(f"n_steps must be an int of at least 1, got {n_steps!r}.")
+    values = values.astype(np.result_type(values.dtype, np.float32), copy=False)
+    unknown = np.full((n_steps - 1, values.shape[1]), np.nan, values.dtype)
+    series = np.concatenate([values, unknown])
+    rows = np.lib.stride_tricks.sliding_window_view(series, n_steps, axis=0)
+    return rows.transpose(0, 2, 1).reshape(len(values), -1)

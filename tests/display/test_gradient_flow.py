@@ -72,7 +72,7 @@ def series():
 
 @pytest.fixture(scope="module")
 def model(series):
-    rnn = RNNRegressor("gru", 4, epochs=2, random_state=0)
+    rnn = RNNRegressor("gru", 4, epochs=2, residual=False, random_state=0)
     return make_pipeline(MinMaxScaler(), WindowTransformer(6), rnn).fit(series, series)
 
 
@@ -96,13 +96,33 @@ def test_two_estimators_on_the_same_axes(model, series):
     assert labels == ["gru", "other", "other, untrained"]
 
 
-def test_residual_baseline_is_not_reinitialized(series):
-    """The baseline, which is not trainable, contributes a gradient of 1 to the last step only."""
-    rnn = RNNRegressor("rnn", 4, epochs=2, random_state=0, residual=True)
+@pytest.mark.parametrize("residual", [True, "linear"])
+def test_base_forecasts_are_not_part_of_the_gradient(residual, series):
+    """The gradient is that of the network alone, with respect to windows relative to their end."""
+    rnn = RNNRegressor("rnn", 4, epochs=2, random_state=0, residual=residual)
     model = make_pipeline(MinMaxScaler(), WindowTransformer(6), rnn).fit(series, series)
     display = GradientFlowDisplay.from_estimator(model, series)
-    assert display.untrained_norms[0] > 0.5
-    assert display.untrained_norms[0] > display.untrained_norms[1:].max()
+    windows = model[:2].transform(series)
+    windows = np.array(windows[windows.n_incomplete :])
+    network = build_rnn((6, 1), 1, "rnn", 4)
+    network.set_weights([weights.numpy() for weights in rnn.model_.trainable_variables])
+    expected = GradientFlowDisplay.from_network(network, windows - windows[:, -1:]).norms
+    np.testing.assert_allclose(display.norms, expected, rtol=1e-4)
+    assert display.untrained_norms.min() > 0
+
+
+def test_base_forecasts_of_custom_networks_are_not_part_of_the_gradient(series):
+    def build(input_shape, n_outputs):
+        return build_rnn(input_shape, n_outputs, "rnn", 4, seed=0)
+
+    rnn = RNNRegressor(network=build, epochs=2, random_state=0, residual=True)
+    model = make_pipeline(MinMaxScaler(), WindowTransformer(6), rnn).fit(series, series)
+    display = GradientFlowDisplay.from_estimator(model, series)
+    windows = model[:2].transform(series)
+    network = build_rnn((6, 1), 1, "rnn", 4)
+    network.set_weights([weights.numpy() for weights in rnn.model_.trainable_variables])
+    expected = GradientFlowDisplay.from_network(network, windows[windows.n_incomplete :]).norms
+    np.testing.assert_allclose(display.norms, expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("relative", [True, False])

@@ -18,8 +18,9 @@ class BatchCallback(keras.callbacks.Callback):
 
 
 def make_rnn(cell="rnn", units=2, **parameters):
-    """Return an estimator with a network that is compiled and trained quickly."""
+    """Return an estimator with a plain network that is compiled and trained quickly."""
     defaults = {"epochs": 2, "batch_size": 16, "learning_rate": 0.01, "random_state": 0}
+    defaults |= {"residual": False, "early_stopping": False}
     return RNNRegressor(cell, units, **(defaults | parameters))
 
 

@@ -35,6 +35,9 @@ ARCHITECTURE = {
     "l2": 0.1,
     "recurrent_l2": 0.1,
     "masking": True,
+    "center_windows": True,
+    "scale_windows": True,
+    "segment_length": 2,
 }
 
 
@@ -226,6 +229,9 @@ CHANGES_PROGRAM = {
     "l2": 0.1,
     "recurrent_l2": 0.1,
     "residual": True,
+    "center_windows": True,
+    "scale_windows": True,
+    "segment_length": 2,
     "network": build_sequential,
     "optimizer": keras.optimizers.SGD(momentum=0.9),
     "loss": keras.losses.Huber(0.1),
@@ -264,7 +270,8 @@ def variations():
 
 def fit(variation):
     """Fit a network that one setting of which is varied."""
-    rnn = make_rnn(**({"epochs": 1} | variation))
+    defaults = {"epochs": 1, "residual": "scale_windows" in variation}
+    rnn = make_rnn(**(defaults | variation))
     if variation.get("output") == "sequence":
         X = np.asarray(WINDOWS)[4:]
         return rnn.fit(X, X[:, :, 0])

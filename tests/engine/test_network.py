@@ -406,7 +406,14 @@ def test_a_learning_rate_of_numpy_is_that_of_each_fit():
 # New networks
 
 
-@pytest.mark.parametrize("baseline", [None, ([0], [2.0], [1.0])], ids=["plain", "residual"])
+COEFFICIENTS = np.arange(5.0)[:, None]
+
+
+@pytest.mark.parametrize(
+    "baseline",
+    [None, ([0], [2.0], [1.0], None), ([0], [2.0], [1.0], COEFFICIENTS)],
+    ids=["plain", "residual", "linear"],
+)
 @pytest.mark.parametrize("options", [{"dropout": 0.2}, {"bidirectional": True}], ids=label)
 def test_networks_of_reused_models_are_those_of_new_ones(options, baseline):
     options = {"input_shape": (4, 1), "n_outputs": 1, "cell": "rnn", "units": 2} | options

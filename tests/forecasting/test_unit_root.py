@@ -5,7 +5,6 @@ from numpy.testing import assert_allclose
 from skrnn.forecasting._unit_root import (
     ar1_coefficient,
     dickey_fuller,
-    long_run_variance,
     mean_reversion_weight,
 )
 
@@ -63,16 +62,3 @@ def test_ar1_coefficient():
     assert ar1_coefficient((-1.0) ** np.arange(30), 1) == 0
     coefficients = [ar1_coefficient(values, 12) for values in autoregressions(0.7, 400, 5)]
     assert_allclose(np.mean(coefficients), 0.7, atol=0.1)
-
-
-def test_long_run_variance_equals_a_naive_loop():
-    values = np.random.default_rng(0).normal(size=(20, 2))
-    for column in range(2):
-        x = values[:, column]
-        expected = np.mean(x * x)
-        for lag in (1, 2, 3):
-            products = [x[i] * x[i - lag] for i in range(lag, 20)]
-            expected += 2 * (1 - lag / 4) * sum(products) / 20
-        assert_allclose(long_run_variance(values, 3)[column], expected)
-        assert_allclose(long_run_variance(x, 3), expected)
-    assert_allclose(long_run_variance(x, 0), np.mean(x**2))

@@ -16,6 +16,7 @@ from skrnn import (
     backtest,
     skill_score,
     sliding_windows,
+    steps_ahead,
 )
 from skrnn.text import CrossEntropy
 
@@ -34,6 +35,14 @@ def fit_regressor(series: npt.NDArray[np.float64]) -> float:
     skill = skill_score(windows.target, y_pred, y_naive=y_naive)
     assert_type(skill, float)
     return skill + losses[0] + sum(scores) + n_epochs + n_parameters + rnn.score(windows)
+
+
+def fit_several_steps(series: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    windows, y = sliding_windows(series, window_length=10), steps_ahead(series, 3)
+    rnn = RNNRegressor(residual="linear", center_windows=[0], segment_length=5)
+    rnn.set_params(early_stopping="auto", scale_windows=True).fit(windows, y)
+    weights: npt.NDArray[np.float64] = rnn.network_weight_
+    return weights
 
 
 def run_backtest(rnn: RNNRegressor, series: npt.NDArray[np.float64]) -> float:
