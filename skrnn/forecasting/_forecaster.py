@@ -1,7 +1,8 @@
 """RNNForecaster: recurrent neural networks as an sktime forecaster."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from sktime.forecasting.base import BaseForecaster
 from .._checks import check_numeric
 from .._parameters import POSITIVE_INT, RANDOM_STATE, Cell, Units
 from .._sklearn_compat import HasMethods, Interval, StrOptions
-from ._panel_model import PanelModel
+from ._panel_model import PanelMember, PanelModel
 from ._series import (
     ADVICE_ON_GAPS,
     PanelSeries,
@@ -43,13 +44,16 @@ _CONSTRAINTS: dict[str, list] = {
     "strategy": [StrOptions({"multioutput", "recursive", "direct"})],
     "decoder": [StrOptions({"dense", "recurrent"})],
     "residual": [bool],
-    "seasonal": [StrOptions({"indices", "difference"}), None],
+    "seasonal": [StrOptions({"auto", "indices", "difference", "window"}), None],
+    "units": [POSITIVE_INT, tuple, list, None],
+    "loss": [str, Callable, None],
+    "learning_rate": [StrOptions({"auto"}), Real, None],
     "log": [StrOptions({"auto"}), bool],
     "scaler": [StrOptions({"series"}), _INVERTIBLE, None],
     "transformer": [_INVERTIBLE, None],
     "n_networks": [POSITIVE_INT],
     "epochs": [POSITIVE_INT, None],
-    "batch_size": [POSITIVE_INT],
+    "batch_size": [POSITIVE_INT, None],
     "early_stopping": [bool],
     "validation_fraction": [Interval(Real, 0, 0.5, closed="right")],
     "random_state": RANDOM_STATE,
@@ -59,22 +63,25 @@ _CONSTRAINTS: dict[str, list] = {
 class RNNForecaster(BaseForecaster):
     """Forecast single series and panels with recurrent neural networks.
 
-    Seasonality and drift are removed from each series, and the series are split into windows. The
-    last row of each window is subtracted from the window and from the rows that follow it. The
-    network is trained to predict the following rows from the window. One network is trained on all
-    series of a panel. Seasonal indices, drift and scale are estimated for each series. The number
-    of epochs, the weight of the network in the forecast and the width of the prediction intervals
-    are estimated on a holdout at the end of the series. A new network is then trained on all rows.
+    Several models remove seasonality in different ways: by seasonal indices, by the difference to
+    the season before, or window by window. Each model has a base forecast without a network, and
+    a network that predicts the deviations from the base forecast. One network is trained on all
+    series of a panel. The number of epochs, the weights of the base forecasts, the networks and the
+    naive forecasts in the average of all forecasts, and the width of the prediction intervals are
+    estimated on a holdout at the end of the series. Networks with a positive weight are then
+    trained again on all rows.
 
     Parameters
     ----------
     window_length : int, default=None
         Number of rows in a window. If None, it is 12 without seasonality, and otherwise `sp`, but
-        at least 8 and at most 48. It is halved until there are at least 12 windows.
+        at least 8 and at most 48, halved until there are at least 12 windows. With
+        ``seasonal="window"``, it is 2 to 8 seasons, or 24 rows without seasonality.
     cell : str, class or callable, default="gru"
         Recurrent cell, as in `RNNRegressor`.
-    units : int or sequence of int, default=16
-        Number of units of each recurrent layer.
+    units : int or sequence of int, default=None
+        Number of units of each recurrent layer. If None, it is 16, and with ``seasonal="window"``
+        32 to 128, depending on the number of windows.
     sp : int, default=1
         Seasonal periodicity in rows, such as 12 for monthly series. If 1, there is no seasonality.
     strategy : {"multioutput", "recursive", "direct"}, default="multioutput"
@@ -89,10 +96,15 @@ class RNNForecaster(BaseForecaster):
     residual : bool, default=True
         Whether to subtract the last row from each window, and to predict the residuals of the naive
         forecast. Training starts at the naive forecast.
-    seasonal : {"indices", "difference", None}, default="indices"
+    seasonal : {"auto", "indices", "difference", "window", None}, default="auto"
         How to remove seasonality: "indices" subtracts seasonal indices, and "difference" subtracts
         the value one season earlier. If None, seasonality is not removed. The seasonal indices of a
-        panel are shrunk towards a shared shape [3]_.
+        panel are shrunk towards a shared shape [3]_. With "window", each window is divided by its
+        spread around the mean of its last season [8]_, and split into seasons, each of which is a
+        time step of the network [9]_. "auto" averages the forecasts of "indices", "difference",
+        "window", the last value and the value one season earlier, with weights that are estimated
+        on the holdout. "window" is omitted with another `strategy` than "multioutput" or another
+        `decoder` than "dense", and models that need more rows than there are.
     log : {"auto"} or bool, default="auto"
         Whether to take the logarithm. "auto" takes the logarithm of positive columns whose spread
         grows with their level (criterion of Guerrero [4]_), unless there is a `transformer`.
@@ -108,19 +120,22 @@ class RNNForecaster(BaseForecaster):
         Number of networks with different seeds whose forecasts are averaged.
     dropout : float in [0, 1), default=0.0
         Fraction of the outputs of each recurrent layer to drop during training.
-    loss : str, keras.losses.Loss or callable, default="mse"
-        Training loss.
+    loss : str, keras.losses.Loss or callable, default=None
+        Training loss. If None, it is "mse", and "mae" with ``seasonal="window"``.
     optimizer : str or keras.optimizers.Optimizer, default="adam"
         The optimizer. An instance is copied and not modified.
-    learning_rate : float, default=0.005
-        Learning rate. If None, the default of the optimizer is used.
+    learning_rate : float or "auto", default="auto"
+        Learning rate. If None, the default of the optimizer is used. "auto" is 0.005. With
+        ``seasonal="window"``, it rises to 0.005 and falls again during training.
     epochs : int, default=None
         Maximum number of epochs. If None, it is the number of epochs with about 500 gradient steps,
-        at least 5 and at most 200.
-    batch_size : int, default=32
-        Number of windows per gradient step.
+        at least 5 and at most 200. With ``seasonal="window"``, it is at least 10.
+    batch_size : int, default=None
+        Number of windows per gradient step. If None, it is 32, and with ``seasonal="window"`` 32 to
+        256, depending on the number of windows.
     early_stopping : bool, default=True
-        Whether to select the number of epochs by the loss on the holdout.
+        Whether to select the number of epochs by the loss on the holdout. Not with
+        ``seasonal="window"``, whose learning rate falls until the last epoch.
     validation_fraction : float in (0, 0.5], default=0.2
         Fraction of the rows to hold out. The holdout is at least as long as the horizon and
         contains at most a third of the rows.
@@ -133,9 +148,13 @@ class RNNForecaster(BaseForecaster):
     Attributes
     ----------
     model_ : PanelModel
-        The fitted model. ``model_.strategy.networks`` contains the networks, each an
-        `RNNRegressor`, ``model_.strategy.weights`` their weights in the forecast, and
-        ``model_.errors`` the typical error of each step, in the units of the networks.
+        The fitted model. ``model_.scores`` is a DataFrame with the error of each naive forecast,
+        base forecast and network on the holdout, and its weight in the average.
+        ``model_.members`` contains the models with a positive weight, and ``model_.weights`` their
+        weights, followed by those of the naive forecasts. For each model,
+        ``member.strategy.networks`` contains the networks, each an `RNNRegressor`, and
+        ``member.strategy.weights`` their weights. ``model_.errors`` is the typical error of each
+        step, in the units of the networks.
 
     See Also
     --------
@@ -144,16 +163,26 @@ class RNNForecaster(BaseForecaster):
 
     Notes
     -----
-    **Forecasts.** The drift is the mean change per row. It is shrunk by its standard error, to zero
-    if it is within two standard errors of zero. After seasonality and drift are removed, the
-    forecast h steps ahead is ``weight * network + rho**h * last``. The weight of the network is
-    between zero and one, and zero on a random walk. It is the least squares weight on the holdout,
-    multiplied by the positive part of a James-Stein factor. The naive forecast decays from the last
-    value to the mean with the AR(1) coefficient ``rho``. The coefficient is 1 for a random walk,
-    whose forecast is the last value, and smaller for a mean-reverting series. Because estimates of
-    ``rho`` are biased towards mean reversion, the estimate is averaged with 1. Its weight is the
-    positive part of the James-Stein factor of a Dickey-Fuller test [7]_. The slope of the least
-    squares line is averaged with the drift, with the same weight.
+    **Forecasts.** With "indices" and "difference", the drift is the mean change per row. It is
+    shrunk by its standard error, to zero if it is within two standard errors of zero. After
+    seasonality and drift are removed, the forecast h steps ahead is ``weight * network + rho**h *
+    last``. The weight of the network is between zero and one, and zero on a random walk. It is the
+    least squares weight on the holdout, multiplied by the positive part of a James-Stein factor.
+    The naive forecast decays from the last value to the mean with the AR(1) coefficient ``rho``.
+    The coefficient is 1 for a random walk, whose forecast is the last value, and smaller for a
+    mean-reverting series. Because estimates of ``rho`` are biased towards mean reversion, the
+    estimate is averaged with 1. Its weight is the positive part of the James-Stein factor of a
+    Dickey-Fuller test [7]_. The slope of the least squares line is averaged with the drift, with
+    the same weight.
+
+    With "window", the base forecast is the average of the last value and the value one season
+    earlier, with the least squares weight of each step, plus a ridge regression on the window
+    [10]_. The weight of the network is the same as above.
+
+    The weight of a forecast in the average is proportional to the likelihood of its errors on the
+    holdout, as an Akaike weight, with an effective number of errors that accounts for the overlap
+    of forecasts of several steps. If this number is small, the weights are inversely proportional
+    to the square of the mean squared error. Forecasts with a weight below a tenth are dropped.
 
     **Prediction intervals** are computed by split conformal prediction [5]_ for each step ahead
     [6]_. The absolute errors of the forecasts on the holdout are divided by the typical error of
@@ -208,6 +237,13 @@ class RNNForecaster(BaseForecaster):
        Advances in neural information processing systems 34.
     .. [7] B. E. Hansen (2010). Averaging estimators for autoregressions with a near unit root.
        Journal of Econometrics 158(1).
+    .. [8] T. Kim et al. (2022). Reversible instance normalization for accurate time-series
+       forecasting against distribution shift. International Conference on Learning
+       Representations.
+    .. [9] S. Lin et al. (2023). SegRNN: Segment recurrent neural network for long-term time series
+       forecasting. arXiv:2308.11200.
+    .. [10] A. Zeng, M. Chen, L. Zhang, Q. Xu (2023). Are transformers effective for time series
+       forecasting? AAAI Conference on Artificial Intelligence.
 
     Examples
     --------
@@ -248,23 +284,23 @@ class RNNForecaster(BaseForecaster):
         self,
         window_length: int | None = None,
         cell: Cell = "gru",
-        units: Units = 16,
+        units: Units | None = None,
         *,
         sp: int = 1,
         strategy: str = "multioutput",
         decoder: str = "dense",
         residual: bool = True,
-        seasonal: str | None = "indices",
+        seasonal: str | None = "auto",
         log: str | bool = "auto",
         scaler: Any = "series",
         transformer: Any = None,
         n_networks: int = 1,
         dropout: float = 0.0,
-        loss: "str | keras.losses.Loss | Callable[..., Any]" = "mse",
+        loss: "str | keras.losses.Loss | Callable[..., Any] | None" = None,
         optimizer: "str | keras.optimizers.Optimizer" = "adam",
-        learning_rate: float | None = 0.005,
+        learning_rate: float | str | None = "auto",
         epochs: int | None = None,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         early_stopping: bool = True,
         validation_fraction: float = 0.2,
         random_state: int | np.random.RandomState | None = None,
@@ -482,8 +518,7 @@ class RNNForecaster(BaseForecaster):
             model = copy.deepcopy(model)
             scaled = model.resume(panel, _UPDATE_FRACTION)
         else:
-            scalers = {key: old.scaler for key, old in self._panel.items()}
-            scaled = [model.scale(series, scalers.get(series.key)) for series in panel]
+            scaled = [model.scale(series, self._panel.get(series.key)) for series in panel]
         self.model_ = model
         self._store_state(scaled)
 
@@ -499,6 +534,79 @@ class RNNForecaster(BaseForecaster):
                 f"{[*self._columns]}. Update with the same columns."
             )
         return y
+
+    def predict_origins(
+        self,
+        y: pd.Series | pd.DataFrame,
+        origins: Sequence[int],
+        fh: Sequence[int],
+        X: pd.DataFrame | None = None,
+    ) -> np.ndarray:
+        """Forecast a series from several rows, as after an update with the rows up to each of them.
+
+        Networks, seasonal indices, drift and scale are those of `fit`. For a series that was not in
+        `fit`, or that begins at another row, they are estimated on the rows up to the first origin.
+
+        Parameters
+        ----------
+        y : Series, DataFrame or panel with one series
+            The series, with the columns and the type of index of `fit`.
+        origins : sequence of int
+            Positions of the last observed rows.
+        fh : sequence of int
+            Steps ahead, from 1.
+        X : DataFrame, default=None
+            Exogenous variables, if there were any in `fit`, up to the last step after the last
+            origin.
+
+        Returns
+        -------
+        forecasts : ndarray of shape (n_origins, len(fh), n_columns)
+
+        Raises
+        ------
+        ValueError
+            If an origin is not a row of y, a step is not positive, or y is a panel of several
+            series.
+        NotFittedError
+            If the forecaster is not fitted.
+
+        Examples
+        --------
+        >>> from skrnn import RNNForecaster
+        >>> from skrnn.datasets import load_airline
+        >>> passengers = load_airline()["Passengers"]
+        >>> forecaster = RNNForecaster(sp=12, random_state=0).fit(passengers[:100], fh=[1, 2])
+        >>> forecaster.predict_origins(passengers, origins=range(99, 142), fh=[1, 2]).shape
+        (43, 2, 1)
+        """
+        self.check_is_fitted()
+        frame = self._match_columns(y.to_frame() if isinstance(y, pd.Series) else y)
+        origins, steps = np.asarray(origins, dtype=int), np.asarray(fh, dtype=int)
+        ((key, rows), *others) = split_panel(frame)
+        if others:
+            raise ValueError(f"y has {1 + len(others)} series. Pass one series at a time.")
+        if not len(origins) or origins.min() < 0 or origins.max() >= len(rows):
+            raise ValueError(
+                f"origins must contain positions of the {len(rows)} rows of y, from 0 to "
+                f"{len(rows) - 1}, got {origins.tolist()}."
+            )
+        if not len(steps) or steps.min() < 1:
+            raise ValueError(f"fh must contain steps ahead, from 1, got {steps.tolist()}.")
+        exog = self._read_exog(X, self.model_, self._index)
+        indexer = next(iter(self._panel.values())).series.indexer
+        values = _finite_values("y", rows)
+        series = PanelSeries(key, rows.index, values, exog.get(key), indexer)
+        self.model_.check_compatible([series])
+        fitted = self._panel.get(key)
+        if fitted is None or fitted.series.first_ordinal != series.first_ordinal:
+            fitted = self.model_.scale(series.head(origins[0] + 1))
+        member = PanelMember(series, tuple(replace(p, series=series) for p in fitted.parts))
+        n_ahead = int(steps.max() - (len(rows) - 1 - origins.max()))
+        n_steps = int(steps.max())
+        (forecasts,) = self.model_.forecast([member], [origins], n_steps, n_required=[n_ahead])
+        labels = pd.RangeIndex(len(steps))
+        return np.array([member.scaler.inverse_transform(f[steps - 1], labels) for f in forecasts])
 
     def _predict(self, fh, X):
         forecasts, labels, index = self._forecast(fh, X)
@@ -609,7 +717,8 @@ class RNNForecaster(BaseForecaster):
         """
         small = {"window_length": 3, "cell": "rnn", "units": 2, "epochs": 1, "random_state": 0}
         small["early_stopping"] = False
-        return [small, small | {"strategy": "recursive", "sp": 2, "log": False}]
+        recursive = {"strategy": "recursive", "sp": 2, "log": False, "seasonal": "indices"}
+        return [small, small | recursive]
 
 
 def _steps_from_cutoff(fh, cutoff, indexer):

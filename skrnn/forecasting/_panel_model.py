@@ -1,28 +1,61 @@
 """Global model of all series of a panel, with conformal prediction intervals."""
 
-import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 from sklearn.isotonic import IsotonicRegression
 from sklearn.utils import check_random_state
 
-from ._scaling import PooledParameters, ScaledSeries, SeriesScaler, difference_lag, scale_panel
+from ._scaling import ScaledSeries, SeriesScaler
+from ._seasonal_model import NaiveModel, SeasonalModel
 from ._series import PanelSeries
-from ._strategy import Strategy, Windows
+from ._strategy import Windows
 
-# The default window is shortened until there are this many windows for training.
-_MIN_WINDOWS = 12
 # Smallest degrees of freedom of the t distribution that widens intervals.
 _MIN_DEGREES_OF_FREEDOM = 3
-# Fractions of the epochs after which the networks are evaluated on the holdout.
-_CHECKPOINTS = 0.1, 0.2, 0.4, 0.7, 1.0
+# Forecasts with a smaller weight are dropped before the networks are trained on all rows.
+_MIN_WEIGHT = 0.1
+# Smallest number of independent errors in the weights of the forecasts.
+_MIN_ERRORS = 4
+# Weights of the networks in the forecasts of a seasonal model that are compared on the holdout.
+_KINDS = {"base forecast": 0.0, "network": 1.0, "model": None}
+
+
+@dataclass(frozen=True)
+class PanelMember:
+    """A series of a panel, with its scalers for each seasonal model of a `PanelModel`."""
+
+    series: PanelSeries
+    parts: tuple[ScaledSeries, ...]
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    @property
+    def scaler(self) -> SeriesScaler:
+        """The scaler whose units those of the combined forecast and of its errors are."""
+        return self.parts[0].scaler
+
+    def select(self, models: Sequence[int]) -> "PanelMember":
+        """Return the series with the scalers of some models."""
+        return PanelMember(self.series, tuple(self.parts[i] for i in models))
+
+    def head(self, n_rows: int) -> "PanelMember":
+        """Return the first rows with the same scalers."""
+        return PanelMember(self.series.head(n_rows), tuple(p.head(n_rows) for p in self.parts))
 
 
 class PanelModel:
-    """Networks, pooled parameters and error scales of a panel, to forecast any series.
+    """Weighted average of seasonal models of a panel, to forecast any series.
+
+    With ``seasonal="auto"``, the forecasts of several models and the naive forecasts are averaged
+    with weights that decrease with their mean squared error on the holdout, a combination of
+    forecasts [1]_. See `combination_weights`. Models with a small weight are dropped before the
+    networks are trained on all rows.
 
     Parameters
     ----------
@@ -35,82 +68,125 @@ class PanelModel:
 
     Attributes
     ----------
-    lag : int
-        Lag of the seasonal difference. 0 if there is none.
-    window_length, n_columns : int
+    members : list of SeasonalModel
+        The models whose networks are trained on all rows.
+    naive_members : list of NaiveModel
+    weights : ndarray of shape (n_members + n_naive_members,)
+        Weights of the forecasts, with sum 1.
+    scores : DataFrame or None
+        With ``seasonal="auto"``, the columns "rmse", the root mean squared error of each forecast
+        on the holdout in units of the typical changes of the series, and "weight", its weight in
+        the average. The forecasts are the naive forecasts, and for each model the base forecast,
+        the base forecast plus the network, and the model, which shrinks the network. None without
+        a holdout.
+    n_columns : int
     exog_columns : list
         Names of the columns of X. Empty without X.
     unit : tuple
         Unit of the time index.
-    pooled : PooledParameters
-    strategy : Strategy
-    epoch_fraction : float
-        Fraction of the epochs that early stopping selected.
     errors : ndarray of shape (n_steps, n_columns)
         Typical error of each step ahead, in the units of the networks.
     conformity_scores : ndarray of shape (n_scores,)
         Absolute errors divided by the typical error of their step, in ascending order.
     n_origins : int
         Number of forecast origins of the errors.
+
+    References
+    ----------
+    .. [1] J. M. Bates, C. W. J. Granger (1969). The combination of forecasts. Journal of the
+       Operational Research Society 20(4).
     """
 
-    strategy: Strategy
     errors: np.ndarray
     conformity_scores: np.ndarray
 
     def __init__(self, options: Any, steps: list[int], columns: list) -> None:
         self.options = options
-        self.lag = difference_lag(options)
         self.steps = steps
         self.columns = columns
 
-    def fit(self, panel: Sequence[PanelSeries]) -> list[ScaledSeries]:
-        """Estimate errors and the number of epochs on a holdout, then train on all rows.
+    def fit(self, panel: Sequence[PanelSeries]) -> list[PanelMember]:
+        """Estimate weights, errors and the number of epochs on a holdout, then train on all rows.
 
         Returns
         -------
-        scaled : list of ScaledSeries
+        members : list of PanelMember
             The series with their fitted scalers.
         """
-        self._set_window_length(panel)
         self.n_columns = panel[0].values.shape[1]
         self.unit = panel[0].indexer.unit
         self._fit_exog(panel)
         seeds = check_random_state(self.options.random_state).randint(2**31 - 1, size=2)
-        scaled, self.pooled = scale_panel(panel, self.options, self.window_length)
-        self.epoch_fraction = 1.0
-        has_holdout = self._fit_holdout(scaled, seeds[0])
-        holdout_weights = self.strategy.weights
-        self.strategy = self._make_strategy()
-        self._train(scaled, seeds[1], self.epoch_fraction)
-        if has_holdout:
-            self.strategy.weights = holdout_weights
-        else:  # only the errors of training are available
-            start = self.lag + self.window_length
-            self._fit_error_scale(self._backtest(scaled, [start] * len(scaled), scaled))
-        return scaled
+        self._make_members(panel)
+        scaled = {}
+        for member in self.members:
+            scaled[member], member.pooled = member.scale_panel(panel)
+        has_holdout = self._fit_holdout(panel, scaled, seeds[0])
+        exog = [self.exog_values(series, len(series)) for series in panel]
+        for i, member in enumerate(self.members):
+            member.fit_all(scaled[member], exog, (seeds[1] + i) % 2**31)
+        fitted = self._panel_members(panel, [scaled[member] for member in self.members])
+        if not has_holdout:  # only the errors of training are available
+            (member,) = self.members
+            start = member.lag + member.window_length
+            origins = [np.arange(start - 1, len(series) - 1) for series in panel]
+            forecasts = self.forecast(fitted, origins, self.steps[-1])
+            self._fit_error_scale(self._errors(forecasts, fitted, origins))
+        return fitted
 
-    def resume(self, panel: Sequence[PanelSeries], epoch_fraction: float) -> list[ScaledSeries]:
+    @staticmethod
+    def _panel_members(panel, parts):
+        """Return the series with their scalers; `parts` are the scaled series of each model."""
+        return [PanelMember(*row) for row in zip(panel, zip(*parts, strict=True), strict=True)]
+
+    def _make_members(self, panel):
+        """Set the seasonal models whose windows fit into the series, and the naive forecasts."""
+        options, self.naive_members, self.scores = self.options, [], None
+        if options.seasonal != "auto":
+            self.members = [SeasonalModel(options, options.seasonal, self.steps)]
+            self.members[0].set_window_length(panel)
+        else:
+            self.members, names = [], ["indices", "difference"] if options.sp > 1 else ["indices"]
+            if options.decoder == "dense" and options.strategy == "multioutput":
+                names.append("window")
+            for name in names:
+                member = SeasonalModel(options, name, self.steps)
+                try:
+                    member.set_window_length(panel)
+                except ValueError:
+                    if name == "indices":
+                        raise
+                else:
+                    self.members.append(member)
+            lengths = [1, options.sp] if options.sp > 1 else [1]
+            self.naive_members = [NaiveModel(length) for length in lengths]
+        n_forecasts = len(self.members) + len(self.naive_members)
+        self.weights = np.full(n_forecasts, 1 / n_forecasts)
+
+    def resume(self, panel: Sequence[PanelSeries], epoch_fraction: float) -> list[PanelMember]:
         """Fit the scalers again and resume training. The error scale is unchanged."""
-        scaled, _ = scale_panel(panel, self.options, self.window_length, self.pooled)
-        self._train(scaled, 0, epoch_fraction)
-        return scaled
+        exog = [self.exog_values(series, len(series)) for series in panel]
+        scaled = []
+        for member in self.members:
+            scaled.append(member.scale_panel(panel, member.pooled)[0])
+            member.train(scaled[-1], exog, 0, epoch_fraction)
+        return self._panel_members(panel, scaled)
 
-    def scale(self, series: PanelSeries, scaler: SeriesScaler | None = None) -> ScaledSeries:
-        """Return a series with its scaler, which is fitted if it is None or for another first row.
+    def scale(self, series: PanelSeries, former: PanelMember | None = None) -> PanelMember:
+        """Return a series with its scalers, as in `SeasonalModel.scale`.
 
         Raises
         ------
         ValueError
             If the series cannot be forecast, because it has no logarithm or rows of X are missing.
         """
-        if scaler is None or scaler.first_ordinal != series.first_ordinal:
-            scaled = scale_panel([series], self.options, self.window_length, self.pooled)[0][0]
-        else:
-            scaled = ScaledSeries(series, scaler)
-        scaled.transform()
+        scalers: Any = [None] * len(self.members)
+        if former is not None:
+            scalers = [part.scaler for part in former.parts]
         self.exog_values(series, len(series))
-        return scaled
+        return PanelMember(
+            series, tuple(m.scale(series, s) for m, s in zip(self.members, scalers, strict=True))
+        )
 
     def check_compatible(self, panel: Sequence[PanelSeries]) -> None:
         """Raise a ValueError if series differ from those that the networks were trained on."""
@@ -125,34 +201,6 @@ class PanelModel:
                 f"The time index has the unit {unit}, but the seasonality was estimated with the "
                 f"unit {self.unit}. Pass series with the same frequency, or fit a new forecaster."
             )
-
-    def _make_strategy(self):
-        steps = self.steps
-        if self.options.strategy == "multioutput":
-            steps = [min(steps[-1], self._max_steps)]
-        return Strategy.for_horizon(self.options, steps)
-
-    def _set_window_length(self, panel):
-        """Set the window length, or raise a ValueError if all series are too short."""
-        options = self.options
-        longest = max(map(len, panel))
-        median = int(np.median([len(series) for series in panel])) - self.lag
-        self._max_steps = max(1, median // 3)
-        last = self._make_strategy().max_step
-        length = options.window_length
-        if length is None:
-            length = 12 if options.sp == 1 else min(max(options.sp, 8), 48)
-            while length > 1 and median - last - length + 1 < _MIN_WINDOWS:
-                length //= 2
-        needed = length + last + self.lag
-        if longest < needed:
-            hint = ", or set a shorter window_length" if length > 1 else ""
-            difference = f", a seasonal difference of {self.lag} rows" if self.lag else ""
-            raise ValueError(
-                f"window_length={length} and {last} steps ahead{difference} need at least {needed} "
-                f"rows to fit, got {longest}. Fit on more rows{hint}."
-            )
-        self.window_length = length
 
     def _fit_exog(self, panel):
         """Fit the standardization of the exogenous variables."""
@@ -171,25 +219,6 @@ class PanelModel:
         values = series.exog_values(n_rows, future, n_optional)
         return (values - self._exog_mean) / self._exog_scale
 
-    def _make_windows(self, panel, origins, n_steps, exog=None):
-        """Return the windows that end at the origins, with the steps after them."""
-        if exog is None:
-            exog = [self.exog_values(scaled.series, len(scaled)) for scaled in panel]
-        sizes = self.window_length, n_steps
-        return Windows.concatenate(
-            Windows.from_series(s.normalize(), exog_rows, rows, *sizes, s.scaler.ar1_coefficient)
-            for s, rows, exog_rows in zip(panel, origins, exog, strict=True)
-        )
-
-    def _train(self, panel, seed, epoch_fraction, epochs_done=0.0):
-        # All windows within the series that have a row after them, sorted by time.
-        first = self.lag + self.window_length - 1
-        origins = [np.arange(first, len(scaled) - 1) for scaled in panel]
-        times = [np.arange(first - len(scaled), -1) for scaled in panel]
-        windows = self._make_windows(panel, origins, self.strategy.max_step)
-        windows = windows.take(np.argsort(np.concatenate(times), kind="stable"))
-        self.strategy.fit(windows, seed, epoch_fraction, epochs_done)
-
     def _holdout_length(self, panel):
         """Return the number of rows of the holdout."""
         n_rows = int(np.median([len(series) for series in panel]))
@@ -199,60 +228,117 @@ class PanelModel:
             n_holdout = max(min(n_holdout, n_rows - 2 * self.options.sp), n_rows // 5)
         return n_holdout
 
-    def _fit_holdout(self, panel, seed):
-        """Fit weights, epochs and error scale on the holdout. Return False if there are few rows.
+    def _fit_holdout(self, panel, scaled, seed):
+        """Fit the models on the rows before a holdout, and the weights and errors on the holdout.
 
-        The networks are trained on the rows before the holdout.
+        Returns
+        -------
+        has_holdout : bool
+            False if there are too few rows. Then there is a single model.
         """
-        self.strategy = self._make_strategy()
-        n_holdout, max_step = self._holdout_length(panel), self.strategy.max_step
-        needed = self.lag + self.window_length + max_step + _MIN_WINDOWS // 2
-        panel = [scaled for scaled in panel if len(scaled) - n_holdout >= needed]
-        if n_holdout < 2 or not panel:
+        n_holdout = self._holdout_length(panel)
+        # A shorter holdout is better than none.
+        n_rows = int(np.median([len(series) for series in panel]))
+        n_free = n_rows - min(member.min_rows() for member in self.members)
+        if n_rows // 10 <= n_free:
+            n_holdout = min(n_holdout, n_free)
+        n_before = np.array([len(series) - n_holdout for series in panel])
+        counts = [np.sum(n_before >= member.min_rows()) for member in self.members]
+        if n_holdout < 2 or not max(counts):
+            self.members, self.naive_members, self.weights = self.members[:1], [], np.ones(1)
             return False
-        # Errors are compared with those of all rows, so the logarithm must be the same.
-        pooled = PooledParameters(self.pooled.log)
-        early_series = [scaled.series.head(len(scaled) - n_holdout) for scaled in panel]
-        early, _ = scale_panel(early_series, self.options, self.window_length, pooled)
-        held = []
-        for part, full in zip(early, panel, strict=True):
-            scale = part.scaler.scale  # 0 if a column is constant before the holdout
-            part.scaler.scale = np.where(scale > 0, scale, full.scaler.scale)
-            held.append(ScaledSeries(full.series, part.scaler))
-        origins = [np.arange(len(scaled) - n_holdout - 1, len(scaled) - 1) for scaled in held]
-        windows = self._make_windows(held, origins, max_step)
-        times = np.tile(np.arange(n_holdout), len(panel))
-        lowest, epochs_done = np.inf, 0.0
-        for fraction in _CHECKPOINTS if self.options.early_stopping else _CHECKPOINTS[-1:]:
-            self._train(early, seed, fraction, epochs_done)
-            loss, epochs_done = self.strategy.fit_shrinkage(windows, times), fraction
-            if loss < lowest:
-                lowest, self.epoch_fraction = loss, fraction
-                best = copy.deepcopy(self.strategy)
-        self.strategy = best
-        self._fit_error_scale(self._backtest(held, [len(part) for part in early], panel))
+        # Models that need more rows than most series have are dropped.
+        members = zip(self.members, counts, strict=True)
+        self.members = [member for member, count in members if 2 * count >= max(counts)]
+        needed = max(member.min_rows() for member in self.members)
+        rows = np.flatnonzero(n_before >= needed)
+        panel = [panel[row] for row in rows]
+        exog = [self.exog_values(series, len(series)) for series in panel]
+        held, units = [], []
+        for i, member in enumerate(self.members):
+            units.append([scaled[member][row] for row in rows])
+            held.append(member.fit_holdout(units[-1], exog, n_holdout, (seed + i) % 2**31))
+        origins = [np.arange(len(series) - n_holdout - 1, len(series) - 1) for series in panel]
+        members, units = self._panel_members(panel, held), self._panel_members(panel, units)
+        if self.options.seasonal == "auto":
+            kept = self._fit_weights(members, units, origins, exog)
+            members, units = ([m.select(kept) for m in panel] for panel in (members, units))
+        forecasts = self._member_forecasts(members, origins, self.steps[-1], exog)
+        errors = self._errors(_average(forecasts, self.weights), units, origins)
+        self._fit_error_scale(errors)
         return True
 
-    def _backtest(self, panel, starts, unit_panel):
-        """Return the errors of forecasts from every origin, divided by the scales of `unit_panel`.
+    def _fit_weights(self, panel, units, origins, exog):
+        """Set the weights of the forecasts and their scores, and drop those with a small weight.
 
         Parameters
         ----------
-        starts : list of int
-            For each series, the first row to forecast.
+        panel, units : lists of PanelMember
+            The series with the scalers of the rows before the holdout, and of all rows.
+        origins, exog : lists of ndarray
+
+        Returns
+        -------
+        kept : list of int
+            Indices of the models that are kept.
+        """
+        n_steps, errors = self.steps[-1], {}
+        first = [series.parts[0] for series in panel]
+        for i, member in enumerate(self.members):
+            parts = [series.parts[i] for series in panel]
+            for kind, weight in _KINDS.items():
+                forecasts = member.forecast(parts, origins, n_steps, exog, weight)
+                forecasts = _convert(forecasts, parts, first)
+                errors[member.seasonal, kind] = self._errors(forecasts, units, origins)
+        for naive in self.naive_members:
+            forecasts = naive.forecast(first, origins, n_steps)
+            errors[naive.name, "naive forecast"] = self._errors(forecasts, units, origins)
+        scores = pd.Series({key: _root_mean_square(error) for key, error in errors.items()})
+        n_errors = effective_number(max(map(len, origins)), n_steps) * np.sqrt(len(panel))
+        weights = combination_weights(scores, n_errors)
+        self.scores = pd.DataFrame({"rmse": scores, "weight": weights})
+        self.scores.index.names = "forecast", "kind"
+        totals, kept = weights.groupby(level=0, sort=False).sum(), []
+        for i, member in enumerate(self.members):
+            if totals[member.seasonal] > 0:
+                # The average with the base forecast shrinks the weight of the network.
+                factor = weights[member.seasonal, "model"] / totals[member.seasonal]
+                member.strategy.weights = [factor * w for w in member.strategy.weights]
+                kept.append(i)
+        self.members = [self.members[i] for i in kept]
+        self.naive_members = [naive for naive in self.naive_members if totals[naive.name] > 0]
+        self.weights = totals[totals > 0].to_numpy()
+        return kept
+
+    def _member_forecasts(self, panel, origins, n_steps, exog):
+        """Return the forecasts of each model for each series; see `SeasonalModel.forecast`."""
+        parts = [*zip(*(series.parts for series in panel), strict=True)]
+        forecasts = [
+            _convert(member.forecast(part, origins, n_steps, exog), part, parts[0])
+            for member, part in zip(self.members, parts, strict=True)
+        ]
+        return forecasts + [m.forecast(parts[0], origins, n_steps) for m in self.naive_members]
+
+    def _errors(self, forecasts, units, origins):
+        """Return the errors of forecasts, divided by the scales of `units`.
+
+        Parameters
+        ----------
+        forecasts : list of ndarrays of shape (n_origins, n_steps, n_columns)
+        units : list of PanelMember
+        origins : list of ndarray of int
 
         Returns
         -------
         errors : ndarray of shape (n_origins, n_steps, n_columns)
             NaN after the end of a series, and in columns of scale 0.
         """
-        errors, n_steps = [], self.steps[-1]
-        for scaled, start, unit in zip(panel, starts, unit_panel, strict=True):
-            transformed = scaled.transform()
-            origins = np.arange(start - 1, len(scaled) - 1)
-            future = Windows.from_series(transformed, transformed, origins, 1, n_steps).future
+        errors = []
+        for forecast, unit, rows in zip(forecasts, units, origins, strict=True):
+            transformed = unit.parts[0].transform()
+            future = Windows.from_series(transformed, transformed, rows, 1, self.steps[-1]).future
             scale = np.where(unit.scaler.scale > 0, unit.scaler.scale, np.nan)
-            errors.append((future - self.forecast([scaled], [origins], n_steps)[0]) / scale)
+            errors.append((future - forecast) / scale)
         return np.concatenate(errors)
 
     def _fit_error_scale(self, errors):
@@ -292,11 +378,9 @@ class PanelModel:
         last = len(self.errors)
         # Beyond the last measured step, errors grow as those of a random walk.
         growth = np.sqrt(np.maximum(steps, last) / last)
-        # Overlapping h-step errors are moving sums of the same shocks. With autocorrelations rho,
-        # which fall linearly to 0 at lag h, n of them are worth n / sum(rho²) independent ones.
         measured = np.minimum(steps, last)
-        n_effective = self.n_origins * 3 * measured / (2 * measured**2 + 1)
-        degrees = np.maximum(n_effective, _MIN_DEGREES_OF_FREEDOM)
+        degrees = effective_number(self.n_origins, measured)
+        degrees = np.maximum(degrees, _MIN_DEGREES_OF_FREEDOM)
         tail = 0.5 + min(coverage, 0.999) / 2
         if coverage:
             growth = growth * stats.t.ppf(tail, degrees) / stats.norm.ppf(tail)
@@ -307,7 +391,7 @@ class PanelModel:
 
         Parameters
         ----------
-        panel : sequence of ScaledSeries
+        panel : sequence of PanelMember
         origins : sequence of ndarray of int
             For each series, the last observed rows.
         n_steps : int
@@ -321,17 +405,83 @@ class PanelModel:
         -------
         forecasts : list of ndarrays of shape (n_origins, n_steps, n_columns)
         """
-        n_seen = self.strategy.n_exog_steps(n_steps)
+        n_seen = max(member.strategy.n_exog_steps(n_steps) for member in self.members)
         future_exog = future_exog or [None] * len(panel)
         n_required = n_required or [0] * len(panel)
         exog = [
             self.exog_values(s.series, len(s) + max(n_rows, 0), future, n_seen)
             for s, n_rows, future in zip(panel, n_required, future_exog, strict=True)
         ]
-        windows = self._make_windows(panel, origins, n_seen, exog)
-        ends = np.cumsum([len(rows) for rows in origins])[:-1]
-        forecasts = np.split(self.strategy.forecast(windows, n_steps), ends)
-        return [
-            scaled.scaler.denormalize(values, scaled.transform(), rows)
-            for scaled, values, rows in zip(panel, forecasts, origins, strict=True)
-        ]
+        return _average(self._member_forecasts(panel, origins, n_steps, exog), self.weights)
+
+
+def effective_number(n_origins: int, n_steps: Any) -> Any:
+    """Return how many independent errors forecasts of some steps from successive origins are worth.
+
+    Overlapping h-step errors are moving sums of the same shocks. With autocorrelations rho, which
+    fall linearly to 0 at lag h, n of them are worth n / sum(rho²) independent ones.
+    """
+    return n_origins * 3 * n_steps / (2 * n_steps**2 + 1)
+
+
+def combination_weights(scores: pd.Series, n_errors: float) -> pd.Series:
+    """Return the weights of forecasts, which decrease with their mean squared error.
+
+    They are proportional to the likelihood of independent Gaussian errors, as Akaike weights [1]_.
+    If there are few errors, they are inversely proportional to the square of the mean squared
+    error, as the likelihood would be of 4 errors.
+
+    Parameters
+    ----------
+    scores : Series
+        Root mean squared error of each forecast on a holdout, by name and kind. Networks without
+        shrinkage have the weight zero.
+    n_errors : float
+        Effective number of independent errors.
+
+    Returns
+    -------
+    weights : Series
+        Weights below a tenth are zero, except that of the best model. The sum is 1.
+
+    References
+    ----------
+    .. [1] K. P. Burnham, D. R. Anderson (2004). Multimodel inference: understanding AIC and BIC in
+       model selection. Sociological Methods & Research 33(2).
+    """
+    kinds = scores.index.get_level_values(1)
+    scores = scores.clip(lower=1e-6 * max(scores.max(), 1e-300))
+    weights = (scores.min() / scores) ** max(_MIN_ERRORS, n_errors)
+    weights[kinds == "network"] = 0
+    for name, kind in scores.index:  # a network that is shrunk to zero is no second forecast
+        if kind == "model" and scores[name, kind] == scores.get((name, "base forecast")):
+            weights[name, "base forecast"] = 0
+    weights /= weights.sum()
+    best = scores[kinds == "model"].idxmin()
+    is_small = weights < _MIN_WEIGHT
+    is_small[best] = False
+    weights[is_small] = 0
+    return weights / weights.sum()
+
+
+def _convert(forecasts, parts, units):
+    """Return the forecasts of each series in the transformed units of other scalers."""
+    return [
+        part.scaler.convert(forecast, unit.scaler)
+        for forecast, part, unit in zip(forecasts, parts, units, strict=True)
+    ]
+
+
+def _average(forecasts, weights):
+    """Return the weighted averages of the forecasts of several models, for each series."""
+    if len(forecasts) == 1:
+        return forecasts[0]
+    return [
+        np.tensordot(weights, np.array(parts), axes=1) for parts in zip(*forecasts, strict=True)
+    ]
+
+
+def _root_mean_square(errors):
+    """Return the root mean square of the errors that are known."""
+    is_known = np.isfinite(errors)
+    return float(np.sqrt(np.mean(errors[is_known] ** 2))) if is_known.any() else 0.0

@@ -86,6 +86,8 @@ class SeriesScaler:
         Divisor of each column. 0 for a constant column.
     ar1_coefficient : ndarray of shape (n_columns,), default=1
         Fraction of a deviation from the line that remains after one step. 1 for a random walk.
+    minimum : ndarray of shape (n_columns,), default=0
+        Smallest value before the logarithm.
     """
 
     transformer: Any
@@ -98,6 +100,7 @@ class SeriesScaler:
     drift: np.ndarray | float = 0.0
     scale: np.ndarray | float = 1.0
     ar1_coefficient: np.ndarray | float = 1.0
+    minimum: np.ndarray | float = 0.0
 
     def transform(self, series: PanelSeries) -> np.ndarray:
         """Return the transformed rows of a series, of shape (n_rows, n_columns).
@@ -121,6 +124,21 @@ class SeriesScaler:
         values = _apply(self.scaler, "inverse_transform", values, index)
         values = np.where(self.log, np.exp(np.where(self.log, values, 0.0)), values)
         return _apply(self.transformer, "inverse_transform", values, index)
+
+    def convert(self, values: np.ndarray, other: "SeriesScaler") -> np.ndarray:
+        """Return transformed values, of shape (..., n_columns), as another scaler transforms them.
+
+        The transformers of both are equal. Values below half of the minimum of the series, which may
+        have no logarithm, are replaced with it.
+        """
+        if np.array_equal(self.log, other.log):
+            return values
+        flat = values.reshape(-1, values.shape[-1])
+        flat = _apply(self.scaler, "inverse_transform", flat, None)
+        flat = np.where(self.log, np.exp(np.where(self.log, flat, 0.0)), flat)
+        positive = np.maximum(flat, 0.5 * self.minimum)
+        flat = np.where(other.log, np.log(np.where(other.log, positive, 1.0)), flat)
+        return _apply(other.scaler, "transform", flat, None).reshape(values.shape)
 
     def _baseline(self, rows: np.ndarray) -> np.ndarray:
         """Return the sum of seasonal indices, mean and drift in some rows."""
@@ -249,7 +267,7 @@ class PooledParameters:
     typical_scale: np.ndarray | None = None
 
 
-def scale_panel(panel, options, window_length, pooled=None):
+def scale_panel(panel, options, seasonal, window_length, pooled=None):
     """Fit the scalers of all series of a panel.
 
     Parameters
@@ -257,6 +275,8 @@ def scale_panel(panel, options, window_length, pooled=None):
     panel : sequence of PanelSeries
     options : RNNForecaster
         Unfitted forecaster with the parameters.
+    seasonal : {"indices", "difference", "window", None}
+        How seasonality is removed. With "window", neither seasonality nor drift is removed.
     window_length : int
         The scale of a series is the root mean square of its changes within windows of this length.
     pooled : PooledParameters, default=None
@@ -269,30 +289,35 @@ def scale_panel(panel, options, window_length, pooled=None):
     """
     fitted = [_fit_transformer(options.transformer, s.values, s.index) for s in panel]
     if pooled is None:
-        pooled = PooledParameters(_select_log([values for _, values in fitted], options))
+        pooled = PooledParameters(_select_log([v for _, v in fitted], options, seasonal))
     shapes, shrinkage = pooled.seasonal_shapes, pooled.seasonal_shrinkage
     weight, typical = pooled.mean_reversion_weight, pooled.typical_scale
-    lag, has_series_scale = difference_lag(options), isinstance(options.scaler, str)
+    lag = options.sp if options.sp > 1 and seasonal == "difference" else 0
+    has_series_scale = isinstance(options.scaler, str)
     scalers, transformed = [], []
-    for series, (transformer, _) in zip(panel, fitted, strict=True):
+    for series, (transformer, rows) in zip(panel, fitted, strict=True):
         scaler = SeriesScaler(transformer, None, pooled.log, lag, series.first_ordinal)
+        scaler.minimum = rows.min(axis=0)
         values = scaler.transform(series)
         user_scaler = None if has_series_scale else options.scaler
         scaler.scaler, values = _fit_transformer(user_scaler, values, series.index)
         scalers.append(scaler)
         transformed.append(values)
-    if options.sp > 1 and options.seasonal == "indices":
+    if options.sp > 1 and seasonal == "indices":
         first_ordinals = [scaler.first_ordinal for scaler in scalers]
         indices, shapes, shrinkage = pooled_seasonal_indices(
             transformed, first_ordinals, options.sp, shapes, shrinkage
         )
-        for scaler, seasonal in zip(scalers, indices, strict=True):
-            scaler.seasonal = seasonal
+        for scaler, season in zip(scalers, indices, strict=True):
+            scaler.seasonal = season
     deviations = [s.normalize(values) for s, values in zip(scalers, transformed, strict=True)]
     # Drop the rows without a value one season earlier, unless there are no others.
     deviations = [values[lag:] if len(values) > lag else values for values in deviations]
-    drifts = [np.zeros(values.shape[1]) if lag else fit_drift(values) for values in deviations]
-    if weight is None:
+    has_drift = not lag and seasonal != "window"
+    drifts = [fit_drift(v) if has_drift else np.zeros(v.shape[1]) for v in deviations]
+    if seasonal == "window":
+        weight = np.zeros(deviations[0].shape[1])
+    elif weight is None:
         weight = _mean_reversion_weights(deviations, drifts)
     for scaler, values, drift in zip(scalers, deviations, drifts, strict=True):
         scaler.drift, scaler.ar1_coefficient = trend_and_persistence(
@@ -305,15 +330,13 @@ def scale_panel(panel, options, window_length, pooled=None):
     return [ScaledSeries(*pair) for pair in zip(panel, scalers, strict=True)], pooled
 
 
-def difference_lag(options: Any) -> int:
-    """Return the lag of the seasonal difference, or 0 if there is none."""
-    return options.sp if options.sp > 1 and options.seasonal == "difference" else 0
+def _select_log(panel, options, seasonal):
+    """Return the columns of which to take the logarithm.
 
-
-def _select_log(panel, options):
-    """Return the columns of which to take the logarithm."""
+    Windows that are divided by their spread need no logarithm.
+    """
     n_columns = panel[0].shape[1]
-    if options.log != "auto" or options.transformer is not None:
+    if options.log != "auto" or options.transformer is not None or seasonal == "window":
         return np.full(n_columns, options.log != "auto" and bool(options.log))
     columns = [[values[:, column] for values in panel] for column in range(n_columns)]
     return np.array([needs_log(column, options.sp) for column in columns])

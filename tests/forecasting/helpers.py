@@ -25,7 +25,7 @@ needs_pretrain = pytest.mark.skipif(
 def small(**parameters):
     """Return a forecaster with a small network."""
     defaults = {"window_length": 6, "cell": "rnn", "units": 4, "epochs": 5, "random_state": 0}
-    return RNNForecaster(**(defaults | parameters))
+    return RNNForecaster(**(defaults | {"seasonal": "indices"} | parameters))
 
 
 def monthly(n_rows=60, noise=1.0, seed=0, scale=1.0):

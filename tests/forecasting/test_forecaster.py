@@ -37,7 +37,7 @@ def test_wave_is_learned(strategy, decoder):
     assert_array_equal(forecast.index, [120, 121, 122])
     errors, naive_errors = forecast - y[forecast.index], y[119] - y[forecast.index]
     assert np.abs(errors).max() < 0.2 * np.abs(naive_errors).max()
-    assert (np.array(forecaster.model_.strategy.weights) > 0.8).all()
+    assert (np.array(forecaster.model_.members[0].strategy.weights) > 0.8).all()
 
 
 @pytest.mark.parametrize("strategy", ["recursive", "multioutput"])
@@ -206,12 +206,12 @@ def test_frequency_of_a_few_dates_is_not_taken_for_daily(freq, n_rows):
 def test_update_without_parameters_appends_rows(strategy):
     y = monthly()
     forecaster = small(sp=12, strategy=strategy).fit(y[:50], fh=[1, 2, 3])
-    (network,) = forecaster.model_.strategy.networks[0]
+    (network,) = forecaster.model_.members[0].strategy.networks[0]
     before = network.model_.get_weights()
     forecast = forecaster.predict()
     forecaster.update(y[50:55], update_params=False)
     assert forecaster.cutoff[0] == y.index[54]
-    ((updated,),) = forecaster.model_.strategy.networks
+    ((updated,),) = forecaster.model_.members[0].strategy.networks
     for old, new in zip(before, updated.model_.get_weights(), strict=True):
         assert_array_equal(old, new)
     assert_array_equal(forecaster.predict(fh=[-4]), forecast[:1])
@@ -222,10 +222,10 @@ def test_update_with_parameters_resumes_training():
     y = monthly()
     forecaster = small(sp=12).fit(y[:50], fh=[1, 2, 3])
     model = forecaster.model_
-    ((network,),) = model.strategy.networks
+    ((network,),) = model.members[0].strategy.networks
     n_epochs = network.n_iter_
     forecaster.update(y[50:], update_params=True)
-    ((trained,),) = forecaster.model_.strategy.networks
+    ((trained,),) = forecaster.model_.members[0].strategy.networks
     assert trained.n_iter_ > n_epochs
     assert network.n_iter_ == n_epochs  # copies of the forecaster share it
     assert forecaster.model_ is not model
@@ -354,9 +354,9 @@ def test_unseen_series_are_forecast_after_an_update():
 def test_unseen_series_are_forecast_after_pretraining():
     new = monthly(noise=0.5, seed=9, scale=50.0)
     forecaster = small(sp=12).pretrain(panel((60, 60, 60)), fh=range(1, 4))
-    networks = forecaster.model_.strategy.networks
+    networks = forecaster.model_.members[0].strategy.networks
     forecast = forecaster.fit(new, fh=range(1, 4)).predict()
-    assert forecaster.model_.strategy.networks is networks
+    assert forecaster.model_.members[0].strategy.networks is networks
     assert_allclose(forecast, new.to_numpy()[-12:-9] + 50 * 6, rtol=0.1)
     wide = pd.DataFrame({"a": new, "b": new})
     with pytest.raises(ValueError, match=r"y has 2 columns, but the networks were trained on 1"):
@@ -366,10 +366,10 @@ def test_unseen_series_are_forecast_after_pretraining():
 @needs_pretrain
 def test_pretraining_is_resumed_with_another_panel():
     forecaster = small(sp=12).pretrain(panel((60, 60)), fh=[1, 2, 3])
-    ((network,),) = forecaster.model_.strategy.networks
+    ((network,),) = forecaster.model_.members[0].strategy.networks
     n_epochs = network.n_iter_
     forecaster.pretrain(panel((60, 60), noise=2.0))
-    ((resumed,),) = forecaster.model_.strategy.networks
+    ((resumed,),) = forecaster.model_.members[0].strategy.networks
     assert resumed.n_iter_ > n_epochs == network.n_iter_
 
 
@@ -482,7 +482,7 @@ def fit_with_X(n_rows, n_exog_rows):
 @pytest.fixture(scope="module")
 def fitted_with_X():
     forecaster = fit_with_X(50, 50)
-    assert forecaster.model_.strategy.weights[0] > 0.1  # so that the network matters
+    assert forecaster.model_.members[0].strategy.weights[0] > 0.1  # so that the network matters
     return forecaster
 
 
@@ -608,7 +608,7 @@ def test_forecasts_with_other_parameters(parameters):
 def test_networks_are_averaged():
     y = monthly()
     forecaster = small(n_networks=2, residual=False, log=False).fit(y, fh=[1, 2, 3])
-    ((first, second),) = forecaster.model_.strategy.networks
+    ((first, second),) = forecaster.model_.members[0].strategy.networks
     assert first.random_state != second.random_state
     assert not np.array_equal(first.model_.get_weights()[0], second.model_.get_weights()[0])
 
@@ -635,9 +635,9 @@ def test_the_logarithm_is_selected_once_for_holdout_and_training():
     noise = np.random.default_rng(0).normal(size=96)
     y = pd.Series(np.exp(5 + np.maximum(np.arange(96) - 77, 0) / 6 + 0.05 * noise))
     forecaster = small(sp=12, seasonal=None).fit(y, fh=[1, 2, 3])
-    assert forecaster.model_.pooled.log.tolist() == [True]
+    assert forecaster.model_.members[0].pooled.log.tolist() == [True]
     without = small(sp=12, seasonal=None, epochs=1).fit(y[:77], fh=[1, 2, 3])
-    assert without.model_.pooled.log.tolist() == [False]
+    assert without.model_.members[0].pooled.log.tolist() == [False]
     lower, upper = np.log(forecaster.predict_interval().iloc[0].to_numpy())
     assert upper - lower < 5
 
@@ -672,7 +672,7 @@ def test_constant_series():
         ({"window_length": 2.5}, r"window_length must be an int .* or None, got 2.5"),
         ({"n_networks": 0}, r"n_networks must be an int"),
         ({"epochs": 0}, r"epochs must be an int"),
-        ({"batch_size": None}, r"batch_size must be an int .*, got None"),
+        ({"batch_size": 0}, r"batch_size must be an int .*, got 0"),
         ({"validation_fraction": 0.7}, r"validation_fraction must be a float .*, got 0.7"),
         ({"scaler": "standard"}, r"scaler must be .*'series'.*, got 'standard'"),
         (
@@ -840,3 +840,56 @@ def test_sktime_conformance():
     forecaster = RNNForecaster.create_test_instance()
     results = check_estimator(forecaster, raise_exceptions=True, verbose=False)
     assert set(results.values()) == {"PASSED"}
+
+
+@pytest.mark.parametrize("seasonal", ["indices", "window"])
+def test_forecasts_from_origins_equal_those_after_updates(seasonal):
+    y = monthly()
+    forecaster = small(seasonal=seasonal, sp=12, window_length=24).fit(y[:50], fh=[1, 3])
+    forecasts = forecaster.predict_origins(y, [49, 52, 57], [1, 3])
+    assert forecasts.shape == (3, 2, 1)
+    for origin, forecast in zip([49, 52, 57], forecasts, strict=True):
+        updated = copy.deepcopy(forecaster)
+        if origin > 49:
+            updated.update(y[50 : origin + 1], update_params=False)
+        assert_allclose(forecast[:, 0], updated.predict(fh=[1, 3]), rtol=1e-5)
+
+
+def test_forecasts_from_origins_of_another_series_do_not_depend_on_later_rows():
+    y = monthly()
+    forecaster = small(sp=12).fit(panel(), fh=[1, 2])
+    other = pd.concat({"new": (3 * y[:50]).to_frame()}, names=["region", "month"])
+    changed = other.copy()
+    changed.iloc[45:] = 1e3
+    before = forecaster.predict_origins(other, [40, 44], [1, 2])
+    assert_array_equal(before, forecaster.predict_origins(changed, [40, 44], [1, 2]))
+
+
+def test_forecasts_from_origins_with_exogenous_variables():
+    y = monthly()
+    X = pd.DataFrame({"x": np.arange(60.0)}, index=y.index)
+    forecaster = small().fit(y[:50], X[:50], fh=[1, 2])
+    forecasts = forecaster.predict_origins(y[:55], [49, 54], [1, 2], X=X)
+    assert_allclose(forecasts[0, :, 0], forecaster.predict(X=X[50:52]), rtol=1e-5)
+    with pytest.raises(ValueError, match="no row of X 2 steps after its last row"):
+        forecaster.predict_origins(y[:55], [54], [1, 2], X=X[:56])
+
+
+@pytest.mark.parametrize(
+    ("origins", "fh", "message"),
+    [
+        ([60], [1], r"origins must contain positions of the 60 rows of y, .* got \[60\]"),
+        ([], [1], r"origins must contain positions"),
+        ([3], [0], r"fh must contain steps ahead, from 1, got \[0\]"),
+    ],
+)
+def test_invalid_origins_raise(origins, fh, message):
+    forecaster = small().fit(monthly(), fh=[1])
+    with pytest.raises(ValueError, match=message):
+        forecaster.predict_origins(monthly(), origins, fh)
+
+
+def test_forecasts_from_origins_of_several_series_raise():
+    forecaster = small().fit(panel(), fh=[1])
+    with pytest.raises(ValueError, match="y has 3 series"):
+        forecaster.predict_origins(panel(), [3], [1])

@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skrnn import RNNForecaster, RNNRegressor
 from skrnn.datasets import make_ar
-from skrnn.forecasting._panel_model import PanelModel
+from skrnn.forecasting._panel_model import PanelModel, combination_weights, effective_number
 from skrnn.forecasting._scaling import scale_panel
 
 from .helpers import monthly, panel, panel_series, small
@@ -21,7 +21,7 @@ def test_windows_of_training_are_within_one_series(strategy, monkeypatch):
     series = panel_series(panel((20, 25, 30)))
     PanelModel(options, [1, 2, 3], ["sales"]).fit(series)
     rows, reach = [], 1 if strategy == "recursive" else 3
-    for scaled in scale_panel(series, options, 4)[0]:
+    for scaled in scale_panel(series, options, "indices", 4)[0]:
         values = scaled.normalize()
         for last in range(3, len(values) - reach):
             window, future = values[last - 3 : last + 1], values[last + 1 : last + 1 + reach, 0]
@@ -46,12 +46,12 @@ def test_networks_of_the_holdout_are_trained_for_all_epochs(epochs, monkeypatch)
     monkeypatch.setattr(RNNRegressor, "fit", count)
     monkeypatch.setattr(RNNRegressor, "predict", lambda self, X: np.zeros((len(X), 3)))
     forecaster = small(epochs=epochs, early_stopping=False).fit(monthly(), fh=[1, 2, 3])
-    assert trained[id(forecaster.model_.strategy.networks[0][0])] == epochs
+    assert trained[id(forecaster.model_.members[0].strategy.networks[0][0])] == epochs
     trained.clear()
     forecaster.set_params(early_stopping=True).fit(monthly(), fh=[1, 2, 3])
-    ((network,),) = forecaster.model_.strategy.networks
+    ((network,),) = forecaster.model_.members[0].strategy.networks
     selected = trained.pop(id(network))
-    assert selected == max(1, round(forecaster.model_.epoch_fraction * epochs))
+    assert selected == max(1, round(forecaster.model_.members[0].epoch_fraction * epochs))
     assert max(trained.values()) == epochs
 
 
@@ -74,19 +74,19 @@ def without_training(monkeypatch):
 @pytest.mark.parametrize("n_rows", [4, 6, 9, 14])
 def test_short_series_have_a_shorter_default_window(n_rows):
     forecaster = small(window_length=None, sp=12).fit(monthly(n_rows), fh=[1, 2, 3])
-    assert forecaster.model_.window_length <= 3
+    assert forecaster.model_.members[0].window_length <= 3
     assert np.isfinite(forecaster.predict_interval()).all(axis=None)
 
 
 @pytest.mark.usefixtures("without_training")
 def test_default_window_is_one_season_of_a_long_series():
     lengths = {
-        small(window_length=None, sp=12).fit(monthly(n), fh=[1]).model_.window_length
+        small(window_length=None, sp=12).fit(monthly(n), fh=[1]).model_.members[0].window_length
         for n in (36, 40, 48, 60)
     }
     assert lengths == {12}
     no_season = small(window_length=None).fit(monthly(), fh=[1])
-    assert no_season.model_.window_length == 12
+    assert no_season.model_.members[0].window_length == 12
 
 
 def test_series_too_short_for_a_window_raise():
@@ -136,3 +136,80 @@ def test_intervals_cover_an_autoregression():
     half, most = np.mean(inside, axis=(0, 2))
     assert 0.42 < half < 0.6
     assert 0.85 < most < 0.95
+
+
+def scores(**values):
+    keys = [tuple(name.split("__")) for name in values]
+    return pd.Series([*values.values()], pd.MultiIndex.from_tuples(keys))
+
+
+def test_weights_are_inversely_proportional_to_the_square_of_the_mean_square():
+    rmse = scores(a__model=1.0, b__model=1.2, c__naive=1.1)
+    weights = combination_weights(rmse, 2)
+    expected = np.array([1.0, 1.2**-4, 1.1**-4])
+    assert_allclose(weights, expected / expected.sum())
+
+
+def test_weights_of_many_errors_select_the_best_forecast():
+    rmse = scores(a__model=1.0, b__model=1.1, c__naive=1.2)
+    assert_array_equal(combination_weights(rmse, 200), [1, 0, 0])
+
+
+def test_the_best_model_is_kept_and_networks_without_shrinkage_have_no_weight():
+    rmse = scores(a__model=3.0, a__network=0.5, b__model=4.0, c__naive=1.0)
+    weights = combination_weights(rmse, 1)
+    assert weights["a", "model"] > 0
+    assert_array_equal(weights[[("a", "network"), ("b", "model")]], 0)
+    assert weights.sum() == pytest.approx(1)
+
+
+def test_a_network_of_weight_zero_is_no_second_forecast():
+    keys = [("a", "base forecast"), ("a", "model"), ("b", "base forecast"), ("b", "model")]
+    rmse = pd.Series([1.0, 1.0, 1.0, 0.999999], pd.MultiIndex.from_tuples(keys))
+    weights = combination_weights(rmse, 1)
+    assert weights["a", "base forecast"] == 0
+    assert_allclose(weights[weights > 0], 1 / 3, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("n_origins", "n_steps"), [(100, 1), (100, 10)])
+def test_effective_number_of_overlapping_errors(n_origins, n_steps):
+    rho = 1 - np.abs(np.arange(1 - n_steps, n_steps)) / n_steps
+    assert effective_number(n_origins, n_steps) == pytest.approx(n_origins / np.sum(rho**2))
+
+
+def test_auto_averages_models_and_naive_forecasts():
+    y = monthly(60)
+    forecaster = small(seasonal="auto", sp=12, window_length=None).fit(y, fh=[1, 2, 3])
+    model = forecaster.model_
+    assert model.scores["weight"].sum() == pytest.approx(1)
+    assert model.weights.sum() == pytest.approx(1)
+    assert {"indices", "difference", "window"} == {*model.scores.index.get_level_values(0)} - {
+        "last value",
+        "seasonal naive",
+    }
+    naive = model.scores.xs("naive forecast", level="kind")["rmse"]
+    assert model.scores["rmse"].min() < naive.min()
+    member, origins = next(iter(forecaster._panel.values())), [np.array([59])]
+    forecasts = model._member_forecasts([member], origins, 3, [np.zeros((60, 0))])
+    average = sum(w * f[0][0] for w, f in zip(model.weights, forecasts, strict=True))
+    expected = member.scaler.inverse_transform(average, y.index[-3:])[:, 0]
+    assert_allclose(forecaster.predict(), expected)
+
+
+def test_auto_without_a_holdout_has_a_single_model():
+    forecaster = small(seasonal="auto", window_length=2).fit(monthly(8), fh=[1, 2])
+    assert [member.seasonal for member in forecaster.model_.members] == ["indices"]
+    assert forecaster.model_.scores is None
+    assert np.isfinite(forecaster.predict_interval()).all(axis=None)
+
+
+def test_auto_of_a_random_walk_is_close_to_the_last_value():
+    rng, errors, naive = np.random.default_rng(0), [], []
+    for _ in range(5):
+        y = np.cumsum(rng.normal(size=200))
+        forecaster = small(seasonal="auto", window_length=None).fit(pd.Series(y[:150]), fh=[1, 2])
+        forecasts = forecaster.predict_origins(pd.Series(y), range(149, 198), [1, 2])[..., 0]
+        future = np.lib.stride_tricks.sliding_window_view(y[150:], 2)
+        errors.append(np.mean((forecasts - future) ** 2))
+        naive.append(np.mean((y[149:198, None] - future) ** 2))
+    assert np.sum(errors) < 1.05 * np.sum(naive)

@@ -17,8 +17,8 @@ from .helpers import MONTHS, autoregressions, monthly, panel, panel_series, smal
 
 
 def scale(frame, pooled=None, window_length=6, **parameters):
-    parameters = {"sp": 12, "log": False} | parameters
-    return scale_panel(panel_series(frame), small(**parameters), window_length, pooled)
+    options = small(**({"sp": 12, "log": False} | parameters))
+    return scale_panel(panel_series(frame), options, options.seasonal, window_length, pooled)
 
 
 def test_logarithm_is_needed_if_the_spread_grows_with_the_level():
@@ -175,3 +175,25 @@ def test_value_without_a_logarithm_raises():
     y.iloc[3] = -1.0
     with pytest.raises(ValueError, match=r"contains -1, which has no logarithm.*log=False"):
         scale(y.to_frame(), log=True)
+
+
+def test_values_are_converted_between_scalers_with_and_without_logarithm():
+    frame = monthly(scale=10.0).to_frame()
+    ((with_log,), _), ((without,), _) = (
+        scale(frame, log=log, scaler=None) for log in (True, False)
+    )
+    values, logs = without.transform(), with_log.transform()
+    assert_allclose(without.scaler.convert(values, with_log.scaler), logs)
+    assert_allclose(with_log.scaler.convert(logs, without.scaler), values)
+    assert without.scaler.convert(values, without.scaler) is values
+    values[0] = -1
+    assert np.isfinite(without.scaler.convert(values, with_log.scaler)).all()
+
+
+def test_windows_that_are_normalized_have_neither_logarithm_nor_drift():
+    options = small(sp=12, log="auto", window_length=24)
+    series = panel_series(np.exp(monthly() / 20).to_frame())
+    (scaled,), _ = scale_panel(series, options, "window", 24)
+    assert not scaled.scaler.log.any()
+    assert scaled.scaler.drift == 0
+    assert_array_equal(scaled.scaler.ar1_coefficient, 1)
