@@ -39,8 +39,14 @@ def fit_regressor(series: npt.NDArray[np.float64]) -> float:
 
 def fit_several_steps(series: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     windows, y = sliding_windows(series, window_length=10), steps_ahead(series, 3)
-    rnn = RNNRegressor(residual="linear", center_windows=[0], segment_length=5)
-    rnn.set_params(early_stopping="auto", scale_windows=True).fit(windows, y)
+    rnn = RNNRegressor(
+        residual="linear",
+        early_stopping="auto",
+        center_windows=[0],
+        scale_windows=True,
+        segment_length=5,
+    )
+    rnn.fit(windows, y)
     weights: npt.NDArray[np.float64] = rnn.network_weight_
     return weights
 
