@@ -582,29 +582,28 @@ class RNNForecaster(BaseForecaster):
         """
         self.check_is_fitted()
         frame = self._match_columns(y.to_frame() if isinstance(y, pd.Series) else y)
-        origins, steps = np.asarray(origins, dtype=int), np.asarray(fh, dtype=int)
+        ends, steps = np.asarray(origins, dtype=int), np.asarray(fh, dtype=int)
         ((key, rows), *others) = split_panel(frame)
         if others:
             raise ValueError(f"y has {1 + len(others)} series. Pass one series at a time.")
-        if not len(origins) or origins.min() < 0 or origins.max() >= len(rows):
+        if not len(ends) or ends.min() < 0 or ends.max() >= len(rows):
             raise ValueError(
                 f"origins must contain positions of the {len(rows)} rows of y, from 0 to "
-                f"{len(rows) - 1}, got {origins.tolist()}."
+                f"{len(rows) - 1}, got {ends.tolist()}."
             )
         if not len(steps) or steps.min() < 1:
             raise ValueError(f"fh must contain steps ahead, from 1, got {steps.tolist()}.")
         exog = self._read_exog(X, self.model_, self._index)
         indexer = next(iter(self._panel.values())).series.indexer
-        values = _finite_values("y", rows)
-        series = PanelSeries(key, rows.index, values, exog.get(key), indexer)
+        series = PanelSeries(key, rows.index, _finite_values("y", rows), exog.get(key), indexer)
         self.model_.check_compatible([series])
         fitted = self._panel.get(key)
         if fitted is None or fitted.series.first_ordinal != series.first_ordinal:
-            fitted = self.model_.scale(series.head(origins[0] + 1))
+            fitted = self.model_.scale(series.head(int(ends.min()) + 1))
         member = PanelMember(series, tuple(replace(p, series=series) for p in fitted.parts))
-        n_ahead = int(steps.max() - (len(rows) - 1 - origins.max()))
         n_steps = int(steps.max())
-        (forecasts,) = self.model_.forecast([member], [origins], n_steps, n_required=[n_ahead])
+        n_after = n_steps - (len(rows) - 1 - int(ends.max()))
+        (forecasts,) = self.model_.forecast([member], [ends], n_steps, n_required=[n_after])
         labels = pd.RangeIndex(len(steps))
         return np.array([member.scaler.inverse_transform(f[steps - 1], labels) for f in forecasts])
 

@@ -248,8 +248,8 @@ class PanelModel:
             self.members, self.naive_members, self.weights = self.members[:1], [], np.ones(1)
             return False
         # Models that need more rows than most series have are dropped.
-        members = zip(self.members, counts, strict=True)
-        self.members = [member for member, count in members if 2 * count >= max(counts)]
+        pairs = zip(self.members, counts, strict=True)
+        self.members = [member for member, count in pairs if 2 * count >= max(counts)]
         needed = max(member.min_rows() for member in self.members)
         rows = np.flatnonzero(n_before >= needed)
         panel = [panel[row] for row in rows]

@@ -128,8 +128,8 @@ class SeriesScaler:
     def convert(self, values: np.ndarray, other: "SeriesScaler") -> np.ndarray:
         """Return transformed values, of shape (..., n_columns), as another scaler transforms them.
 
-        The transformers of both are equal. Values below half of the minimum of the series, which may
-        have no logarithm, are replaced with it.
+        The transformers of both are equal. Values that are smaller than half of the minimum of the
+        series, which may have no logarithm, are replaced with it.
         """
         if np.array_equal(self.log, other.log):
             return values
