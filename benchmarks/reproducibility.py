@@ -182,7 +182,7 @@ def forecast(y=monthly, fh=(1, 2, 3), X=None, update=False, **settings):
     if update:
         model.update(y[~is_past], X=later, update_params=True)
     found = [model.predict(X=later), model.predict_interval(X=later, coverage=0.9)]
-    strategy = model.model_.members[0].strategy
+    strategy = model.model_.models[0].strategy
     losses = [curve for some in strategy.networks for one in some for curve in curves(one)]
     return found, [*losses, strategy.weights]
 

@@ -75,7 +75,7 @@ class BaseRNN(RNNParameters, CallbackSupportMixin, BaseEstimator):
             self._check_callbacks()
             data = self._validate_input(X, y, sample_weight, resume, classes)
             progress.begin(X, self._callback_target(y, data), sample_weight)
-            self._has_holdout = not partial and self.early_stopping
+            self._has_holdout = None if partial else self.early_stopping  # None in partial_fit
             network = self._network_to_train(X, y, data, resume)
             arguments = self._training_arguments(network, data)
             try:

@@ -37,9 +37,10 @@ class LinearForecast:
         Windows.
     changes : ndarray of shape (n_samples, n_outputs)
         The change from the last value of each window.
-    groups : sequence of int, of length n_outputs
-        Outputs of the same group, such as steps ahead, have the same weight.
-    n_lags : int
+    groups : sequence of int, of length n_outputs, default=None
+        Outputs of the same group, such as steps ahead, are shrunk by the same factor. If None, all
+        outputs are.
+    n_lags : int, default=0
         Number of later windows whose forecasts overlap.
     sample_weight : ndarray of shape (n_samples,), default=None
 
@@ -54,8 +55,9 @@ class LinearForecast:
        forecasting? AAAI Conference on Artificial Intelligence.
     """
 
-    def __init__(self, X, changes, groups, n_lags, sample_weight=None):
-        self._X, self._changes, self._groups, self._n_lags = X, changes, groups, n_lags
+    def __init__(self, X, changes, groups=None, n_lags=0, sample_weight=None):
+        self._X, self._changes, self._n_lags = X, changes, n_lags
+        self._groups = [0] * changes.shape[1] if groups is None else groups
         self._sample_weight = sample_weight
 
     def fit(self, train, holdout=None):
@@ -70,15 +72,16 @@ class LinearForecast:
         holdout : range, default=None
             If None, the forecast is not shrunk.
         """
-        subset = self._subset(train)
-        if len(subset) < 2:
+        rows = self._subset(train)
+        if len(rows) < 2:
             self._model = None
             self.coefficients = self.refit(train)
             return self
-        windows = relative_windows(self._X, subset).reshape(-1, self._X.shape[2])
-        scale = np.tile(np.sqrt(np.mean(windows**2, axis=0)), self._X.shape[1])
+        windows = relative_windows(self._X, rows)
+        squares = np.mean(windows.reshape(-1, self._X.shape[2]) ** 2, axis=0)
+        scale = np.tile(np.sqrt(squares), self._X.shape[1])
         self._scale = np.where(scale > 0, scale, 1.0)
-        model = self._fit(RidgeCV(_ALPHAS), train)
+        model = self._fit(RidgeCV(_ALPHAS), windows, rows)
         self._model, self._weights = Ridge(model.alpha_), 1.0
         self.coefficients = self._coefficients_of(model)
         if holdout is not None:
@@ -96,7 +99,9 @@ class LinearForecast:
         if self._model is None:
             n_values = self._X.shape[1] * self._X.shape[2]
             return np.zeros((n_values + 1, self._changes.shape[1]))
-        return self._coefficients_of(self._fit(self._model, rows))
+        rows = self._subset(rows)
+        windows = relative_windows(self._X, rows)
+        return self._coefficients_of(self._fit(self._model, windows, rows))
 
     def _subset(self, rows):
         """Return rows of positive weight, evenly spaced if the windows of all exceed the memory."""
@@ -109,10 +114,9 @@ class LinearForecast:
             return rows
         return rows[np.linspace(0, len(rows) - 1, n_rows).round().astype(int)]
 
-    def _fit(self, model, rows):
-        rows = self._subset(rows)
+    def _fit(self, model, windows, rows):
         weights = None if self._sample_weight is None else self._sample_weight[rows]
-        windows = relative_windows(self._X, rows) / self._scale
+        windows /= self._scale
         return model.fit(windows, self._changes[rows], sample_weight=weights)
 
     def _coefficients_of(self, model):

@@ -97,9 +97,10 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
         - "linear" adds a linear forecast of the change from the last value: a ridge regression on
           the windows relative to their last row [2]_. See the Notes.
         - False is no base forecast.
-        - "auto" is "linear" if X consists of windows of a `WindowTransformer` with
+        - "auto" is "linear" in `fit` if X consists of windows of a `WindowTransformer` with
           ``horizon >= 1``, y is a column of the series, `network` is None and `output` is "last".
-          Otherwise it is False.
+          Otherwise it is False, as it is if the first call is `partial_fit`, because a base
+          forecast of the first batch would not be updated.
     center_windows : bool, sequence of int or "auto", default="auto"
         Whether the network subtracts the last row from each window, so that it does not depend on
         the level of the series [2]_. A sequence contains the indices of the features to subtract.
@@ -383,8 +384,8 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
         if isinstance(residual, bool | np.bool_) and not residual:
             return None
         if isinstance(residual, str) and residual == "auto":
-            residual = "linear"
-            if self.network is not None or self._reason_against_baseline(X) is not None:
+            residual, is_partial_fit = "linear", self._has_holdout is None
+            if is_partial_fit or self.network is not None or self._reason_against_baseline(X):
                 return None
         elif (reason := self._reason_against_baseline(X)) is not None:
             raise ValueError(f"residual={self.residual!r} {reason}")
@@ -447,18 +448,18 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
     def _train(self, network, arguments, epochs, progress, resume):
         if not resume or network.baseline is None:
             return super()._train(network, arguments, epochs, progress, resume)
-        weights, coefficients = network.weights(), network.coefficients()
+        weights, coefficients = network.forecast_weights(), network.coefficients()
         self._set_base_of_training(network)
         try:
             super()._train(network, arguments, epochs, progress, resume)
         finally:
-            network.set_weights(weights)
+            network.set_forecast_weights(weights)
             if coefficients is not None:
                 network.set_coefficients(coefficients)
 
     def _set_base_of_training(self, network):
         """Set the base forecast that the network learns the change from."""
-        network.set_weights(np.ones(network.n_outputs))
+        network.set_forecast_weights(np.ones(network.n_outputs))
         *_, coefficients = network.baseline
         if self._has_holdout and coefficients is not None:
             network.set_coefficients(coefficients)  # those of the training rows
@@ -481,7 +482,9 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
             linear = linear_change(series, range(len(target)), coefficients)
             base, change = base + linear, change - linear
         groups, n_lags = network.baseline[0], X.horizon - 1 + self._max_step
-        network.set_weights(shrinkage_weights(change, target - base, groups, n_lags, weights))
+        network.set_forecast_weights(
+            shrinkage_weights(change, target - base, groups, n_lags, weights)
+        )
         if final_coefficients is not None:
             network.set_coefficients(final_coefficients)
 
@@ -504,7 +507,7 @@ class RNNRegressor(RegressorMixin, BaseSequenceRNN):
                 f"This {type(self).__name__} has no network_weight_, because it was fitted without "
                 "a base forecast (see `residual`)."
             )
-        return self._network.weights()
+        return self._network.forecast_weights()
 
     def _loss(self):
         return self.loss

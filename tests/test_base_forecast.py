@@ -280,13 +280,20 @@ def test_auto_needs_ten_windows_to_train_on(small_rnn):
 
 
 def test_partial_fit_has_no_holdout(windows, small_rnn):
-    rnn = small_rnn().partial_fit(windows)
+    rnn = small_rnn(residual="linear").partial_fit(windows)
     assert is_linear(rnn)
     assert not hasattr(rnn, "validation_scores_")
     np.testing.assert_array_equal(rnn.network_weight_, [1.0])
     for early_stopping in (True, np.True_):
         with pytest.raises(ValueError, match="partial_fit does not support early_stopping=True"):
             small_rnn(early_stopping=early_stopping).partial_fit(windows)
+
+
+def test_auto_in_a_first_partial_fit_is_no_base_forecast(windows, small_rnn):
+    rnn = small_rnn().partial_fit(windows)
+    plain = small_rnn(residual=False).partial_fit(windows)
+    assert not hasattr(rnn, "network_weight_")
+    np.testing.assert_array_equal(rnn.predict(windows), plain.predict(windows))
 
 
 # Resumed training, errors and interrupts

@@ -175,12 +175,12 @@ class Network:
         model = self._current_model()
         return self._values if model is None else values_of(variables_of(model))
 
-    def weights(self) -> np.ndarray:
+    def forecast_weights(self) -> np.ndarray:
         """Return the weight of the network in each output of a model with a base forecast."""
         (index,) = self._frozen_indices[WEIGHT]
         return np.diagonal(self.values()[index]).astype(np.float64)
 
-    def set_weights(self, weights: np.ndarray) -> None:
+    def set_forecast_weights(self, weights: np.ndarray) -> None:
         """Set the weight of the network in each output of a model with a base forecast."""
         self._set_frozen(WEIGHT, [np.diag(weights)])
 

@@ -13,7 +13,7 @@ from sktime.forecasting.base import BaseForecaster
 from .._checks import check_numeric
 from .._parameters import POSITIVE_INT, RANDOM_STATE, Cell, Units
 from .._sklearn_compat import HasMethods, Interval, StrOptions
-from ._panel_model import PanelMember, PanelModel
+from ._panel_model import MultiScaledSeries, PanelModel
 from ._series import (
     ADVICE_ON_GAPS,
     PanelSeries,
@@ -150,10 +150,10 @@ class RNNForecaster(BaseForecaster):
     model_ : PanelModel
         The fitted model. ``model_.scores`` is a DataFrame with the error of each naive forecast,
         base forecast and network on the holdout, and its weight in the average.
-        ``model_.members`` contains the models with a positive weight, and ``model_.weights`` their
+        ``model_.models`` contains the models with a positive weight, and ``model_.weights`` their
         weights, followed by those of the naive forecasts. For each model,
-        ``member.strategy.networks`` contains the networks, each an `RNNRegressor`, and
-        ``member.strategy.weights`` their weights. ``model_.errors`` is the typical error of each
+        ``model.strategy.networks`` contains the networks, each an `RNNRegressor`, and
+        ``model.strategy.weights`` their weights. ``model_.errors`` is the typical error of each
         step, in the units of the networks.
 
     See Also
@@ -600,12 +600,12 @@ class RNNForecaster(BaseForecaster):
         fitted = self._panel.get(key)
         if fitted is None or fitted.series.first_ordinal != series.first_ordinal:
             fitted = self.model_.scale(series.head(int(ends.min()) + 1))
-        member = PanelMember(series, tuple(replace(p, series=series) for p in fitted.parts))
+        scaled = MultiScaledSeries(series, tuple(replace(p, series=series) for p in fitted.parts))
         n_steps = int(steps.max())
         n_after = n_steps - (len(rows) - 1 - int(ends.max()))
-        (forecasts,) = self.model_.forecast([member], [ends], n_steps, n_required=[n_after])
+        (forecasts,) = self.model_.forecast([scaled], [ends], n_steps, n_required=[n_after])
         labels = pd.RangeIndex(len(steps))
-        return np.array([member.scaler.inverse_transform(f[steps - 1], labels) for f in forecasts])
+        return np.array([scaled.scaler.inverse_transform(f[steps - 1], labels) for f in forecasts])
 
     def _predict(self, fh, X):
         forecasts, labels, index = self._forecast(fh, X)

@@ -26,7 +26,7 @@ _KINDS = {"base forecast": 0.0, "network": 1.0, "model": None}
 
 
 @dataclass(frozen=True)
-class PanelMember:
+class MultiScaledSeries:
     """A series of a panel, with its scalers for each seasonal model of a `PanelModel`."""
 
     series: PanelSeries
@@ -40,13 +40,15 @@ class PanelMember:
         """The scaler whose units those of the combined forecast and of its errors are."""
         return self.parts[0].scaler
 
-    def select(self, models: Sequence[int]) -> "PanelMember":
+    def select(self, models: Sequence[int]) -> "MultiScaledSeries":
         """Return the series with the scalers of some models."""
-        return PanelMember(self.series, tuple(self.parts[i] for i in models))
+        return MultiScaledSeries(self.series, tuple(self.parts[i] for i in models))
 
-    def head(self, n_rows: int) -> "PanelMember":
+    def head(self, n_rows: int) -> "MultiScaledSeries":
         """Return the first rows with the same scalers."""
-        return PanelMember(self.series.head(n_rows), tuple(p.head(n_rows) for p in self.parts))
+        return MultiScaledSeries(
+            self.series.head(n_rows), tuple(p.head(n_rows) for p in self.parts)
+        )
 
 
 class PanelModel:
@@ -68,10 +70,10 @@ class PanelModel:
 
     Attributes
     ----------
-    members : list of SeasonalModel
+    models : list of SeasonalModel
         The models whose networks are trained on all rows.
-    naive_members : list of NaiveModel
-    weights : ndarray of shape (n_members + n_naive_members,)
+    naive_models : list of NaiveModel
+    weights : ndarray of shape (n_models + n_naive_models,)
         Weights of the forecasts, with sum 1.
     scores : DataFrame or None
         With ``seasonal="auto"``, the columns "rmse", the root mean squared error of each forecast
@@ -105,74 +107,80 @@ class PanelModel:
         self.steps = steps
         self.columns = columns
 
-    def fit(self, panel: Sequence[PanelSeries]) -> list[PanelMember]:
+    def fit(self, panel: Sequence[PanelSeries]) -> list[MultiScaledSeries]:
         """Estimate weights, errors and the number of epochs on a holdout, then train on all rows.
 
         Returns
         -------
-        members : list of PanelMember
+        scaled : list of MultiScaledSeries
             The series with their fitted scalers.
         """
         self.n_columns = panel[0].values.shape[1]
         self.unit = panel[0].indexer.unit
         self._fit_exog(panel)
         seeds = check_random_state(self.options.random_state).randint(2**31 - 1, size=2)
-        self._make_members(panel)
+        self._make_models(panel)
         scaled = {}
-        for member in self.members:
-            scaled[member], member.pooled = member.scale_panel(panel)
+        for model in self.models:
+            scaled[model], model.pooled = model.scale_panel(panel)
         has_holdout = self._fit_holdout(panel, scaled, seeds[0])
         exog = [self.exog_values(series, len(series)) for series in panel]
-        for i, member in enumerate(self.members):
-            member.fit_all(scaled[member], exog, (seeds[1] + i) % 2**31)
-        fitted = self._panel_members(panel, [scaled[member] for member in self.members])
+        for i, model in enumerate(self.models):
+            model.fit_all(scaled[model], exog, (seeds[1] + i) % 2**31)
+        fitted = self._scaled_series(panel, [scaled[model] for model in self.models])
         if not has_holdout:  # only the errors of training are available
-            (member,) = self.members
-            start = member.lag + member.window_length
+            (model,) = self.models
+            start = model.lag + model.window_length
             origins = [np.arange(start - 1, len(series) - 1) for series in panel]
             forecasts = self.forecast(fitted, origins, self.steps[-1])
             self._fit_error_scale(self._errors(forecasts, fitted, origins))
         return fitted
 
     @staticmethod
-    def _panel_members(panel, parts):
+    def _scaled_series(panel, parts):
         """Return the series with their scalers; `parts` are the scaled series of each model."""
-        return [PanelMember(*row) for row in zip(panel, zip(*parts, strict=True), strict=True)]
+        return [
+            MultiScaledSeries(*row) for row in zip(panel, zip(*parts, strict=True), strict=True)
+        ]
 
-    def _make_members(self, panel):
+    def _make_models(self, panel):
         """Set the seasonal models whose windows fit into the series, and the naive forecasts."""
-        options, self.naive_members, self.scores = self.options, [], None
+        options, self.naive_models, self.scores = self.options, [], None
         if options.seasonal != "auto":
-            self.members = [SeasonalModel(options, options.seasonal, self.steps)]
-            self.members[0].set_window_length(panel)
+            self.models = [SeasonalModel(options, options.seasonal, self.steps)]
+            self.models[0].set_window_length(panel)
         else:
-            self.members, names = [], ["indices", "difference"] if options.sp > 1 else ["indices"]
+            self.models, names = [], ["indices", "difference"] if options.sp > 1 else ["indices"]
             if options.decoder == "dense" and options.strategy == "multioutput":
                 names.append("window")
             for name in names:
-                member = SeasonalModel(options, name, self.steps)
+                model = SeasonalModel(options, name, self.steps)
                 try:
-                    member.set_window_length(panel)
+                    model.set_window_length(panel)
                 except ValueError:
                     if name == "indices":
                         raise
                 else:
-                    self.members.append(member)
+                    self.models.append(model)
             lengths = [1, options.sp] if options.sp > 1 else [1]
-            self.naive_members = [NaiveModel(length) for length in lengths]
-        n_forecasts = len(self.members) + len(self.naive_members)
+            self.naive_models = [NaiveModel(length) for length in lengths]
+        n_forecasts = len(self.models) + len(self.naive_models)
         self.weights = np.full(n_forecasts, 1 / n_forecasts)
 
-    def resume(self, panel: Sequence[PanelSeries], epoch_fraction: float) -> list[PanelMember]:
+    def resume(
+        self, panel: Sequence[PanelSeries], epoch_fraction: float
+    ) -> list[MultiScaledSeries]:
         """Fit the scalers again and resume training. The error scale is unchanged."""
         exog = [self.exog_values(series, len(series)) for series in panel]
         scaled = []
-        for member in self.members:
-            scaled.append(member.scale_panel(panel, member.pooled)[0])
-            member.train(scaled[-1], exog, 0, epoch_fraction)
-        return self._panel_members(panel, scaled)
+        for model in self.models:
+            scaled.append(model.scale_panel(panel, model.pooled)[0])
+            model.train(scaled[-1], exog, 0, epoch_fraction)
+        return self._scaled_series(panel, scaled)
 
-    def scale(self, series: PanelSeries, former: PanelMember | None = None) -> PanelMember:
+    def scale(
+        self, series: PanelSeries, former: MultiScaledSeries | None = None
+    ) -> MultiScaledSeries:
         """Return a series with its scalers, as in `SeasonalModel.scale`.
 
         Raises
@@ -180,12 +188,12 @@ class PanelModel:
         ValueError
             If the series cannot be forecast, because it has no logarithm or rows of X are missing.
         """
-        scalers: Any = [None] * len(self.members)
+        scalers: Any = [None] * len(self.models)
         if former is not None:
             scalers = [part.scaler for part in former.parts]
         self.exog_values(series, len(series))
-        return PanelMember(
-            series, tuple(m.scale(series, s) for m, s in zip(self.members, scalers, strict=True))
+        return MultiScaledSeries(
+            series, tuple(m.scale(series, s) for m, s in zip(self.models, scalers, strict=True))
         )
 
     def check_compatible(self, panel: Sequence[PanelSeries]) -> None:
@@ -239,31 +247,31 @@ class PanelModel:
         n_holdout = self._holdout_length(panel)
         # A shorter holdout is better than none.
         n_rows = int(np.median([len(series) for series in panel]))
-        n_free = n_rows - min(member.min_rows() for member in self.members)
+        n_free = n_rows - min(model.min_rows() for model in self.models)
         if n_rows // 10 <= n_free:
             n_holdout = min(n_holdout, n_free)
         n_before = np.array([len(series) - n_holdout for series in panel])
-        counts = [np.sum(n_before >= member.min_rows()) for member in self.members]
+        counts = [np.sum(n_before >= model.min_rows()) for model in self.models]
         if n_holdout < 2 or not max(counts):
-            self.members, self.naive_members, self.weights = self.members[:1], [], np.ones(1)
+            self.models, self.naive_models, self.weights = self.models[:1], [], np.ones(1)
             return False
         # Models that need more rows than most series have are dropped.
-        pairs = zip(self.members, counts, strict=True)
-        self.members = [member for member, count in pairs if 2 * count >= max(counts)]
-        needed = max(member.min_rows() for member in self.members)
+        pairs = zip(self.models, counts, strict=True)
+        self.models = [model for model, count in pairs if 2 * count >= max(counts)]
+        needed = max(model.min_rows() for model in self.models)
         rows = np.flatnonzero(n_before >= needed)
         panel = [panel[row] for row in rows]
         exog = [self.exog_values(series, len(series)) for series in panel]
         held, units = [], []
-        for i, member in enumerate(self.members):
-            units.append([scaled[member][row] for row in rows])
-            held.append(member.fit_holdout(units[-1], exog, n_holdout, (seed + i) % 2**31))
+        for i, model in enumerate(self.models):
+            units.append([scaled[model][row] for row in rows])
+            held.append(model.fit_holdout(units[-1], exog, n_holdout, (seed + i) % 2**31))
         origins = [np.arange(len(series) - n_holdout - 1, len(series) - 1) for series in panel]
-        members, units = self._panel_members(panel, held), self._panel_members(panel, units)
+        held, units = self._scaled_series(panel, held), self._scaled_series(panel, units)
         if self.options.seasonal == "auto":
-            kept = self._fit_weights(members, units, origins, exog)
-            members, units = ([m.select(kept) for m in panel] for panel in (members, units))
-        forecasts = self._member_forecasts(members, origins, self.steps[-1], exog)
+            kept = self._fit_weights(held, units, origins, exog)
+            held, units = ([s.select(kept) for s in panel] for panel in (held, units))
+        forecasts = self._model_forecasts(held, origins, self.steps[-1], exog)
         errors = self._errors(_average(forecasts, self.weights), units, origins)
         self._fit_error_scale(errors)
         return True
@@ -273,7 +281,7 @@ class PanelModel:
 
         Parameters
         ----------
-        panel, units : lists of PanelMember
+        panel, units : lists of MultiScaledSeries
             The series with the scalers of the rows before the holdout, and of all rows.
         origins, exog : lists of ndarray
 
@@ -284,13 +292,13 @@ class PanelModel:
         """
         n_steps, errors = self.steps[-1], {}
         first = [series.parts[0] for series in panel]
-        for i, member in enumerate(self.members):
+        for i, model in enumerate(self.models):
             parts = [series.parts[i] for series in panel]
             for kind, weight in _KINDS.items():
-                forecasts = member.forecast(parts, origins, n_steps, exog, weight)
+                forecasts = model.forecast(parts, origins, n_steps, exog, weight)
                 forecasts = _convert(forecasts, parts, first)
-                errors[member.seasonal, kind] = self._errors(forecasts, units, origins)
-        for naive in self.naive_members:
+                errors[model.seasonal, kind] = self._errors(forecasts, units, origins)
+        for naive in self.naive_models:
             forecasts = naive.forecast(first, origins, n_steps)
             errors[naive.name, "naive forecast"] = self._errors(forecasts, units, origins)
         scores = pd.Series({key: _root_mean_square(error) for key, error in errors.items()})
@@ -299,25 +307,25 @@ class PanelModel:
         self.scores = pd.DataFrame({"rmse": scores, "weight": weights})
         self.scores.index.names = "forecast", "kind"
         totals, kept = weights.groupby(level=0, sort=False).sum(), []
-        for i, member in enumerate(self.members):
-            if totals[member.seasonal] > 0:
+        for i, model in enumerate(self.models):
+            if totals[model.seasonal] > 0:
                 # The average with the base forecast shrinks the weight of the network.
-                factor = weights[member.seasonal, "model"] / totals[member.seasonal]
-                member.strategy.weights = [factor * w for w in member.strategy.weights]
+                factor = weights[model.seasonal, "model"] / totals[model.seasonal]
+                model.strategy.weights = [factor * w for w in model.strategy.weights]
                 kept.append(i)
-        self.members = [self.members[i] for i in kept]
-        self.naive_members = [naive for naive in self.naive_members if totals[naive.name] > 0]
+        self.models = [self.models[i] for i in kept]
+        self.naive_models = [naive for naive in self.naive_models if totals[naive.name] > 0]
         self.weights = totals[totals > 0].to_numpy()
         return kept
 
-    def _member_forecasts(self, panel, origins, n_steps, exog):
+    def _model_forecasts(self, panel, origins, n_steps, exog):
         """Return the forecasts of each model for each series; see `SeasonalModel.forecast`."""
         parts = [*zip(*(series.parts for series in panel), strict=True)]
         forecasts = [
-            _convert(member.forecast(part, origins, n_steps, exog), part, parts[0])
-            for member, part in zip(self.members, parts, strict=True)
+            _convert(model.forecast(part, origins, n_steps, exog), part, parts[0])
+            for model, part in zip(self.models, parts, strict=True)
         ]
-        return forecasts + [m.forecast(parts[0], origins, n_steps) for m in self.naive_members]
+        return forecasts + [m.forecast(parts[0], origins, n_steps) for m in self.naive_models]
 
     def _errors(self, forecasts, units, origins):
         """Return the errors of forecasts, divided by the scales of `units`.
@@ -325,7 +333,7 @@ class PanelModel:
         Parameters
         ----------
         forecasts : list of ndarrays of shape (n_origins, n_steps, n_columns)
-        units : list of PanelMember
+        units : list of MultiScaledSeries
         origins : list of ndarray of int
 
         Returns
@@ -391,7 +399,7 @@ class PanelModel:
 
         Parameters
         ----------
-        panel : sequence of PanelMember
+        panel : sequence of MultiScaledSeries
         origins : sequence of ndarray of int
             For each series, the last observed rows.
         n_steps : int
@@ -405,14 +413,14 @@ class PanelModel:
         -------
         forecasts : list of ndarrays of shape (n_origins, n_steps, n_columns)
         """
-        n_seen = max(member.strategy.n_exog_steps(n_steps) for member in self.members)
+        n_seen = max(model.strategy.n_exog_steps(n_steps) for model in self.models)
         future_exog = future_exog or [None] * len(panel)
         n_required = n_required or [0] * len(panel)
         exog = [
             self.exog_values(s.series, len(s) + max(n_rows, 0), future, n_seen)
             for s, n_rows, future in zip(panel, n_required, future_exog, strict=True)
         ]
-        return _average(self._member_forecasts(panel, origins, n_steps, exog), self.weights)
+        return _average(self._model_forecasts(panel, origins, n_steps, exog), self.weights)
 
 
 def effective_number(n_origins: int, n_steps: Any) -> Any:

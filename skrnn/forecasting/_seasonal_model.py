@@ -229,7 +229,7 @@ class NaiveModel:
         self.season_length = season_length
         self.name = "last value" if season_length == 1 else "seasonal naive"
 
-    def forecast(self, panel, origins, n_steps, exog=None):
+    def forecast(self, panel, origins, n_steps):
         """Forecast the transformed series from several origins, as `SeasonalModel.forecast`."""
         steps = np.arange(n_steps) % self.season_length + 1 - self.season_length
         return [

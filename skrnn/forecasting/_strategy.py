@@ -330,7 +330,8 @@ class Strategy:
             is_new = i == len(self.networks)
             if is_new and self.segment_length is not None:
                 self.last_weights.append(self._fit_last_weights(windows, steps))
-                self.coefficients.append(self._fit_linear_forecast(i, windows))
+                if self.options.residual:
+                    self.coefficients.append(self._fit_linear_forecast(i, windows))
             inputs, _, _, targets = self._inputs_and_targets(i, windows)
             is_known = np.isfinite(targets).all(axis=(1, 2))
             inputs, targets = inputs[is_known], targets[is_known].reshape(is_known.sum(), -1)
@@ -374,7 +375,7 @@ class Strategy:
         targets = windows.future[:, rows] - self._naive_forecast(i, windows)
         is_known = np.isfinite(targets).all(axis=(1, 2))
         targets = targets[is_known].reshape(is_known.sum(), -1)
-        linear = LinearForecast(windows.past[is_known], targets, [0] * targets.shape[1], n_lags=0)
+        linear = LinearForecast(windows.past[is_known], targets)
         return linear.fit(range(len(targets))).coefficients
 
     def _n_epochs(self, n_windows):

@@ -37,7 +37,7 @@ def test_wave_is_learned(strategy, decoder):
     assert_array_equal(forecast.index, [120, 121, 122])
     errors, naive_errors = forecast - y[forecast.index], y[119] - y[forecast.index]
     assert np.abs(errors).max() < 0.2 * np.abs(naive_errors).max()
-    assert (np.array(forecaster.model_.members[0].strategy.weights) > 0.8).all()
+    assert (np.array(forecaster.model_.models[0].strategy.weights) > 0.8).all()
 
 
 @pytest.mark.parametrize("strategy", ["recursive", "multioutput"])
@@ -206,12 +206,12 @@ def test_frequency_of_a_few_dates_is_not_taken_for_daily(freq, n_rows):
 def test_update_without_parameters_appends_rows(strategy):
     y = monthly()
     forecaster = small(sp=12, strategy=strategy).fit(y[:50], fh=[1, 2, 3])
-    (network,) = forecaster.model_.members[0].strategy.networks[0]
+    (network,) = forecaster.model_.models[0].strategy.networks[0]
     before = network.model_.get_weights()
     forecast = forecaster.predict()
     forecaster.update(y[50:55], update_params=False)
     assert forecaster.cutoff[0] == y.index[54]
-    ((updated,),) = forecaster.model_.members[0].strategy.networks
+    ((updated,),) = forecaster.model_.models[0].strategy.networks
     for old, new in zip(before, updated.model_.get_weights(), strict=True):
         assert_array_equal(old, new)
     assert_array_equal(forecaster.predict(fh=[-4]), forecast[:1])
@@ -222,10 +222,10 @@ def test_update_with_parameters_resumes_training():
     y = monthly()
     forecaster = small(sp=12).fit(y[:50], fh=[1, 2, 3])
     model = forecaster.model_
-    ((network,),) = model.members[0].strategy.networks
+    ((network,),) = model.models[0].strategy.networks
     n_epochs = network.n_iter_
     forecaster.update(y[50:], update_params=True)
-    ((trained,),) = forecaster.model_.members[0].strategy.networks
+    ((trained,),) = forecaster.model_.models[0].strategy.networks
     assert trained.n_iter_ > n_epochs
     assert network.n_iter_ == n_epochs  # copies of the forecaster share it
     assert forecaster.model_ is not model
@@ -354,9 +354,9 @@ def test_unseen_series_are_forecast_after_an_update():
 def test_unseen_series_are_forecast_after_pretraining():
     new = monthly(noise=0.5, seed=9, scale=50.0)
     forecaster = small(sp=12).pretrain(panel((60, 60, 60)), fh=range(1, 4))
-    networks = forecaster.model_.members[0].strategy.networks
+    networks = forecaster.model_.models[0].strategy.networks
     forecast = forecaster.fit(new, fh=range(1, 4)).predict()
-    assert forecaster.model_.members[0].strategy.networks is networks
+    assert forecaster.model_.models[0].strategy.networks is networks
     assert_allclose(forecast, new.to_numpy()[-12:-9] + 50 * 6, rtol=0.1)
     wide = pd.DataFrame({"a": new, "b": new})
     with pytest.raises(ValueError, match=r"y has 2 columns, but the networks were trained on 1"):
@@ -366,10 +366,10 @@ def test_unseen_series_are_forecast_after_pretraining():
 @needs_pretrain
 def test_pretraining_is_resumed_with_another_panel():
     forecaster = small(sp=12).pretrain(panel((60, 60)), fh=[1, 2, 3])
-    ((network,),) = forecaster.model_.members[0].strategy.networks
+    ((network,),) = forecaster.model_.models[0].strategy.networks
     n_epochs = network.n_iter_
     forecaster.pretrain(panel((60, 60), noise=2.0))
-    ((resumed,),) = forecaster.model_.members[0].strategy.networks
+    ((resumed,),) = forecaster.model_.models[0].strategy.networks
     assert resumed.n_iter_ > n_epochs == network.n_iter_
 
 
@@ -482,7 +482,7 @@ def fit_with_X(n_rows, n_exog_rows):
 @pytest.fixture(scope="module")
 def fitted_with_X():
     forecaster = fit_with_X(50, 50)
-    assert forecaster.model_.members[0].strategy.weights[0] > 0.1  # so that the network matters
+    assert forecaster.model_.models[0].strategy.weights[0] > 0.1  # so that the network matters
     return forecaster
 
 
@@ -608,7 +608,7 @@ def test_forecasts_with_other_parameters(parameters):
 def test_networks_are_averaged():
     y = monthly()
     forecaster = small(n_networks=2, residual=False, log=False).fit(y, fh=[1, 2, 3])
-    ((first, second),) = forecaster.model_.members[0].strategy.networks
+    ((first, second),) = forecaster.model_.models[0].strategy.networks
     assert first.random_state != second.random_state
     assert not np.array_equal(first.model_.get_weights()[0], second.model_.get_weights()[0])
 
@@ -635,9 +635,9 @@ def test_the_logarithm_is_selected_once_for_holdout_and_training():
     noise = np.random.default_rng(0).normal(size=96)
     y = pd.Series(np.exp(5 + np.maximum(np.arange(96) - 77, 0) / 6 + 0.05 * noise))
     forecaster = small(sp=12, seasonal=None).fit(y, fh=[1, 2, 3])
-    assert forecaster.model_.members[0].pooled.log.tolist() == [True]
+    assert forecaster.model_.models[0].pooled.log.tolist() == [True]
     without = small(sp=12, seasonal=None, epochs=1).fit(y[:77], fh=[1, 2, 3])
-    assert without.model_.members[0].pooled.log.tolist() == [False]
+    assert without.model_.models[0].pooled.log.tolist() == [False]
     lower, upper = np.log(forecaster.predict_interval().iloc[0].to_numpy())
     assert upper - lower < 5
 

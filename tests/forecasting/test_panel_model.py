@@ -46,12 +46,12 @@ def test_networks_of_the_holdout_are_trained_for_all_epochs(epochs, monkeypatch)
     monkeypatch.setattr(RNNRegressor, "fit", count)
     monkeypatch.setattr(RNNRegressor, "predict", lambda self, X: np.zeros((len(X), 3)))
     forecaster = small(epochs=epochs, early_stopping=False).fit(monthly(), fh=[1, 2, 3])
-    assert trained[id(forecaster.model_.members[0].strategy.networks[0][0])] == epochs
+    assert trained[id(forecaster.model_.models[0].strategy.networks[0][0])] == epochs
     trained.clear()
     forecaster.set_params(early_stopping=True).fit(monthly(), fh=[1, 2, 3])
-    ((network,),) = forecaster.model_.members[0].strategy.networks
+    ((network,),) = forecaster.model_.models[0].strategy.networks
     selected = trained.pop(id(network))
-    assert selected == max(1, round(forecaster.model_.members[0].epoch_fraction * epochs))
+    assert selected == max(1, round(forecaster.model_.models[0].epoch_fraction * epochs))
     assert max(trained.values()) == epochs
 
 
@@ -74,19 +74,19 @@ def without_training(monkeypatch):
 @pytest.mark.parametrize("n_rows", [4, 6, 9, 14])
 def test_short_series_have_a_shorter_default_window(n_rows):
     forecaster = small(window_length=None, sp=12).fit(monthly(n_rows), fh=[1, 2, 3])
-    assert forecaster.model_.members[0].window_length <= 3
+    assert forecaster.model_.models[0].window_length <= 3
     assert np.isfinite(forecaster.predict_interval()).all(axis=None)
 
 
 @pytest.mark.usefixtures("without_training")
 def test_default_window_is_one_season_of_a_long_series():
     lengths = {
-        small(window_length=None, sp=12).fit(monthly(n), fh=[1]).model_.members[0].window_length
+        small(window_length=None, sp=12).fit(monthly(n), fh=[1]).model_.models[0].window_length
         for n in (36, 40, 48, 60)
     }
     assert lengths == {12}
     no_season = small(window_length=None).fit(monthly(), fh=[1])
-    assert no_season.model_.members[0].window_length == 12
+    assert no_season.model_.models[0].window_length == 12
 
 
 def test_series_too_short_for_a_window_raise():
@@ -190,7 +190,7 @@ def test_auto_averages_models_and_naive_forecasts():
     naive = model.scores.xs("naive forecast", level="kind")["rmse"]
     assert model.scores["rmse"].min() < naive.min()
     member, origins = next(iter(forecaster._panel.values())), [np.array([59])]
-    forecasts = model._member_forecasts([member], origins, 3, [np.zeros((60, 0))])
+    forecasts = model._model_forecasts([member], origins, 3, [np.zeros((60, 0))])
     average = sum(w * f[0][0] for w, f in zip(model.weights, forecasts, strict=True))
     expected = member.scaler.inverse_transform(average, y.index[-3:])[:, 0]
     assert_allclose(forecaster.predict(), expected)
@@ -198,7 +198,7 @@ def test_auto_averages_models_and_naive_forecasts():
 
 def test_auto_without_a_holdout_has_a_single_model():
     forecaster = small(seasonal="auto", window_length=2).fit(monthly(8), fh=[1, 2])
-    assert [member.seasonal for member in forecaster.model_.members] == ["indices"]
+    assert [member.seasonal for member in forecaster.model_.models] == ["indices"]
     assert forecaster.model_.scores is None
     assert np.isfinite(forecaster.predict_interval()).all(axis=None)
 
