@@ -1,6 +1,6 @@
 """Global model of all series of a panel, with conformal prediction intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,9 @@ _MIN_DEGREES_OF_FREEDOM = 3
 _MIN_WEIGHT = 0.1
 # Smallest number of independent errors in the weights of the forecasts.
 _MIN_ERRORS = 4
+# Prior weight of the forecasts with seasonal indices, which are means over all seasons, relative to
+# that of each other forecast. It matters if the series has few seasons.
+_PRIOR_WEIGHT_OF_INDICES = 4
 # Weights of the networks in the forecasts of a seasonal model that are compared on the holdout.
 _KINDS = {"base forecast": 0.0, "network": 1.0, "model": None}
 
@@ -303,7 +306,8 @@ class PanelModel:
             errors[naive.name, "naive forecast"] = self._errors(forecasts, units, origins)
         scores = pd.Series({key: _root_mean_square(error) for key, error in errors.items()})
         n_errors = effective_number(max(map(len, origins)), n_steps) * np.sqrt(len(panel))
-        weights = combination_weights(scores, n_errors)
+        prior = {"indices": _PRIOR_WEIGHT_OF_INDICES} if self.options.sp > 1 else {}
+        weights = combination_weights(scores, n_errors, prior)
         self.scores = pd.DataFrame({"rmse": scores, "weight": weights})
         self.scores.index.names = "forecast", "kind"
         totals, kept = weights.groupby(level=0, sort=False).sum(), []
@@ -432,12 +436,13 @@ def effective_number(n_origins: int, n_steps: Any) -> Any:
     return n_origins * 3 * n_steps / (2 * n_steps**2 + 1)
 
 
-def combination_weights(scores: pd.Series, n_errors: float) -> pd.Series:
+def combination_weights(
+    scores: pd.Series, n_errors: float, prior: Mapping[str, float] | None = None
+) -> pd.Series:
     """Return the weights of forecasts, which decrease with their mean squared error.
 
-    They are proportional to the likelihood of independent Gaussian errors, as Akaike weights [1]_.
-    If there are few errors, they are inversely proportional to the square of the mean squared
-    error, as the likelihood would be of 4 errors.
+    They are proportional to the prior weight times the likelihood of independent Gaussian errors,
+    as Akaike weights [1]_. If there are few errors, the likelihood is that of 4 errors.
 
     Parameters
     ----------
@@ -446,6 +451,8 @@ def combination_weights(scores: pd.Series, n_errors: float) -> pd.Series:
         shrinkage have the weight zero.
     n_errors : float
         Effective number of independent errors.
+    prior : dict, default=None
+        Prior weights by name. Those of other names are 1.
 
     Returns
     -------
@@ -460,6 +467,8 @@ def combination_weights(scores: pd.Series, n_errors: float) -> pd.Series:
     kinds = scores.index.get_level_values(1)
     scores = scores.clip(lower=1e-6 * max(scores.max(), 1e-300))
     weights = (scores.min() / scores) ** max(_MIN_ERRORS, n_errors)
+    for name, weight in (prior or {}).items():
+        weights[scores.index.get_level_values(0) == name] *= weight
     weights[kinds == "network"] = 0
     for name, kind in scores.index:  # a network that is shrunk to zero is no second forecast
         if kind == "model" and scores[name, kind] == scores.get((name, "base forecast")):

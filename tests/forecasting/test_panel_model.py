@@ -5,6 +5,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skrnn import RNNForecaster, RNNRegressor
 from skrnn.datasets import make_ar
+from skrnn.forecasting import _panel_model
 from skrnn.forecasting._panel_model import PanelModel, combination_weights, effective_number
 from skrnn.forecasting._scaling import scale_panel
 
@@ -148,6 +149,27 @@ def test_weights_are_inversely_proportional_to_the_square_of_the_mean_square():
     weights = combination_weights(rmse, 2)
     expected = np.array([1.0, 1.2**-4, 1.1**-4])
     assert_allclose(weights, expected / expected.sum())
+
+
+def test_prior_weights():
+    rmse = scores(a__base=1.0, a__model=1.1, b__model=1.2)
+    weights = combination_weights(rmse, 2, {"a": 2})
+    expected = np.array([2.0, 2 * 1.1**-4, 1.2**-4])
+    assert_allclose(weights, expected / expected.sum())
+
+
+def test_indices_have_a_prior_weight_with_a_season_only(monkeypatch):
+    priors = []
+
+    def spy(rmse, n_errors, prior):
+        priors.append(prior)
+        return combination_weights(rmse, n_errors, prior)
+
+    monkeypatch.setattr(_panel_model, "combination_weights", spy)
+    y = pd.Series(np.sin(np.arange(60)) + np.arange(60) % 4)
+    for sp in (1, 4):
+        RNNForecaster(sp=sp, epochs=1, random_state=0).fit(y, fh=[1, 2])
+    assert priors == [{}, {"indices": 4}]
 
 
 def test_weights_of_many_errors_select_the_best_forecast():
