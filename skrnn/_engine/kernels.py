@@ -2,8 +2,9 @@
 
 A kernel has a forward loop over time for the states and a backward loop for their gradients. The
 products with the inputs and the gradients of all weights are computed for all time steps at once.
-The kernels are designed for XLA, which fuses their element-wise operations. Without XLA, the
-results are the same, but the computation is slower.
+These kernels are designed for XLA, which fuses their element-wise operations. Without XLA, the
+results are the same, but the computation is slower. `lstm_block_kernel` is TensorFlow's kernel of
+an LSTM instead, which XLA cannot compile, and which is fast without it.
 
 Names follow the papers cited in `build_rnn`: x is the input, h the hidden state and c the cell
 state; W are the input weights and U the recurrent weights; i, f and o are the input, forget and
@@ -34,6 +35,9 @@ _ACTIVATIONS = {
     keras.activations.relu: (tf.nn.relu, lambda y: tf.cast(y > 0, y.dtype)),
     keras.activations.linear: (tf.identity, tf.ones_like),
 }
+
+# TensorFlow computes a product with at most this many multiplications on one thread.
+_MAX_BLOCK_MULTIPLICATIONS = 2**20
 
 
 def find_builtin_kernel(layer, recurrent_dropout_masks=()):
@@ -69,6 +73,59 @@ def find_builtin_kernel(layer, recurrent_dropout_masks=()):
         return H, [H[-1], *other_states]
 
     return kernel
+
+
+def max_block_rows(layer):
+    """Return the maximum number of rows for `lstm_block_kernel`, 0 if it does not support a layer.
+
+    For more rows, TensorFlow shares the product of a time step among threads, and the bits depend
+    on their number.
+    """
+    if type(layer) is not keras.layers.LSTM or find_builtin_kernel(layer) is None:
+        return 0
+    cell = layer.cell
+    if (
+        cell.activation is not keras.activations.tanh
+        or cell.recurrent_activation is not keras.activations.sigmoid
+        or cell.recurrent_dropout
+        or layer.compute_dtype != "float32"
+    ):
+        return 0
+    n_inputs, n_columns = cell.kernel.shape
+    return _MAX_BLOCK_MULTIPLICATIONS // (n_columns * (n_inputs + cell.units))
+
+
+def lstm_block_kernel(layer):
+    """Return TensorFlow's kernel of an LSTM layer with ``max_block_rows(layer) > 0``."""
+    cell = layer.cell
+
+    def kernel(x, mask, h, c, training=False):
+        W, U = tf.convert_to_tensor(cell.kernel), tf.convert_to_tensor(cell.recurrent_kernel)
+        b = tf.convert_to_tensor(cell.bias) if cell.use_bias else tf.zeros(U.shape[1], U.dtype)
+        no_peephole = tf.zeros(cell.units, x.dtype)
+        outputs = tf.raw_ops.BlockLSTM(
+            seq_len_max=tf.constant(x.shape[0], tf.int64),
+            x=x,
+            h_prev=h,
+            cs_prev=c,
+            w=_swap_f_and_g(tf.concat([W, U], axis=0)),
+            b=_swap_f_and_g(b),
+            wci=no_peephole,
+            wcf=no_peephole,
+            wco=no_peephole,
+            use_peephole=False,
+            forget_bias=0.0,
+            cell_clip=-1.0,
+        )
+        return outputs.h, [outputs.h[-1], outputs.cs[-1]]
+
+    return kernel
+
+
+def _swap_f_and_g(weights):
+    """Return weights of the gates i, f, g and o in the order i, g, f, o."""
+    i, f, g, o = tf.split(weights, 4, axis=-1)
+    return tf.concat([i, g, f, o], axis=-1)
 
 
 class _Equations(NamedTuple):

@@ -1,14 +1,15 @@
-"""Prediction in a TensorFlow graph: one call for any number of rows, in batches of 64."""
+"""Prediction in a TensorFlow graph: one call for any number of rows, in batches."""
 
 import tensorflow as tf
 
 from .._keras_compat import model_lock
 from .batches import gather_source, sample_shape
 from .parameters import specs_of, stateless_scope, variables_of
-from .patch import patched_layers
+from .patch import max_rows_without_xla, patched_layers
 from .trainer import MAX_SHARDS
 
-_ROWS_PER_BATCH = 64
+# Maximum rows of a batch, and minimum without XLA.
+_ROWS_PER_BATCH, _MIN_ROWS_PER_BATCH = 64, 8
 
 
 class CompiledProgram:
@@ -52,17 +53,21 @@ class Predictor(CompiledProgram):
         n_rows = len(X)
         source, window_length = gather_source(X)
         spec = tf.TensorSpec((None, *source.shape[1:]), source.dtype)
-        size = 1 if n_rows == 1 else _ROWS_PER_BATCH
-        graph = self._graph(self._make_graph, size, X.shape[1], window_length, spec)
+        graph = self._graph(self._make_graph, n_rows == 1, X.shape[1], window_length, spec)
         return graph(values, source, tf.constant(n_rows)).numpy()
 
-    def _make_graph(self, size, n_timesteps, window_length, source_spec):
+    def _make_graph(self, is_single, n_timesteps, window_length, source_spec):
         model = self.model
         shape = sample_shape(model, n_timesteps)
+        max_rows = max_rows_without_xla(model)
+        size = 1 if is_single else _ROWS_PER_BATCH
+        if max_rows >= min(size, _MIN_ROWS_PER_BATCH):
+            size = min(size, max_rows)
+        xla = size > max_rows
 
-        @tf.function(jit_compile=True, autograph=False)
+        @tf.function(jit_compile=xla, autograph=False)
         def outputs(values, x):
-            with stateless_scope(model, values), patched_layers(model):
+            with stateless_scope(model, values), patched_layers(model, xla=xla):
                 return model(x, training=False)
 
         def predict_batch(values, source, first, n_rows):
@@ -73,7 +78,7 @@ class Predictor(CompiledProgram):
 
         @tf.function(autograph=False)
         def predict(values, source, n_rows):
-            if size == 1:
+            if is_single:
                 return predict_batch(values, source, 0, n_rows)
             batches = tf.map_fn(
                 lambda first: predict_batch(values, source, first, n_rows),

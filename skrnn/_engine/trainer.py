@@ -26,14 +26,14 @@ from .parameters import (
     values_of,
     variables_of,
 )
-from .patch import patched_layers
+from .patch import max_rows_without_xla, patched_layers
 
 # Target duration of a graph call: Ctrl-C and progress bars wait for it to return.
 _SECONDS_PER_CALL = 0.3
 
 
-# Minimum rows of a shard, and the multiplications that make it worth a thread.
-_ROWS_PER_SHARD = 8
+# Minimum rows of a shard, with and without XLA, and the multiplications that are worth a thread.
+_ROWS_PER_SHARD = {True: 8, False: 16}
 
 
 _MULTIPLICATIONS_PER_SHARD = 2**21
@@ -95,7 +95,7 @@ class Trainer:
         self._ignored_class = ignored_class(model.loss)
         self._epochs = {}
         self._batches_per_call = 4
-        self._jit = True
+        self._xla_works = True
         model.optimizer.build(model.trainable_variables)
         self._initial_optimizer_values = values_of(model.optimizer.variables)
 
@@ -132,10 +132,10 @@ class Trainer:
                 carry = self._epochs[size, spec](tensors, done, steps, carry)
                 loss = float(carry[0])
             except XLA_ERRORS:
-                if not self._jit:
+                if not self._xla_works:
                     raise
                 # XLA raises before anything was computed.
-                self._jit = False
+                self._xla_works = False
                 self._epochs[size, spec] = self._make_epoch(size, spec, tensors)
                 continue
             seconds = time.perf_counter() - start
@@ -265,7 +265,7 @@ class Trainer:
         return train, ModelParameters(model), 1
 
     def _make_fused_train(self, size, spec):
-        """Return a function that trains on a group of batches with kernels and XLA.
+        """Return a function that trains on a group of batches with kernels.
 
         Returns
         -------
@@ -276,7 +276,11 @@ class Trainer:
         n_per_group : int
         """
         model, n_steps = self.model, self.n_steps(spec)
-        shards = n_shards(size, n_steps * model.count_params())
+        multiplications = n_steps * model.count_params()
+        shards = n_shards(size, multiplications, xla=False)
+        xla = size // shards > max_rows_without_xla(model)
+        if xla:
+            shards = n_shards(size, multiplications)
         in_groups = shards == 1 and self.groups_batches
         flat = in_groups and supports_flattening(model)
         parameters = FlattenedParameters(model) if flat else ModelParameters(model)
@@ -291,7 +295,7 @@ class Trainer:
             with (
                 tf.GradientTape() as tape,
                 stateless_scope(model, [*variables, *others]),
-                patched_layers(model, masks),
+                patched_layers(model, masks, xla),
             ):
                 tape.watch(variables)
                 loss, states = self._weighted_loss(rows, scale, states, spec, shards)
@@ -313,7 +317,7 @@ class Trainer:
             return tf.while_loop(lambda i, *_: i < n_batches, body, (0, total, states))[1:]
 
         gradients_graph, update_graph, group_graph = (
-            tf.function(function, jit_compile=self._jit, autograph=False)
+            tf.function(function, jit_compile=xla and self._xla_works, autograph=False)
             for function in (gradients, update, train_batches)
         )
 
@@ -399,11 +403,11 @@ def map_shards(gradients, size, shards, shared, by_row):
     return list(gradients_of_shards), tf.add_n(losses), all_states
 
 
-def n_shards(size, multiplications):
+def n_shards(size, multiplications, xla=True):
     """Return the number of shards of a batch, from the number of multiplications per row."""
     if size * multiplications < 2 * _MULTIPLICATIONS_PER_SHARD:
         return 1
-    shards = max(1, min(MAX_SHARDS, size // _ROWS_PER_SHARD))
+    shards = max(1, min(MAX_SHARDS, size // _ROWS_PER_SHARD[xla]))
     while size % shards:
         shards -= 1
     return shards

@@ -35,10 +35,11 @@ def without_keras_loops():
         yield
 
 
-def compare_with_keras(call, layers, inputs, *, jit=False, dropout_masks=None):
+def compare_with_keras(call, layers, inputs, *, jit=False, xla=True, dropout_masks=None):
     """Compare the outputs of a call of layers and all gradients of a weighted sum of them.
 
-    `call` takes the inputs and returns a tensor or a list of them. Returns the outputs and the
+    `call` takes the inputs and returns a tensor or a list of them. `xla` selects the kernels that
+    XLA can compile, and `jit` compiles them. Returns the outputs and the
     gradients with respect to the inputs and the trainable variables, as NumPy arrays.
     """
     dtype = layers[0].compute_dtype
@@ -56,7 +57,7 @@ def compare_with_keras(call, layers, inputs, *, jit=False, dropout_masks=None):
         return outputs, tape.gradient(loss, sources, unconnected_gradients=zero)
 
     def with_kernels():
-        with patched_layers(SimpleNamespace(layers=layers), dropout_masks):
+        with patched_layers(SimpleNamespace(layers=layers), dropout_masks, xla):
             return outputs_and_gradients()
 
     expected = outputs_and_gradients()

@@ -1,5 +1,6 @@
 """The kernels of SimpleRNN, LSTM and GRU against Keras: outputs and gradients."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,7 +8,7 @@ from conftest import label
 from engine_kernel_helpers import compare_with_keras, masks_of_all_kinds, randomize
 from keras import layers
 
-from skrnn._engine.patch import find_kernel
+from skrnn._engine.patch import find_kernel, max_rows_without_xla
 from skrnn._engine.trainer import sample_dropout_mask
 
 CELLS = {"rnn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}
@@ -102,6 +103,53 @@ def test_layers_that_share_states_and_layers_in_both_directions(cell):
 
     randomize(bidirectional)
     compare_with_keras(call, [bidirectional, encoder, decoder], [X], jit=True)
+
+
+# The kernel of TensorFlow
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"use_bias": False}, {"go_backwards": True}, {"return_sequences": False}, {"units": 1}],
+    ids=label,
+)
+def test_lstms_without_xla_are_those_of_keras(settings):
+    layer = make("lstm", dtype="float32", **settings)
+    states = states_of("lstm", units=settings.get("units", 3))
+    call = lambda x, *s: layer(x, initial_state=list(s))  # noqa: E731
+    compare_with_keras(call, [layer], [X, *states], xla=False)
+
+
+def test_stacked_and_bidirectional_lstms_without_xla_are_those_of_keras():
+    bidirectional = layers.Bidirectional(make("lstm", dtype="float32", return_state=False))
+    bidirectional.build(X.shape)
+    last = make("lstm", dtype="float32", input_shape=(None, 5, 6), return_state=False)
+    randomize(bidirectional)
+    call = lambda x: last(bidirectional(x))  # noqa: E731
+    compare_with_keras(call, [bidirectional, last], [X], xla=False)
+
+
+def test_rows_without_xla():
+    def max_rows(*model_layers, input_shape=(5, 2)):
+        return max_rows_without_xla(keras.Sequential([layers.Input(input_shape), *model_layers]))
+
+    lstm = layers.LSTM(64, return_sequences=True)
+    # A product for all gates at one time step has at most 2**20 multiplications.
+    assert max_rows(lstm) == 2**20 // (4 * 64 * (2 + 64))
+    assert max_rows(layers.LSTM(125, return_sequences=True), layers.LSTM(8)) == 16
+    assert max_rows(layers.Bidirectional(layers.LSTM(3)), layers.Dropout(0.5)) > 0
+    for other in (
+        layers.GRU(3),
+        layers.LSTM(3, activation="relu"),
+        layers.LSTM(3, recurrent_dropout=0.5),
+        layers.LSTM(3, dtype="float64"),
+        layers.LSTM(600),
+    ):
+        assert max_rows(lstm, other) == 0
+    assert max_rows(layers.Dense(3)) == 0
+    assert max_rows(layers.Masking(), layers.LSTM(3)) == 0
+    tokens = layers.Embedding(4, 2, mask_zero=True)
+    assert max_rows(tokens, layers.LSTM(3), input_shape=(5,)) == 0
 
 
 # Layers without a kernel

@@ -48,8 +48,8 @@ def test_threads_may_predict_for_the_first_time_at_once(monkeypatch):
     patched_layers = predictor.patched_layers
 
     @contextlib.contextmanager
-    def slow(*arguments):
-        with patched_layers(*arguments):
+    def slow(*arguments, **options):
+        with patched_layers(*arguments, **options):
             yield
             time.sleep(0.1)
 

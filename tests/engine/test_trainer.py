@@ -325,22 +325,53 @@ def test_inputs_of_another_dtype_than_the_layers(default_dtypes):
 
 def test_training_without_xla(monkeypatch):
     """XLA may refuse a graph, or may not be available."""
-    expected = make_rnn().fit(WINDOWS)
+    expected = make_rnn("gru").fit(WINDOWS)
     make_epoch, attempts = Trainer._make_epoch, []
 
     def refuse(*arguments):
         raise tf.errors.UnimplementedError(None, None, "XLA is not available")
 
     def make(self, *arguments):
-        attempts.append(self._jit)
-        return refuse if self._jit else make_epoch(self, *arguments)
+        attempts.append(self._xla_works)
+        return refuse if self._xla_works else make_epoch(self, *arguments)
 
     clear_compiled()
     monkeypatch.setattr(Trainer, "_make_epoch", make)
-    rnn = make_rnn().fit(WINDOWS)
+    rnn = make_rnn("gru").fit(WINDOWS)
     clear_compiled()
     assert attempts == [True, False]
     np.testing.assert_allclose(rnn.loss_curve_, expected.loss_curve_, rtol=1e-5)
+
+
+# The number of threads
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("settings", "shape"),
+    [
+        ({"cell": "peephole", "units": 125}, (64, 20, 3)),
+        ({"cell": "lstm", "units": 125}, (64, 60, 1)),
+        ({"cell": "lstm", "units": (45, 45), "dropout": 0.2}, (70, 30, 1)),
+        ({"cell": "lstm", "units": 64, "bidirectional": True, "batch_size": 64}, (70, 20, 30)),
+        ({"cell": "lstm", "units": 200}, (64, 10, 1)),
+    ],
+    ids=label,
+)
+def test_predictions_do_not_depend_on_the_number_of_threads(settings, shape):
+    code = (
+        "import numpy as np; from skrnn import RNNRegressor;"
+        f"X = np.random.default_rng(0).normal(size={shape}).astype('float32'); y = X[:, -5, 0];"
+        f"rnn = RNNRegressor(**{settings}, epochs=2, random_state=0).fit(X, y);"
+        "print(rnn.predict(X).tobytes().hex())"
+    )
+    outputs = []
+    for n_threads in "14":
+        threads = {f"TF_NUM_{kind}OP_THREADS": n_threads for kind in ("INTRA", "INTER")}
+        command, environment = [sys.executable, "-c", code], os.environ | threads
+        run = subprocess.run(command, check=True, capture_output=True, env=environment, timeout=300)
+        outputs.append(run.stdout)
+    assert outputs[0] == outputs[1]
 
 
 # The duration of graph calls

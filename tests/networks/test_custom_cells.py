@@ -1,6 +1,5 @@
 """The cells of `skrnn.layers` and custom cells in networks: training, copies, and errors."""
 
-import os
 import pickle
 import re
 import subprocess
@@ -242,23 +241,6 @@ def test_predictions_of_a_pickle_in_a_fresh_process(tmp_path):
     total, n_parameters = run.stdout.split()
     assert float(total) == pytest.approx(float(rnn.predict(X).sum()), rel=1e-5)
     assert int(n_parameters) == rnn.model_.count_params()
-
-
-@pytest.mark.slow
-def test_predictions_do_not_depend_on_the_number_of_threads():
-    code = (
-        "import numpy as np; from skrnn import RNNRegressor;"
-        "X = np.random.default_rng(0).normal(size=(64, 20, 3)).astype('float32'); y = X[:, -5, 0];"
-        "rnn = RNNRegressor('peephole', units=125, epochs=1, random_state=0).fit(X, y);"
-        "print(rnn.predict(X).tobytes().hex())"
-    )
-    outputs = []
-    for n_threads in "14":
-        threads = {f"TF_NUM_{kind}OP_THREADS": n_threads for kind in ("INTRA", "INTER")}
-        command, environment = [sys.executable, "-c", code], os.environ | threads
-        run = subprocess.run(command, check=True, capture_output=True, env=environment, timeout=300)
-        outputs.append(run.stdout)
-    assert outputs[0] == outputs[1]
 
 
 # Custom cells
