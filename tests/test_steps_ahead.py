@@ -228,6 +228,12 @@ def test_backtest_excludes_targets_after_the_training_rows(walk):
         np.testing.assert_allclose(result.y_pred[result.fold == fold], expected)
 
 
+def test_no_row_with_a_complete_window_and_known_targets(walk, small_rnn):
+    model = make_pipeline(WindowTransformer(LENGTH), small_rnn())
+    with pytest.raises(ValueError, match=r"5 of the 8 windows are incomplete, .* last 3 rows are"):
+        model.fit(walk[:8], steps_ahead(walk[:8], 4))
+
+
 @pytest.mark.parametrize("season_length", [None, 4])
 def test_naive_forecasts_of_backtest_are_those_of_the_regressor(season_length, walk):
     X, y = walk[:-2], steps_ahead(walk[:, 0], 3)[:-2]

@@ -322,6 +322,12 @@ def check_outputs(estimator: Any, X: Any, y: Any) -> tuple[np.ndarray, int]:
     if y.ndim not in (1, 2) or y.size == 0:
         raise ValueError(f"y must be of shape (n,) or (n, n_outputs), got {y.shape}.")
     known = slice(n_incomplete(X), len(y) - n_unknown(y))
+    if known.start >= known.stop:
+        raise ValueError(
+            f"{known.start} of the {len(y)} windows are incomplete, and the targets of the last "
+            f"{n_unknown(y)} rows are not all known, so that no row is left to fit. Fit on more "
+            "rows, or use a shorter window or fewer steps ahead."
+        )
     check_no_nan(y[: known.stop], known.start)
     check_array(y[known], ensure_2d=False, input_name="y", estimator=estimator)
     return y.reshape(len(y), -1), y.ndim
