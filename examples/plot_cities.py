@@ -28,7 +28,7 @@ from skrnn import CharLSTMClassifier
 from skrnn.datasets import load_cities
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--epochs", type=int, default=20)
+parser.add_argument("--epochs", type=int, default=50)
 options = parser.parse_args()
 
 cities, regions = load_cities()
@@ -46,15 +46,7 @@ models = {
         TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True),
         LogisticRegression(C=10),
     ),
-    "CharLSTMClassifier": CharLSTMClassifier(
-        cell="gru",
-        units=32,
-        bidirectional=True,
-        dropout=0.5,
-        learning_rate=0.003,
-        epochs=options.epochs,
-        random_state=0,
-    ),
+    "CharLSTMClassifier": CharLSTMClassifier(epochs=options.epochs, random_state=0),
 }
 folds = StratifiedKFold(5, shuffle=True, random_state=0)
 scores = {}
@@ -66,10 +58,9 @@ _, n_grams, network = scores.values()
 print(f"accuracy of the network minus that of logistic regression: {network - n_grams:+.3f}")
 
 # %%
-# The accuracy of the network is two to three percentage points lower than that of logistic
-# regression, and larger networks are less accurate. The network has to learn its features from a
-# few hundred names, whereas the n-grams are given. The confusion matrix shows which regions the
-# network confuses.
+# The network has to learn its features from a few hundred names, whereas the n-grams are given.
+# ``benchmarks/strings.py`` compares both on larger data sets. The confusion matrix shows which
+# regions the network confuses.
 
 ConfusionMatrixDisplay.from_predictions(regions, y_pred, xticks_rotation="vertical")
 plt.show()

@@ -67,7 +67,7 @@ class BaseRNN(RNNParameters, CallbackSupportMixin, BaseEstimator):
                 "epoch. Set early_stopping=False."
             )
         resume = (partial or self.warm_start) and hasattr(self, "_network")
-        epochs = 1 if partial else self.epochs
+        epochs = 1 if partial else self._n_epochs(X, y)
         progress = FitProgress(self, epochs)
         with unchanged_on_error(self):
             check_not_forked()
@@ -94,6 +94,19 @@ class BaseRNN(RNNParameters, CallbackSupportMixin, BaseEstimator):
         `classes` is the argument of `partial_fit` of a classifier, or None.
         """
         raise NotImplementedError
+
+    def _n_epochs(self, X, y):
+        """Return the number of epochs of a fit to X and y, which are not validated."""
+        return self.epochs
+
+    def _network_settings(self):
+        """Return the parameters of the network, which a resumed fit must not change."""
+        fixed = [*STACK_CONSTRAINTS, "optimizer", "clipnorm", "clipvalue", *self._fixed_parameters]
+        return {name: getattr(self, name) for name in fixed}
+
+    def _optimizer_settings(self):
+        """Return the arguments of `Network.compile` except the loss."""
+        return {name: getattr(self, name) for name in ("optimizer", *OPTIMIZER_CONSTRAINTS)}
 
     def _callback_target(self, y, data):
         """Return the y to pass to scikit-learn callbacks."""
@@ -126,8 +139,7 @@ class BaseRNN(RNNParameters, CallbackSupportMixin, BaseEstimator):
 
     def _network_to_train(self, X, y, data, resume):
         """Return the compiled network to train: the fitted one if training is resumed."""
-        fixed = [*STACK_CONSTRAINTS, "optimizer", "clipnorm", "clipvalue", *self._fixed_parameters]
-        settings = {name: getattr(self, name) for name in fixed}
+        settings = self._network_settings()
         if resume:
             network = self._network
             check_same_settings(network, settings)
@@ -135,8 +147,7 @@ class BaseRNN(RNNParameters, CallbackSupportMixin, BaseEstimator):
         else:
             seed = draw_seed(self.random_state)
             network = self._build_network(X, y, data, seed, settings)
-        options = {name: getattr(self, name) for name in ("optimizer", *OPTIMIZER_CONSTRAINTS)}
-        network.compile(loss=self._loss(), **options)
+        network.compile(loss=self._loss(), **self._optimizer_settings())
         return network
 
     def _training_arguments(self, network, data):

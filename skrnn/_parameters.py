@@ -24,7 +24,7 @@ Units: TypeAlias = int | Sequence[int]
 POSITIVE_INT = Interval(Integral, 1, None, closed="left")
 # As the constraint "random_state" of scikit-learn, but without bools.
 RANDOM_STATE = [Interval(Integral, 0, 2**32 - 1, closed="both"), np.random.RandomState, None]
-_FRACTION = Interval(Real, 0, 1, closed="left")
+FRACTION = Interval(Real, 0, 1, closed="left")
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 
 
@@ -44,8 +44,8 @@ STACK_CONSTRAINTS: dict[str, list] = {
     "units": [POSITIVE_INT, tuple, list],
     "activation": [str, callable],
     "bidirectional": ["boolean"],
-    "dropout": [_FRACTION],
-    "recurrent_dropout": [_FRACTION],
+    "dropout": [FRACTION],
+    "recurrent_dropout": [FRACTION],
     "recurrent_initializer": [str],
     "l1": [_NON_NEGATIVE],
     "l2": [_NON_NEGATIVE],

@@ -253,6 +253,7 @@ def build_text_rnn(
     *,
     sequences: bool = False,
     embedding: int | None = None,
+    embedding_dropout: float = 0.0,
     **stack_options: Unpack[StackKeywords],
 ) -> keras.Model:
     """Build a network of recurrent layers for sequences of tokens, with a softmax output layer.
@@ -274,6 +275,9 @@ def build_text_rnn(
     embedding : int, default=None
         Dimension of the learned embeddings of the tokens. If None, tokens are encoded as one-hot
         vectors.
+    embedding_dropout : float in [0, 1), default=0.0
+        Fraction of the values of the embeddings, or of the one-hot vectors, to drop during
+        training. Each occurrence of a token has its own values to drop.
 
     Returns
     -------
@@ -308,6 +312,8 @@ def build_text_rnn(
         table.embeddings.assign(np.eye(n_symbols + 2, n_symbols, -1))
     else:
         initialize_embeddings(table, options.new_seed())
+    if embedding_dropout:
+        x = keras.layers.Dropout(embedding_dropout, seed=options.new_seed())(x)
     x = stack_recurrent_layers(x, options, sequences=sequences)
     logits = output_layer(n_classes, options)(x)
     return keras.Model(inputs, keras.layers.Softmax(dtype=output_policy())(logits))

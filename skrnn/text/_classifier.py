@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
@@ -18,7 +18,15 @@ from .._estimator import BaseRNN, draw_seed
 from .._inputs.labels import class_weights, encode_classes, find_classes, stratified_holdout
 from .._inputs.weights import check_weights, normalize_weights
 from .._inputs.windows import check_complete_windows, check_enough_rows, n_incomplete
-from .._parameters import POSITIVE_INT, STACK_CONSTRAINTS, Cell, Units
+from .._parameters import (
+    FRACTION,
+    OPTIMIZER_CONSTRAINTS,
+    POSITIVE_INT,
+    STACK_CONSTRAINTS,
+    Cell,
+    RNNParameters,
+    Units,
+)
 from .._sklearn_compat import StrOptions, check_is_fitted, check_sample_weight, fit_context
 from ._inputs import (
     KINDS,
@@ -28,6 +36,7 @@ from ._inputs import (
     check_tokens,
     encode_tokens,
     holdout_tail,
+    input_kind,
     read_input,
     round_up_length,
 )
@@ -35,6 +44,21 @@ from ._tokens import check_texts, join, pad, split
 
 # Maximum number of tokens that `stream` generates in one graph call. The first call generates one.
 _MAX_BLOCK = 128
+
+_AUTO = StrOptions({"auto"})
+# The network that "auto" means for strings with labels, and for text and windows.
+_NETWORK_OF_STRINGS = {
+    "bidirectional": True,
+    "dropout": 0.5,
+    "embedding": 128,
+    "embedding_dropout": 0.4,
+}
+_NETWORK_OF_TEXT = {
+    "bidirectional": False,
+    "dropout": 0.0,
+    "embedding": None,
+    "embedding_dropout": 0.0,
+}
 
 
 class CrossEntropy(NamedTuple):
@@ -69,17 +93,42 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
     {cell}
     units : int or tuple of int, default=128
         Number of units of the recurrent layer. A tuple stacks layers.
-    {layer_parameters}
-    {optimizer_parameters}
+    {activation}
+    bidirectional : bool or "auto", default="auto"
+        Whether each recurrent layer also processes the sequence backwards. The outputs of both
+        directions are concatenated. "auto" is True for strings with labels, and False otherwise.
+    dropout : float in [0, 1) or "auto", default="auto"
+        Fraction of the outputs of each recurrent layer to drop during training. "auto" is 0.5 for
+        strings with labels, and 0 otherwise.
+    {recurrent_dropout}
+    {recurrent_initializer}
+    {l1}
+    {l2}
+    {recurrent_l2}
+    {optimizer}
+    learning_rate : float, None or "auto", default="auto"
+        Learning rate. None is that of the optimizer, which may have a schedule:
+        ``optimizer=keras.optimizers.Adam(schedule)``. "auto" is 0.002 for strings with labels and
+        ``optimizer="adam"``, and None otherwise.
+    {clipnorm}
+    {clipvalue}
+    epochs : int or "auto", default="auto"
+        Number of passes over the data, or their maximum number with early stopping. "auto" is 50.
+        For more than 900 strings with labels, it is ``round(1500 / sqrt(n_samples))``, and at
+        least 5.
+    {batch_size}
     early_stopping : bool, default=False
         Whether to stop when the loss on a holdout has not decreased for `n_iter_no_change` epochs,
         and to restore the best weights. The holdout is stratified by class for strings. For
         windows and text, it consists of the last windows or tokens.
     {early_stopping_parameters}
     {fit_parameters}
-    embedding : int, default=None
+    embedding : int, None or "auto", default="auto"
         Dimension of the learned embeddings of the tokens. If None, tokens are encoded as one-hot
-        vectors.
+        vectors. "auto" is 128 for strings with labels, and None otherwise.
+    embedding_dropout : float in [0, 1) or "auto", default="auto"
+        Fraction of the values of the embeddings, or of the one-hot vectors, to drop during
+        training. "auto" is 0.4 for strings with labels and embeddings, and 0 otherwise.
     vocabulary : sequence of str, default=None
         The tokens of the vocabulary. If None, the tokens seen in `fit`, or in the first
         `partial_fit`, are used.
@@ -144,20 +193,30 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
     _: KW_ONLY
     cell: Cell = "lstm"
     units: Units = 128
-    embedding: int | None = None
+    bidirectional: bool | str = "auto"  # type: ignore[assignment]
+    dropout: float | str = "auto"  # type: ignore[assignment]
+    learning_rate: float | str | None = "auto"  # type: ignore[assignment]
+    epochs: int | str = "auto"  # type: ignore[assignment]
+    embedding: int | str | None = "auto"
+    embedding_dropout: float | str = "auto"
     vocabulary: Sequence[str] | None = None
     chunk_length: int = 64
     class_weight: dict[Any, float] | str | None = None
 
     _parameter_constraints = BaseRNN._parameter_constraints | {
         "analyzer": [StrOptions({"char", "word"})],
-        "embedding": [POSITIVE_INT, None],
+        "bidirectional": ["boolean", _AUTO],
+        "dropout": [FRACTION, _AUTO],
+        "learning_rate": [*OPTIMIZER_CONSTRAINTS["learning_rate"], _AUTO],
+        "epochs": [POSITIVE_INT, _AUTO],
+        "embedding": [POSITIVE_INT, _AUTO, None],
+        "embedding_dropout": [FRACTION, _AUTO],
         "activation": [str],
         "vocabulary": ["array-like", set, None],
         "chunk_length": [POSITIVE_INT],
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
-    _fixed_parameters = ("analyzer", "embedding")
+    _fixed_parameters = ("analyzer", "embedding", "embedding_dropout")
 
     @fit_context
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
@@ -232,7 +291,9 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
         weights = check_weights(tokens, sample_weight)
         if not resume:
             self._kind: str = kind
-            self.vocabulary_: dict[str, int] = build_vocabulary(self, tokens)
+            self.vocabulary_: dict[str, int] = build_vocabulary(
+                self, tokens, self._network_settings()["embedding"]
+            )
         if kind == "language":
             return self._validate_text(tokens, weights, classes)
         return self._validate_classes(tokens, y, weights, classes, resume)
@@ -246,7 +307,7 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
                 f"The text has one distinct token, {next(iter(self.vocabulary_))!r}, and every "
                 "prediction would be that token. Pass a text with at least 2."
             )
-        if self.bidirectional:
+        if self._network_settings()["bidirectional"]:
             raise ValueError(
                 "bidirectional=True would show a language model the tokens it predicts. Set "
                 "bidirectional=False."
@@ -299,11 +360,35 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
             weights = by_class[codes] * (1 if weights is None else weights)
         return encoded, codes, normalize_weights(weights, range(skip, len(encoded)))
 
+    def _network_settings(self):
+        settings = super()._network_settings()
+        auto = _NETWORK_OF_STRINGS if self._kind == "strings" else _NETWORK_OF_TEXT
+        settings |= {name: value for name, value in auto.items() if settings[name] == "auto"}
+        if self.embedding_dropout == "auto" and settings["embedding"] is None:
+            settings["embedding_dropout"] = 0.0
+        return settings
+
+    def _optimizer_settings(self):
+        settings = super()._optimizer_settings()
+        if self.learning_rate == "auto":
+            is_default = self._kind == "strings" and self.optimizer == "adam"
+            settings["learning_rate"] = 0.002 if is_default else None
+        return settings
+
+    def _n_epochs(self, X, y):
+        if self.epochs != "auto":
+            return self.epochs
+        if input_kind(X, y) != "strings":
+            return RNNParameters.epochs
+        is_sized = isinstance(X, Sized) and getattr(X, "ndim", 1) > 0
+        return _epochs_of_strings(len(X) if is_sized else 1)
+
     def _build_network(self, X, y, data, seed, settings):
         from .._engine.network import build_network
         from ..networks.builders import build_text_rnn
 
-        options = {name: settings[name] for name in (*STACK_CONSTRAINTS, "embedding")}
+        names = *STACK_CONSTRAINTS, "embedding", "embedding_dropout"
+        options = {name: settings[name] for name in names}
         options |= {"n_symbols": len(self.vocabulary_), "n_classes": len(self.classes_)}
         options["sequences"] = self._kind == "language"
         return build_network(None, build_text_rnn, None, seed, settings, "int32", **options)
@@ -695,6 +780,11 @@ class CharLSTMClassifier(ClassifierMixin, BaseRNN):
         tags.input_tags.two_d_array = False
         tags.target_tags.required = False
         return tags
+
+
+def _epochs_of_strings(n_samples):
+    """Return the default number of epochs for strings with labels."""
+    return max(5, min(RNNParameters.epochs, round(1500 / math.sqrt(max(1, n_samples)))))
 
 
 def _check_generation(prompt, length, temperature, top_k, top_p):

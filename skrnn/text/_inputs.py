@@ -24,19 +24,27 @@ _MAX_ONE_HOT_TOKENS = 4096
 _LENGTH_MULTIPLE = 8
 
 
+def input_kind(X: Any, y: Any) -> str:
+    """Return the kind of input of X and y, a key of `KINDS`."""
+    if is_windows(X) or getattr(X, "ndim", 1) in (2, 3):
+        return "windows"
+    return "language" if y is None else "strings"
+
+
 def read_input(estimator: Any, X: Any, y: Any) -> tuple[str, Any, Any]:
     """Return the kind of input of X and y, X as tokens, and y."""
     name = type(estimator).__name__
-    if is_windows(X) or getattr(X, "ndim", 1) in (2, 3):
-        return "windows", check_tokens(name, X), y
+    kind = input_kind(X, y)
+    if kind == "windows":
+        return kind, check_tokens(name, X), y
     texts = [split(text, estimator.analyzer) for text in check_texts(name, X)]
-    if y is not None:
+    if kind == "strings":
         if isinstance(X, str):
             raise ValueError(
                 f"X is one str, so y={y!r} would label a single text. Pass a list of texts with a "
                 "label for each, or y=None to fit a language model."
             )
-        return "strings", texts, label_array(y)
+        return kind, texts, label_array(y)
     if len(texts) > 1 and max(map(len, texts)) <= 1:
         raise ValueError(
             f"All {len(texts)} texts consist of one token, as if a splitter had split a str into "
@@ -44,10 +52,10 @@ def read_input(estimator: Any, X: Any, y: Any) -> tuple[str, Any, Any]:
             "np.array(list(text))[:, None] to a Pipeline of a WindowTransformer and "
             f"{name}. Otherwise, pass longer texts."
         )
-    return "language", texts, None
+    return kind, texts, None
 
 
-def build_vocabulary(estimator: Any, tokens: Any) -> dict[str, int]:
+def build_vocabulary(estimator: Any, tokens: Any, embedding: int | None) -> dict[str, int]:
     """Return the vocabulary, a dict of tokens and their indices in sorted order."""
     if estimator.vocabulary is not None:
         distinct = check_vocabulary(estimator.vocabulary)
@@ -61,11 +69,11 @@ def build_vocabulary(estimator: Any, tokens: Any) -> dict[str, int]:
             f"{type(estimator).__name__} found no token: every text is empty. Pass texts with "
             f"at least one {'word' if estimator.analyzer == 'word' else 'character'}."
         )
-    if estimator.embedding is None and len(distinct) > _MAX_ONE_HOT_TOKENS:
+    if embedding is None and len(distinct) > _MAX_ONE_HOT_TOKENS:
         raise ValueError(
-            f"The vocabulary has {len(distinct)} tokens, but embedding=None uses one-hot vectors, "
-            f"which need too much memory for more than {_MAX_ONE_HOT_TOKENS} tokens. Set "
-            "embedding=128 or another dimension."
+            f"The vocabulary has {len(distinct)} tokens, but embedding={estimator.embedding!r} "
+            "uses one-hot vectors, which need too much memory for more than "
+            f"{_MAX_ONE_HOT_TOKENS} tokens. Set embedding=128 or another dimension."
         )
     return {token: index for index, token in enumerate(distinct)}
 

@@ -202,3 +202,10 @@ def test_padding_is_masked_unless_there_are_outputs_for_all_tokens():
     np.testing.assert_allclose(model(padded), model(tokens), rtol=1e-6)
     model = build(build_text_rnn, sequences=True)
     assert not np.allclose(model(padded)[:, 2], model(tokens)[:, 1])
+
+
+def test_embedding_dropout_follows_the_embedding():
+    layers = build(build_text_rnn, embedding=2, embedding_dropout=0.2, dropout=0.3).layers
+    kinds = [type(layer).__name__ for layer in layers[1:]]
+    assert kinds == ["Embedding", "Dropout", "SimpleRNN", "Dropout", "Dense", "Softmax"]
+    assert (layers[2].rate, layers[4].rate) == (0.2, 0.3)

@@ -36,11 +36,14 @@ STACK = {"units": (4, 4), "bidirectional": True, "dropout": 0.2, "recurrent_drop
         lambda seed, cell: build_rnn_classifier((5, 2), 3, cell, 4, seed=seed),
         lambda seed, cell: build_text_rnn(4, 3, cell, 4, seed=seed),
         lambda seed, cell: build_text_rnn(4, 3, cell, embedding=2, seed=seed, **STACK),
+        lambda seed, cell: build_text_rnn(
+            4, 3, cell, embedding=2, embedding_dropout=0.2, seed=seed, **STACK
+        ),
         lambda seed, cell: add_residual_baseline(
             build_rnn((5, 2), 2, cell, seed=seed, **STACK), [1, 0], [2.0, 0.5], [0.1, 0.2]
         ),
     ],
-    ids=["regression", "classification", "one-hot", "embedding", "residual"],
+    ids=["regression", "classification", "one-hot", "embedding", "embedding dropout", "residual"],
 )
 def test_reseeded_network_equals_a_new_one(build, cell):
     model, other = build(1, cell), build(2, cell)

@@ -29,6 +29,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 STRINGS = ["aba", "abba", "ab", "baa", "a", "xyx", "yx", "xx", "y", "yyxyx"]
 LABELS = ["left"] * 5 + ["right"] * 5
 
+# A network without the layers that are the default for strings.
+PLAIN = {"bidirectional": False, "dropout": 0.0, "embedding": None}
+
 
 def small(*analyzer, **parameters):
     settings = {"cell": "rnn", "units": 4, "learning_rate": 0.05, "epochs": 5, "batch_size": 16}
@@ -71,15 +74,16 @@ def test_strings_are_classified(fitted):
 
 
 @pytest.mark.parametrize("text", ["aba", "y", ""])
-def test_probabilities_equal_those_of_the_formula(text, fitted):
+def test_probabilities_equal_those_of_the_formula(text):
     """h(t) = tanh(x(t) W + h(t - 1) U + b), and a softmax of the last h."""
-    table, (W, U, b), dense = (layer.get_weights() for layer in fitted.model_.layers[1:4])
+    model = small(**PLAIN).fit(STRINGS, LABELS)
+    table, (W, U, b), dense = (layer.get_weights() for layer in model.model_.layers[1:4])
     h = np.zeros(4)
     for token in text:
-        h = np.tanh(table[0][fitted.vocabulary_[token] + 1] @ W + h @ U + b)
+        h = np.tanh(table[0][model.vocabulary_[token] + 1] @ W + h @ U + b)
     scores = np.exp(h @ dense[0] + dense[1])
     expected = scores / scores.sum()
-    np.testing.assert_allclose(fitted.predict_proba([text])[0], expected, atol=1e-5)
+    np.testing.assert_allclose(model.predict_proba([text])[0], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +110,7 @@ def test_neither_padding_nor_other_strings_affect_a_prediction(settings):
 @pytest.mark.slow
 def test_next_characters_as_labels():
     prefixes = ["h", "he", "hel", "hell"]
-    model = small(epochs=100).fit(prefixes, list("ello"))
+    model = small(epochs=100, **PLAIN).fit(prefixes, list("ello"))
     assert model.predict(prefixes).tolist() == list("ello")
 
 
@@ -158,13 +162,14 @@ def test_calibration():
 @pytest.mark.parametrize(
     "settings",
     [
-        {},
+        PLAIN,
         pytest.param(
-            {"cell": "gru", "embedding": 3, "bidirectional": True, "optimizer": "sgd"},
+            {"cell": "gru", "embedding": 3, "optimizer": "sgd"},
             marks=pytest.mark.slow,
         ),
         pytest.param(
-            {"cell": "peephole", "bidirectional": True, "optimizer": "sgd", "batch_size": 5}
+            PLAIN
+            | {"cell": "peephole", "bidirectional": True, "optimizer": "sgd", "batch_size": 5}
             | {"recurrent_dropout": 0.3, "l1": 1e-3, "recurrent_l2": 1e-3, "clipvalue": 0.05},
             marks=pytest.mark.slow,
         ),
@@ -173,12 +178,102 @@ def test_calibration():
 )
 def test_training_equals_that_of_keras(settings):
     batch_hook = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+    settings = {"dropout": 0.0, "embedding_dropout": 0.0} | settings
     by_keras = small(callbacks=[batch_hook], **settings).fit(STRINGS, LABELS)
     model = small(**settings).fit(STRINGS, LABELS)
     np.testing.assert_allclose(model.loss_curve_, by_keras.loss_curve_, rtol=1e-4)
     np.testing.assert_allclose(
         model.predict_proba(STRINGS), by_keras.predict_proba(STRINGS), atol=1e-4
     )
+
+
+# Default settings
+
+DEFAULTS_OF_STRINGS = {
+    "bidirectional": True,
+    "dropout": 0.5,
+    "embedding": 128,
+    "embedding_dropout": 0.4,
+    "learning_rate": 0.002,
+}
+DEFAULTS_OF_TEXT = {
+    "bidirectional": False,
+    "dropout": 0.0,
+    "embedding": None,
+    "embedding_dropout": 0.0,
+    "learning_rate": 0.001,
+}
+
+
+@pytest.mark.parametrize("kind", ["strings", "language", "windows"])
+def test_auto_is_resolved_by_the_kind_of_input(kind, tokens):
+    windows = WindowTransformer(4).fit_transform(tokens)
+    data = {"strings": (STRINGS, LABELS), "language": (STRINGS,), "windows": (windows,)}[kind]
+    expected = DEFAULTS_OF_STRINGS if kind == "strings" else DEFAULTS_OF_TEXT
+    settings = {"cell": "rnn", "units": 4, "epochs": 2, "random_state": 0}
+    by_default = CharLSTMClassifier(**settings).fit(*data)
+    explicit = CharLSTMClassifier(**settings, **expected).fit(*data)
+    assert by_default.loss_curve_ == explicit.loss_curve_
+    for value, other in zip(
+        by_default.model_.get_weights(), explicit.model_.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(value, other)
+    assert by_default.get_params()["embedding"] == "auto"
+    # A setting that is the same as "auto" does not prevent a resumed fit.
+    by_default.set_params(**expected).partial_fit(*data)
+    assert by_default.n_iter_ == 3
+
+
+def test_auto_with_one_hot_vectors_drops_no_tokens():
+    layers = (
+        CharLSTMClassifier(units=4, embedding=None, epochs=1).fit(STRINGS, LABELS).model_.layers
+    )
+    rates = [layer.rate for layer in layers if isinstance(layer, keras.layers.Dropout)]
+    assert rates == [0.5]  # of the outputs
+
+
+@pytest.mark.parametrize(("n_samples", "epochs"), [(10, 50), (900, 50), (2500, 30), (100_000, 5)])
+def test_number_of_epochs_for_strings(n_samples, epochs):
+    model = CharLSTMClassifier()
+    assert model._n_epochs(["a"] * n_samples, [0] * n_samples) == epochs
+    assert model._n_epochs(["a"] * n_samples, None) == 50
+    assert CharLSTMClassifier(epochs=7)._n_epochs(["a"] * n_samples, [0] * n_samples) == 7
+
+
+def test_learning_rate_of_another_optimizer_is_its_own():
+    for optimizer in ("sgd", keras.optimizers.Adam(0.1)):
+        model = small(optimizer=optimizer, learning_rate="auto", epochs=1).fit(STRINGS, LABELS)
+        expected = keras.optimizers.get(optimizer).learning_rate
+        assert float(model.model_.optimizer.learning_rate) == pytest.approx(float(expected))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "match"),
+    [
+        ({"bidirectional": "yes"}, "The 'bidirectional' parameter of CharLSTMClassifier"),
+        ({"dropout": 1.0}, "The 'dropout' parameter of CharLSTMClassifier"),
+        ({"embedding_dropout": None}, "The 'embedding_dropout' parameter of CharLSTMClassifier"),
+        ({"learning_rate": 0.0}, "The 'learning_rate' parameter of CharLSTMClassifier"),
+        ({"epochs": "all"}, "The 'epochs' parameter of CharLSTMClassifier"),
+    ],
+)
+def test_values_other_than_auto_are_validated(parameters, match):
+    with pytest.raises(ValueError, match=match):
+        small(**parameters).fit(STRINGS, LABELS)
+
+
+@pytest.mark.slow
+def test_default_settings_learn_more_than_the_largest_class():
+    """The class is whether a string of random letters contains "ab" or "ba"."""
+    rng = np.random.default_rng(0)
+    X = ["".join(rng.choice(list("abcd"), size=rng.integers(3, 9))) for _ in range(600)]
+    y = np.array(["ab" in x or "ba" in x for x in X])
+    model = CharLSTMClassifier(random_state=0).fit(X[:400], y[:400])
+    largest = max(np.mean(y[400:]), np.mean(~y[400:]))
+    assert largest < 0.7
+    assert model.score(X[400:], y[400:]) > 0.9
+    again = CharLSTMClassifier(random_state=0).fit(X[:400], y[:400])
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
 
 
 # Windows of tokens
