@@ -368,7 +368,16 @@ def test_pickles_predict_the_same_and_those_of_earlier_versions_raise(windows, s
 # The model
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16", "float64"])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "float32",
+        *(
+            pytest.param(policy, marks=pytest.mark.slow)
+            for policy in ("mixed_float16", "mixed_bfloat16", "float64")
+        ),
+    ],
+)
 @pytest.mark.parametrize("scale_windows", [False, True])
 def test_the_saved_model_predicts_the_same(policy, scale_windows, dtype_policy, tmp_path):
     dtype_policy(policy)
@@ -385,10 +394,15 @@ def test_the_saved_model_predicts_the_same(policy, scale_windows, dtype_policy, 
 @pytest.mark.parametrize(
     "parameters",
     [
-        {},
-        {"residual": True, "center_windows": [1]},
         {"scale_windows": True, "segment_length": 3},
-        {"residual": False, "center_windows": True, "dropout": 0.2},
+        *(
+            pytest.param(parameters, marks=pytest.mark.slow)
+            for parameters in (
+                {},
+                {"residual": True, "center_windows": [1]},
+                {"residual": False, "center_windows": True, "dropout": 0.2},
+            )
+        ),
     ],
     ids=str,
 )
