@@ -21,8 +21,8 @@ _MIN_DEGREES_OF_FREEDOM = 3
 _MIN_WEIGHT = 0.1
 # Smallest number of independent errors in the weights of the forecasts.
 _MIN_ERRORS = 4
-# Prior weight of the forecasts with seasonal indices, which are means over all seasons, relative to
-# that of each other forecast. It matters if the series has few seasons.
+# Prior weight of the forecasts with seasonal indices, the simplest model, relative to that of each
+# other forecast. It matters if the series has few seasons, or is close to a random walk.
 _PRIOR_WEIGHT_OF_INDICES = 4
 # Weights of the networks in the forecasts of a seasonal model that are compared on the holdout.
 _KINDS = {"base forecast": 0.0, "network": 1.0, "model": None}
@@ -248,11 +248,12 @@ class PanelModel:
             False if there are too few rows. Then there is a single model.
         """
         n_holdout = self._holdout_length(panel)
-        # A shorter holdout is better than none.
+        # A shorter holdout is better than none, and than one for which the first model is too long.
         n_rows = int(np.median([len(series) for series in panel]))
-        n_free = n_rows - min(model.min_rows() for model in self.models)
-        if n_rows // 10 <= n_free:
-            n_holdout = min(n_holdout, n_free)
+        n_free = [n_rows - model.min_rows() for model in self.models]
+        shortest = next((n for n in (n_free[0], max(n_free)) if n_rows // 10 <= n), None)
+        if shortest is not None:
+            n_holdout = min(n_holdout, shortest)
         n_before = np.array([len(series) - n_holdout for series in panel])
         counts = [np.sum(n_before >= model.min_rows()) for model in self.models]
         if n_holdout < 2 or not max(counts):
@@ -306,8 +307,7 @@ class PanelModel:
             errors[naive.name, "naive forecast"] = self._errors(forecasts, units, origins)
         scores = pd.Series({key: _root_mean_square(error) for key, error in errors.items()})
         n_errors = effective_number(max(map(len, origins)), n_steps) * np.sqrt(len(panel))
-        prior = {"indices": _PRIOR_WEIGHT_OF_INDICES} if self.options.sp > 1 else {}
-        weights = combination_weights(scores, n_errors, prior)
+        weights = combination_weights(scores, n_errors, {"indices": _PRIOR_WEIGHT_OF_INDICES})
         self.scores = pd.DataFrame({"rmse": scores, "weight": weights})
         self.scores.index.names = "forecast", "kind"
         totals, kept = weights.groupby(level=0, sort=False).sum(), []

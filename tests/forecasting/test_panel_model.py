@@ -5,7 +5,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skrnn import RNNForecaster, RNNRegressor
 from skrnn.datasets import make_ar
-from skrnn.forecasting import _panel_model
 from skrnn.forecasting._panel_model import PanelModel, combination_weights, effective_number
 from skrnn.forecasting._scaling import scale_panel
 
@@ -158,18 +157,11 @@ def test_prior_weights():
     assert_allclose(weights, expected / expected.sum())
 
 
-def test_indices_have_a_prior_weight_with_a_season_only(monkeypatch):
-    priors = []
-
-    def spy(rmse, n_errors, prior):
-        priors.append(prior)
-        return combination_weights(rmse, n_errors, prior)
-
-    monkeypatch.setattr(_panel_model, "combination_weights", spy)
-    y = pd.Series(np.sin(np.arange(60)) + np.arange(60) % 4)
-    for sp in (1, 4):
-        RNNForecaster(sp=sp, epochs=1, random_state=0).fit(y, fh=[1, 2])
-    assert priors == [{}, {"indices": 4}]
+def test_indices_are_compared_in_short_series_too():
+    """A longer holdout would leave too few rows for them, but not for seasonal differences."""
+    y = pd.Series(np.tile(np.sin(np.arange(12)), 3) + np.random.default_rng(0).normal(size=36))
+    model = RNNForecaster(sp=12, epochs=1, random_state=0).fit(y, fh=range(1, 13)).model_
+    assert {"indices", "difference"} <= {*model.scores.index.get_level_values("forecast")}
 
 
 def test_weights_of_many_errors_select_the_best_forecast():
