@@ -66,10 +66,12 @@ STRINGS = ["aba", "abba", "ab", "baa", "a", "xyx", "yx", "xx", "y", "yyxyx"]
 TEXT = "the cat sat on the mat. the rat sat on the cat. "
 # Without a base forecast and a holdout, which are tested in test_base_forecast.py.
 PLAIN = {"residual": False, "early_stopping": False}
+# One recurrent and one dropout layer. The default network is tested in text/test_classifier.py.
+PLAIN_STRINGS = {"bidirectional": False, "embedding_dropout": 0.0}
 CASES = {
     "regressor": Case(RNNRegressor, WINDOWS, None, PLAIN),
     "classifier": Case(RNNClassifier, *make_sequences()),
-    "strings": Case(CharLSTMClassifier, STRINGS, ["left"] * 5 + ["right"] * 5),
+    "strings": Case(CharLSTMClassifier, STRINGS, ["left"] * 5 + ["right"] * 5, PLAIN_STRINGS),
     "language": Case(CharLSTMClassifier, [TEXT, TEXT[:30]], None),
 }
 
@@ -298,7 +300,8 @@ def test_a_second_fit_gives_the_same_result(case):
 @pytest.mark.parametrize("name", ["strings", "language"])
 def test_fit_on_another_kind_of_input_forgets_the_previous_one(name, other, fitted):
     case = CASES[name]
-    estimator = CASES[other].fit(early_stopping=True).set_params(early_stopping=False)
+    estimator = CASES[other].fit(early_stopping=True)
+    estimator.set_params(early_stopping=False, **case.parameters)
     assert_same_fit(case, estimator.fit(case.X, case.y), fitted[name])
     assert set(vars(estimator)) == set(vars(fitted[name]))
 
