@@ -15,6 +15,8 @@ from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 HERE = Path(__file__).resolve().parent
@@ -58,6 +60,35 @@ def load_series(data, stock, column):
 
     values = load_stock(data, stock)[0][column].to_numpy(dtype=float)
     return ((values - values.min()) / (values.max() - values.min())).astype("float32")
+
+
+def rmse(errors):
+    return float(np.sqrt(np.mean(np.square(errors))))
+
+
+def best_naive(series, origins, n_steps, season, score):
+    """Return the name and the score of the most accurate naive forecast.
+
+    Parameters
+    ----------
+    series : ndarray of shape (n_rows,)
+    origins : ndarray of int
+        The first row of each forecast.
+    n_steps, season : int
+    score : callable
+        Score of the errors, of shape (n_origins, n_steps). Lower is better.
+    """
+    origins = np.asarray(origins)[:, None]
+    last, earlier = series[origins - 1], series[np.maximum(origins - 1 - season, 0)]
+    seasonal = series[origins - season + np.arange(n_steps) % season]
+    forecasts = {"last value": np.repeat(last, n_steps, axis=1)}
+    if season > 1:
+        forecasts["one season earlier"] = seasonal
+        forecasts["one season earlier plus change"] = seasonal + last - earlier
+    future = series[origins + np.arange(n_steps)]
+    scores = {name: score(forecast - future) for name, forecast in forecasts.items()}
+    name = min(scores, key=scores.get)
+    return name, scores[name]
 
 
 def import_training_modules():

@@ -22,7 +22,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
-from _common import markdown_table
+from _common import best_naive, markdown_table, rmse
 from joblib import Parallel, delayed
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.metrics import root_mean_squared_error
@@ -158,7 +158,7 @@ def run_with_reference(name, seed):
     """Train a network on a series with a known reference forecast; return the errors of both.
 
     For AR(2), test RMSE of the network and of the optimal forecast. For the other series, MSE of
-    the network and of the naive forecast on the *training* windows, then test RMSE of both.
+    the network and of the best naive forecast on the *training* windows, then test RMSE of both.
     """
     limit_to_one_thread()
     if name == "AR(2)":
@@ -183,19 +183,16 @@ def run_with_reference(name, seed):
         ),
         transformer=MinMaxScaler(),
     ).fit(train, train)
-    rmse = root_mean_squared_error(test, model.predict(test))
+    test_rmse = rmse(model.predict(test) - test)
     if name == "AR(2)":
         previous = np.concatenate([train[-2:], test])
         a, b = coefficients
-        optimal = a * previous[1:-1] + b * previous[:-2]
-        return rmse, root_mean_squared_error(test, optimal)
-    fitted = model.predict(train)[length:]
-    mse = np.mean((train[length:] - fitted) ** 2)
-    # The best naive forecast: that of the last season if there is one, else the last value.
-    lag = 12 if name == "airline" else 1
-    naive_mse = np.mean((train[length:] - train[length - lag : -lag]) ** 2)
-    y_naive = series[len(train) - lag : len(series) - lag]
-    return mse, naive_mse, rmse, root_mean_squared_error(test, y_naive)
+        return test_rmse, rmse(a * previous[1:-1] + b * previous[:-2] - test)
+    train_rmse = rmse(model.predict(train)[length:] - train[length:])
+    season = 12 if name == "airline" else 1
+    parts = np.arange(length, len(train)), np.arange(len(train), len(series))
+    naives = [best_naive(series[:, 0], part, 1, season, rmse)[1] for part in parts]
+    return train_rmse**2, naives[0] ** 2, test_rmse, naives[1]
 
 
 def measure(jobs, n_jobs, path):
@@ -308,8 +305,8 @@ def reference_tables(results, seeds):
     tables += [
         "**Improvement over the naive forecast with `residual=True`** (LSTM(32), learning rate "
         f"0.01, {median_of}; a ratio of the training MSEs of 1.00 means no improvement; the naive "
-        "forecast is the value 12 months earlier for the airline passengers, the last value for "
-        "Google)",
+        "forecast is the last value or, for the airline passengers, the value 12 months earlier or "
+        "this value plus the change of the last 12 months, whichever is most accurate)",
         markdown_table(["series", *error_columns, "skill"], rows),
     ]
     return tables

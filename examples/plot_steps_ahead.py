@@ -39,8 +39,8 @@ print(X.shape, y.shape)
 # Backtest
 # --------
 # `backtest` fits a model on the first rows of each split, without the targets that are observed
-# after them, and predicts the rows that follow. Its naive forecast is the value one year earlier.
-# That value plus the change of the last year is more accurate for a series with a trend.
+# after them, and predicts the rows that follow. The skill is relative to the value a year earlier.
+# That value plus the change of the last year is a more accurate naive forecast of this series.
 
 rnn = RNNRegressor("gru", units=32, epochs=options.epochs, learning_rate=0.005, random_state=0)
 ridge = CompleteWindowsRegressor(RidgeCV(np.logspace(-4, 4, 9)))
@@ -51,18 +51,18 @@ for name, regressor in {"RNNRegressor": rnn, "ridge regression": ridge}.items():
     model = make_pipeline(MinMaxScaler(), WindowTransformer(24, flatten=flatten), regressor)
     model.set_output(transform="pandas")
     results[name] = backtest(model, X, y, cv=cv, season_length=12)
-    print(f"{name:17} RMSE {results[name].rmse:.1f}, skill {results[name].skill:+.3f}")
+    print(f"{name:28} RMSE {results[name].rmse:.1f}, skill {results[name].skill:+.3f}")
 
 naive = results["RNNRegressor"].y_naive
 values = passengers["Passengers"].to_numpy()
 rows = results["RNNRegressor"].rows
 naives = {
     "one year earlier": naive,
-    "plus its change": naive + (values[rows - 1] - values[rows - 13])[:, None],
+    "one year earlier plus change": naive + (values[rows - 1] - values[rows - 13])[:, None],
 }
 for name, y_pred in naives.items():
     error = root_mean_squared_error(results["RNNRegressor"].y_true, y_pred)
-    print(f"{name:17} RMSE {error:.1f}")
+    print(f"{name:28} RMSE {error:.1f}")
 
 # %%
 # Errors by step

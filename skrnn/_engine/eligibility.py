@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from .._checks import raises_as_value_error
 from .._keras_compat import all_layers, n_calls
+from .kernels import max_block_rows
 from .patch import find_kernel
 
 # Layers whose output at a time step depends on their input at that step alone.
@@ -84,6 +85,23 @@ def supports_fused_engine(model):
         # A penalty on outputs would include the rows that pad a short batch.
         and not any(getattr(layer, "activity_regularizer", None) for layer in all_layers(model))
     )
+
+
+def max_rows_without_xla(model):
+    """Return the maximum number of rows for which no layer of a model needs XLA, 0 if one does.
+
+    Layers that need XLA are recurrent layers without a `lstm_block_kernel`, which takes no masks.
+    """
+    operations = [*all_layers(model), *getattr(model, "operations", [])]
+    if any(map(_makes_masks, operations)):
+        return 0
+    recurrent = [layer for layer in all_layers(model) if isinstance(layer, keras.layers.RNN)]
+    return min(map(max_block_rows, recurrent), default=0)
+
+
+def _makes_masks(operation):
+    is_masking = isinstance(operation, keras.layers.Masking)
+    return is_masking or getattr(operation, "mask_zero", False) or is_mask_operation(operation)
 
 
 def is_mask_operation(operation):

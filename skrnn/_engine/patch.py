@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from .._keras_compat import all_layers
-from .kernels import find_builtin_kernel, lstm_block_kernel, max_block_rows
+from .kernels import find_builtin_kernel, lstm_block_kernel
 from .matmul import dense_matmul, flatten_batch_time, weight_gradient
 from .recurrence import find_recurrence
 
@@ -112,20 +112,6 @@ def patched(layer, name, value):
         attributes.update(before)
 
 
-def max_rows_without_xla(model):
-    """Return how many rows of a batch TensorFlow's kernels compute, without compilation by XLA.
-
-    It is 0 if a layer has no such kernel, or if there are masks of time steps.
-    """
-    rows = []
-    for layer in all_layers(model):
-        if isinstance(layer, keras.layers.Masking) or getattr(layer, "mask_zero", False):
-            return 0
-        if isinstance(layer, keras.layers.RNN):
-            rows.append(max_block_rows(layer))
-    return min(rows, default=0)
-
-
 @contextlib.contextmanager
 def patched_layers(model, dropout_masks=None, xla=True):
     """Return a context in which calls of a model use the kernels of its layers.
@@ -139,8 +125,8 @@ def patched_layers(model, dropout_masks=None, xla=True):
         The mask of each `keras.layers.Dropout`, and the list of the masks of each recurrent layer
         with recurrent dropout. Layers without masks compute as in Keras.
     xla : bool, default=True
-        Whether the calls are compiled by XLA. Otherwise the kernels are those of TensorFlow, for
-        at most `max_rows_without_xla` rows.
+        Whether the calls are compiled by XLA. Otherwise all recurrent layers are computed by
+        `lstm_block_kernel`, for at most `eligibility.max_rows_without_xla` rows.
     """
     dropout_masks = dropout_masks or {}
     with contextlib.ExitStack() as patches:

@@ -4,8 +4,9 @@ import tensorflow as tf
 
 from .._keras_compat import model_lock
 from .batches import gather_source, sample_shape
+from .eligibility import max_rows_without_xla
 from .parameters import specs_of, stateless_scope, variables_of
-from .patch import max_rows_without_xla, patched_layers
+from .patch import patched_layers
 from .trainer import MAX_SHARDS
 
 # Maximum rows of a batch, and minimum without XLA.

@@ -15,7 +15,13 @@ import tensorflow as tf
 
 from .._keras_compat import all_layers
 from .batches import Batch, Rows, TrainingData, batch_indices, loss_weights, sample_shape
-from .eligibility import has_active_dropout, ignored_class, per_sample_loss, tbptt_loss
+from .eligibility import (
+    has_active_dropout,
+    ignored_class,
+    max_rows_without_xla,
+    per_sample_loss,
+    tbptt_loss,
+)
 from .parameters import (
     FlattenedParameters,
     ModelParameters,
@@ -26,14 +32,14 @@ from .parameters import (
     values_of,
     variables_of,
 )
-from .patch import max_rows_without_xla, patched_layers
+from .patch import patched_layers
 
 # Target duration of a graph call: Ctrl-C and progress bars wait for it to return.
 _SECONDS_PER_CALL = 0.3
 
 
-# Minimum rows of a shard, with and without XLA, and the multiplications that are worth a thread.
-_ROWS_PER_SHARD = {True: 8, False: 16}
+# Minimum rows of a shard, with XLA and without, and the multiplications that are worth a thread.
+_ROWS_PER_SHARD, _ROWS_PER_SHARD_WITHOUT_XLA = 8, 16
 
 
 _MULTIPLICATIONS_PER_SHARD = 2**21
@@ -277,7 +283,7 @@ class Trainer:
         """
         model, n_steps = self.model, self.n_steps(spec)
         multiplications = n_steps * model.count_params()
-        shards = n_shards(size, multiplications, xla=False)
+        shards = n_shards(size, multiplications, _ROWS_PER_SHARD_WITHOUT_XLA)
         xla = size // shards > max_rows_without_xla(model)
         if xla:
             shards = n_shards(size, multiplications)
@@ -403,11 +409,11 @@ def map_shards(gradients, size, shards, shared, by_row):
     return list(gradients_of_shards), tf.add_n(losses), all_states
 
 
-def n_shards(size, multiplications, xla=True):
+def n_shards(size, multiplications, rows_per_shard=_ROWS_PER_SHARD):
     """Return the number of shards of a batch, from the number of multiplications per row."""
     if size * multiplications < 2 * _MULTIPLICATIONS_PER_SHARD:
         return 1
-    shards = max(1, min(MAX_SHARDS, size // _ROWS_PER_SHARD[xla]))
+    shards = max(1, min(MAX_SHARDS, size // rows_per_shard))
     while size % shards:
         shards -= 1
     return shards

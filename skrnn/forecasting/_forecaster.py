@@ -182,9 +182,9 @@ class RNNForecaster(BaseForecaster):
     The weight of a forecast in the average is proportional to the likelihood of its errors on the
     holdout, as an Akaike weight, with an effective number of errors that accounts for the overlap
     of forecasts of several steps. If this number is small, the weights are inversely proportional
-    to the square of the mean squared error. Forecasts with seasonal indices (without
-    seasonality, the first model) have four times this weight. Forecasts with a weight below a tenth
-    are dropped.
+    to the square of the mean squared error. Forecasts of the first model, named "indices"
+    also without seasonality, have four times this weight. Forecasts with a weight below a tenth are
+    dropped.
 
     **Prediction intervals** are computed by split conformal prediction [5]_ for each step ahead
     [6]_. The absolute errors of the forecasts on the holdout are divided by the typical error of

@@ -1,6 +1,6 @@
 """Global model of all series of a panel, with conformal prediction intervals."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +21,9 @@ _MIN_DEGREES_OF_FREEDOM = 3
 _MIN_WEIGHT = 0.1
 # Smallest number of independent errors in the weights of the forecasts.
 _MIN_ERRORS = 4
-# Prior weight of the forecasts with seasonal indices, the simplest model, relative to that of each
-# other forecast. It matters if the series has few seasons, or is close to a random walk.
-_PRIOR_WEIGHT_OF_INDICES = 4
+# Prior weight of the forecasts of the first model, relative to that of each other forecast. It
+# matters if the series has few seasons, or is close to a random walk.
+_PRIOR_WEIGHTS = {"indices": 4}
 # Weights of the networks in the forecasts of a seasonal model that are compared on the holdout.
 _KINDS = {"base forecast": 0.0, "network": 1.0, "model": None}
 
@@ -248,12 +248,14 @@ class PanelModel:
             False if there are too few rows. Then there is a single model.
         """
         n_holdout = self._holdout_length(panel)
-        # A shorter holdout is better than none, and than one for which the first model is too long.
+        # A shorter holdout is better than none, and than one that leaves too few rows for the first
+        # model.
         n_rows = int(np.median([len(series) for series in panel]))
         n_free = [n_rows - model.min_rows() for model in self.models]
-        shortest = next((n for n in (n_free[0], max(n_free)) if n_rows // 10 <= n), None)
-        if shortest is not None:
-            n_holdout = min(n_holdout, shortest)
+        for limit in (n_free[0], max(n_free)):
+            if limit >= n_rows // 10:
+                n_holdout = min(n_holdout, limit)
+                break
         n_before = np.array([len(series) - n_holdout for series in panel])
         counts = [np.sum(n_before >= model.min_rows()) for model in self.models]
         if n_holdout < 2 or not max(counts):
@@ -307,7 +309,7 @@ class PanelModel:
             errors[naive.name, "naive forecast"] = self._errors(forecasts, units, origins)
         scores = pd.Series({key: _root_mean_square(error) for key, error in errors.items()})
         n_errors = effective_number(max(map(len, origins)), n_steps) * np.sqrt(len(panel))
-        weights = combination_weights(scores, n_errors, {"indices": _PRIOR_WEIGHT_OF_INDICES})
+        weights = combination_weights(scores, n_errors)
         self.scores = pd.DataFrame({"rmse": scores, "weight": weights})
         self.scores.index.names = "forecast", "kind"
         totals, kept = weights.groupby(level=0, sort=False).sum(), []
@@ -436,9 +438,7 @@ def effective_number(n_origins: int, n_steps: Any) -> Any:
     return n_origins * 3 * n_steps / (2 * n_steps**2 + 1)
 
 
-def combination_weights(
-    scores: pd.Series, n_errors: float, prior: Mapping[str, float] | None = None
-) -> pd.Series:
+def combination_weights(scores: pd.Series, n_errors: float) -> pd.Series:
     """Return the weights of forecasts, which decrease with their mean squared error.
 
     They are proportional to the prior weight times the likelihood of independent Gaussian errors,
@@ -451,8 +451,6 @@ def combination_weights(
         shrinkage have the weight zero.
     n_errors : float
         Effective number of independent errors.
-    prior : dict, default=None
-        Prior weights by name. Those of other names are 1.
 
     Returns
     -------
@@ -467,8 +465,7 @@ def combination_weights(
     kinds = scores.index.get_level_values(1)
     scores = scores.clip(lower=1e-6 * max(scores.max(), 1e-300))
     weights = (scores.min() / scores) ** max(_MIN_ERRORS, n_errors)
-    for name, weight in (prior or {}).items():
-        weights[scores.index.get_level_values(0) == name] *= weight
+    weights *= [_PRIOR_WEIGHTS.get(name, 1) for name in scores.index.get_level_values(0)]
     weights[kinds == "network"] = 0
     for name, kind in scores.index:  # a network that is shrunk to zero is no second forecast
         if kind == "model" and scores[name, kind] == scores.get((name, "base forecast")):

@@ -8,7 +8,8 @@ from conftest import label
 from engine_kernel_helpers import compare_with_keras, masks_of_all_kinds, randomize
 from keras import layers
 
-from skrnn._engine.patch import find_kernel, max_rows_without_xla
+from skrnn._engine.eligibility import max_rows_without_xla
+from skrnn._engine.patch import find_kernel
 from skrnn._engine.trainer import sample_dropout_mask
 
 CELLS = {"rnn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}
@@ -150,6 +151,9 @@ def test_rows_without_xla():
     assert max_rows(layers.Masking(), layers.LSTM(3)) == 0
     tokens = layers.Embedding(4, 2, mask_zero=True)
     assert max_rows(tokens, layers.LSTM(3), input_shape=(5,)) == 0
+    x = keras.Input((5, 2))
+    mask = keras.ops.any(keras.ops.not_equal(x, 0.0), axis=-1)
+    assert max_rows_without_xla(keras.Model(x, layers.LSTM(3)(x, mask=mask))) == 0
 
 
 # Layers without a kernel

@@ -5,11 +5,12 @@ import pickle
 import time
 
 import joblib
+import keras
 import numpy as np
 import pytest
 from engine_helpers import SERIES, WINDOWS, assert_identical, make_rnn
 
-from skrnn import WindowTransformer, clear_compiled, sliding_windows
+from skrnn import RNNRegressor, WindowTransformer, clear_compiled, sliding_windows
 from skrnn._engine import predictor
 
 
@@ -42,6 +43,19 @@ def test_a_single_window_has_the_prediction_that_it_has_among_others(fitted):
 def test_no_rows_cannot_be_predicted(fitted):
     with pytest.raises(ValueError, match=r"Found array with 0 sample\(s\)"):
         fitted.predict(np.asarray(WINDOWS)[:0])
+
+
+def test_masks_of_operations_are_not_ignored():
+    def build(input_shape, n_outputs, seed):
+        x = keras.Input(input_shape)
+        mask = keras.ops.any(keras.ops.not_equal(x, 0.0), axis=-1)
+        h = keras.layers.LSTM(3, kernel_initializer=keras.initializers.Ones())(x, mask=mask)
+        return keras.Model(x, keras.layers.Dense(n_outputs)(h))
+
+    X = np.random.default_rng(0).normal(size=(20, 5, 1))
+    X[::2, 3:] = 0
+    rnn = RNNRegressor(network=build, epochs=1, random_state=0).fit(X, X[:, 0, 0])
+    np.testing.assert_allclose(rnn.predict(X), rnn.model_(X)[:, 0], atol=1e-6)
 
 
 def test_threads_may_predict_for_the_first_time_at_once(monkeypatch):

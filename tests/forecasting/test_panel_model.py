@@ -151,9 +151,9 @@ def test_weights_are_inversely_proportional_to_the_square_of_the_mean_square():
 
 
 def test_prior_weights():
-    rmse = scores(a__base=1.0, a__model=1.1, b__model=1.2)
-    weights = combination_weights(rmse, 2, {"a": 2})
-    expected = np.array([2.0, 2 * 1.1**-4, 1.2**-4])
+    rmse = scores(indices__base=1.0, indices__model=1.1, b__model=1.05)
+    weights = combination_weights(rmse, 2)
+    expected = np.array([4.0, 4 * 1.1**-4, 1.05**-4])
     assert_allclose(weights, expected / expected.sum())
 
 
